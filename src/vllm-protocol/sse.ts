@@ -1,0 +1,26 @@
+import { EventSourceParserStream } from 'eventsource-parser/stream';
+
+/** The payload that ends an OpenAI-style event stream. */
+export const SSE_DONE = '[DONE]';
+
+/** One server-sent event that carries `payload` as JSON. JSON has no raw line break, so one `data:` line suffices. */
+export function encodeSseData(payload: unknown): string {
+  return `data: ${payload === SSE_DONE ? SSE_DONE : JSON.stringify(payload)}\n\n`;
+}
+
+/**
+ * The `data` of each event in a byte stream, `[DONE]` not included.
+ *
+ * Ends at `[DONE]`; returns `true` if it was seen and `false` if the bytes ended before it, which the caller must
+ * treat as a broken answer.
+ */
+export async function* decodeSseData(bytes: AsyncIterable<Uint8Array>): AsyncGenerator<string, boolean> {
+  const events = ReadableStream.from(bytes)
+    .pipeThrough(new TextDecoderStream() as unknown as ReadableWritablePair<string, Uint8Array>)
+    .pipeThrough(new EventSourceParserStream());
+  for await (const { data } of events) {
+    if (data === SSE_DONE) return true;
+    yield data;
+  }
+  return false;
+}
