@@ -1,5 +1,6 @@
 import { type DynamicModule, Module } from '@nestjs/common';
 import { ConfigModule as NestConfigModule, ConfigService } from '@nestjs/config';
+import { ProgramEnvironment } from './program-environment.js';
 import { readSettings, Settings } from './settings.js';
 
 /** Makes the frozen {@link Settings} injectable everywhere; they are read once, from `environment`. */
@@ -12,13 +13,14 @@ export class ConfigModule {
       global: true,
       imports: [NestConfigModule.forRoot({ ignoreEnvFile: true, cache: true, load: [() => ({ settings })] })],
       providers: [
+        { provide: ProgramEnvironment, useValue: new ProgramEnvironment(environment) },
         {
           provide: Settings,
           inject: [ConfigService],
           useFactory: (config: ConfigService): Settings => config.getOrThrow<Settings>('settings'),
         },
       ],
-      exports: [Settings],
+      exports: [Settings, ProgramEnvironment],
     };
   }
 }

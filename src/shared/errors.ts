@@ -21,10 +21,14 @@ export abstract class BrainError extends Error {
   }
 }
 
+// Deep enough for every chain our own code builds; causes may also form a circle.
+const MAX_CAUSES = 5;
+
 /** One line that says what went wrong, for logs: the message and those of its causes, without stacks. */
 export function describeError(error: unknown): string {
   const parts: string[] = [];
-  for (let current = error; current !== undefined && parts.length < 5;) {
+  let current = error;
+  for (let depth = 0; current !== undefined && depth < MAX_CAUSES; depth++) {
     const text = current instanceof Error ? current.message || current.name : inspect(current);
     if (text !== '' && !parts.some((part) => part.includes(text))) parts.push(text);
     current = current instanceof Error ? current.cause : undefined;

@@ -1,0 +1,56 @@
+import { readSettings, SettingsError } from './settings.js';
+
+const problemsOf = (environment: NodeJS.ProcessEnv): string => {
+  try {
+    readSettings(environment);
+  } catch (error) {
+    if (error instanceof SettingsError) return error.message;
+    throw error;
+  }
+  throw new Error('the settings were accepted');
+};
+
+describe(readSettings.name, () => {
+  it('needs nothing to be set', () => {
+    const settings = readSettings({});
+    expect(settings.server).toMatchObject({ host: '127.0.0.1', port: 8080 });
+    expect(settings.worker).toMatchObject({ enabled: true, batchSize: 10, blockMs: 1_000 });
+    expect(settings.stream).toMatchObject({ key: 'session:input_stream', group: 'memory-workers' });
+    expect(settings.vorpal.url).toBeUndefined();
+  });
+
+  it('lists everything that is wrong at once', () => {
+    const problems = problemsOf({
+      PORT: 'eighty',
+      VORPAL_URL: 'ftp://x',
+      ASYNC_MEMORY: 'perhaps',
+      REDIS_URL: 'localhost',
+    });
+    expect(problems).toMatch(/^4 settings are wrong/);
+    for (const name of ['PORT', 'VORPAL_URL', 'ASYNC_MEMORY', 'REDIS_URL']) expect(problems).toContain(`  ${name}: `);
+  });
+
+  it('does not print the values, which may be secrets', () => {
+    expect(problemsOf({ REDIS_URL: 'http://user:hunter2@example.org' })).not.toContain('hunter2');
+  });
+
+  it('takes an empty value for one that is not set', () => {
+    expect(readSettings({ PORT: '', VORPAL_URL: '' }).server.port).toBe(8080);
+  });
+
+  it.each(['false', 'off', '0', 'no'])('understands ASYNC_MEMORY=%s', (value) => {
+    expect(readSettings({ ASYNC_MEMORY: value }).worker.enabled).toBe(false);
+  });
+
+  it('writes JSON logs in production unless told otherwise', () => {
+    expect(readSettings({ NODE_ENV: 'production' }).logs.format).toBe('json');
+    expect(readSettings({ NODE_ENV: 'production', LOG_FORMAT: 'text' }).logs.format).toBe('text');
+  });
+
+  it('cannot be changed afterwards', () => {
+    const settings = readSettings({});
+    expect(() => {
+      (settings.server as { port: number }).port = 1;
+    }).toThrow(TypeError);
+  });
+});
