@@ -1,0 +1,1 @@
+export { LifecycleModule, ShutdownDeadline } from './shutdown-deadline.js';

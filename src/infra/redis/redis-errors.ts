@@ -1,0 +1,33 @@
+import { ReplyError as UntypedReplyError } from 'ioredis';
+
+const ReplyError = UntypedReplyError as typeof Error;
+const PLAIN_ERRORS = new Set(['Error', 'MaxRetriesPerRequestError', 'AbortError']);
+
+/**
+ * The code with which Redis refused a command (`NOGROUP`, `BUSYGROUP`, `WRONGTYPE` …), or `undefined` if `error` is
+ * something else: no connection, a time-out.
+ */
+export function replyCodeOf(error: unknown): string | undefined {
+  return error instanceof ReplyError ? error.message.split(' ', 1)[0] : undefined;
+}
+
+/**
+ * Whether `error` comes from the server or the way to it. The driver has no class for that: a refused connection, a
+ * time-out and a closed socket are plain errors, which a defect of ours never is.
+ */
+export function isRedisFailure(error: unknown): boolean {
+  return error instanceof ReplyError || (isErrorLike(error) && PLAIN_ERRORS.has(error.name));
+}
+
+/**
+ * The same failure without what the driver attaches to it: `error.command.args` holds the message that was appended, or
+ * the password, and a logger that prints whole errors would print them.
+ */
+export function withoutCommand(error: unknown): Error {
+  return new Error(isErrorLike(error) ? error.message : String(error));
+}
+
+// Not `instanceof Error`: an error of Node's own modules is none inside a VM context, which is where tests run.
+function isErrorLike(error: unknown): error is Error {
+  return typeof error === 'object' && error !== null && 'name' in error && 'message' in error;
+}

@@ -1,0 +1,21 @@
+import { createHash } from 'node:crypto';
+import type { RedisClient } from './redis-connections.js';
+import { replyCodeOf } from './redis-errors.js';
+
+/** A Lua script: atomic on the server, sent in full only to a server that does not know it yet. */
+export class RedisScript {
+  private readonly sha1: string;
+
+  constructor(private readonly lua: string) {
+    this.sha1 = createHash('sha1').update(lua).digest('hex');
+  }
+
+  async run(client: RedisClient, keys: readonly string[], args: readonly (string | number)[]): Promise<unknown> {
+    try {
+      return await client.evalsha(this.sha1, keys.length, ...keys, ...args);
+    } catch (error) {
+      if (replyCodeOf(error) !== 'NOSCRIPT') throw error;
+      return client.eval(this.lua, keys.length, ...keys, ...args);
+    }
+  }
+}

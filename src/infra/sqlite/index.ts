@@ -1,0 +1,1 @@
+export { isSqliteError, SqliteDatabase, SqliteFileError, type SqliteStatement } from './sqlite-database.js';

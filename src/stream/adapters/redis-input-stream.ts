@@ -1,0 +1,301 @@
+import { Logger } from '@nestjs/common';
+import type { Settings } from '../../config/index.js';
+import {
+  isRedisFailure,
+  type RedisConnections,
+  replyCodeOf,
+  type StreamKeys,
+  streamKeys,
+  withoutCommand,
+} from '../../infra/redis/index.js';
+import {
+  type DeliveredEntry,
+  InputStream,
+  type ReadOptions,
+  type StreamEntry,
+  type StreamStatistics,
+} from '../input-stream.port.js';
+import { decodeEntry, encodeEntry } from '../stored-entry.js';
+import { KNOWN_IDS, MAX_DEAD_LETTERS, MAX_REASON_CHARACTERS } from '../stream-limits.js';
+import { StreamUnavailableError } from '../stream.errors.js';
+import {
+  isLater,
+  parseAutoClaim,
+  parseDeliveries,
+  parseGroup,
+  parseReadGroup,
+  type RawEntry,
+} from './redis-replies.js';
+import { ACKNOWLEDGE, APPEND, DEAD_LETTER } from './redis-scripts.js';
+
+const FIRST_ID = '0-0';
+// Looking for stale entries more often than this finds nothing new and costs every consumer a request.
+const MAX_CLAIM_INTERVAL_MS = 5_000;
+// A reply may be this much later than BLOCK before the connection counts as dead.
+const BLOCK_GRACE_MS = 2_000;
+
+type StreamSettings = Pick<Settings['stream'], 'key' | 'deadLetterKey' | 'group' | 'consumer' | 'claimIdleMs'>;
+
+interface Taken {
+  readonly entries: readonly TakenEntry[];
+  /** Whether they were pending for this consumer before; there may be more of those. */
+  readonly wasPending: boolean;
+}
+
+interface TakenEntry extends RawEntry {
+  readonly deliveries: number;
+}
+
+/** {@link InputStream} on Redis Streams: a stream, one consumer group, and a stream of dead letters. */
+export class RedisInputStream extends InputStream {
+  private readonly logger = new Logger('Stream');
+  private readonly keys: StreamKeys;
+  private readonly group: string;
+  private readonly consumer: string;
+  private readonly claimIdleMs: number;
+  private readonly claimIntervalMs: number;
+  /**
+   * Redis may hold entries for this consumer that `read` has not returned: those of the process before this one, and
+   * those of a reply that was lost or came with the abort. New entries come with rising ids, so they are the pending ones
+   * after {@link lastReturned}.
+   */
+  private mayHoldUnseen = true;
+  private lastReturned = FIRST_ID;
+  private nextClaimAt = 0;
+  private claimCursor = FIRST_ID;
+
+  constructor(
+    private readonly connections: RedisConnections,
+    settings: StreamSettings,
+  ) {
+    super();
+    this.keys = streamKeys(settings);
+    this.group = settings.group;
+    this.consumer = settings.consumer;
+    this.claimIdleMs = settings.claimIdleMs;
+    this.claimIntervalMs = Math.min(settings.claimIdleMs / 2, MAX_CLAIM_INTERVAL_MS);
+  }
+
+  async append(entry: StreamEntry): Promise<void> {
+    const fields = Object.entries(encodeEntry(entry)).flat();
+    const { entries, knownIds } = this.keys;
+    await reachingRedis(() =>
+      APPEND.run(this.connections.commands, [entries, knownIds], [entry.id, KNOWN_IDS, ...fields]),
+    );
+  }
+
+  async read({ count, blockMs, signal }: ReadOptions): Promise<DeliveredEntry[]> {
+    const deadline = performance.now() + blockMs;
+    do {
+      try {
+        const delivered = await this.readOnce(count, deadline, signal);
+        if (delivered.length > 0) return delivered;
+      } catch (error) {
+        // Whatever ended the read after the abort, entries that were handed out are pending and given again.
+        if (signal.aborted && error instanceof StreamUnavailableError) return [];
+        throw error;
+      }
+    } while (performance.now() < deadline && !signal.aborted);
+    return [];
+  }
+
+  async acknowledge(delivered: readonly DeliveredEntry[]): Promise<void> {
+    if (delivered.length === 0) return;
+    const receipts = delivered.map(({ receipt }) => receipt);
+    await reachingRedis(() =>
+      ACKNOWLEDGE.run(this.connections.commands, [this.keys.entries], [this.group, ...receipts]),
+    );
+  }
+
+  async deadLetter({ receipt, deliveries }: DeliveredEntry, reason: string): Promise<void> {
+    await this.moveToDeadLetters(receipt, deliveries, reason);
+  }
+
+  async statistics(): Promise<StreamStatistics> {
+    return this.withGroup(async () => {
+      const { commands } = this.connections;
+      const [groups, length, deadLetters] = await Promise.all([
+        commands.xinfo('GROUPS', this.keys.entries),
+        commands.xlen(this.keys.entries),
+        commands.xlen(this.keys.deadLetters),
+      ]);
+      const info = parseGroup(groups, this.group) ?? { pending: 0, lag: null };
+      // What was acknowledged is removed, so the stream holds what is pending and what nobody has read.
+      return { pending: info.pending, lag: info.lag ?? Math.max(0, length - info.pending), deadLetters };
+    });
+  }
+
+  /** Asks for the group to be made: a write that changes nothing where the group exists, and is refused when writes are. */
+  async check(): Promise<void> {
+    await reachingRedis(() => this.createGroup());
+  }
+
+  async close(): Promise<void> {
+    await this.connections.close();
+  }
+
+  private async readOnce(count: number, deadline: number, signal: AbortSignal): Promise<DeliveredEntry[]> {
+    const taken = await this.withGroup(() => this.take(count, deadline, signal));
+    const delivered = await this.decode(taken.entries);
+    if (signal.aborted) return [];
+    for (const { streamId } of taken.entries) {
+      if (isLater(streamId, this.lastReturned)) this.lastReturned = streamId;
+    }
+    this.mayHoldUnseen = taken.wasPending;
+    return delivered;
+  }
+
+  private async take(count: number, deadline: number, signal: AbortSignal): Promise<Taken> {
+    if (signal.aborted) return { entries: [], wasPending: this.mayHoldUnseen };
+    if (this.mayHoldUnseen) {
+      const entries = await this.readPending(count);
+      if (entries.length > 0) return { entries, wasPending: true };
+    }
+    this.mayHoldUnseen = true;
+    const stale = await this.claimStale(count);
+    if (stale.length > 0) return { entries: stale, wasPending: false };
+    return { entries: await this.readNew(count, deadline, signal), wasPending: false };
+  }
+
+  private async readPending(count: number): Promise<TakenEntry[]> {
+    const reply = await this.connections.commands.xreadgroup(
+      'GROUP',
+      this.group,
+      this.consumer,
+      'COUNT',
+      count,
+      'STREAMS',
+      this.keys.entries,
+      this.lastReturned,
+    );
+    return this.withDeliveries(parseReadGroup(reply));
+  }
+
+  /** Takes over entries that any consumer, this one included, has held for too long. */
+  private async claimStale(count: number): Promise<TakenEntry[]> {
+    if (performance.now() < this.nextClaimAt) return [];
+    const reply = await this.connections.commands.xautoclaim(
+      this.keys.entries,
+      this.group,
+      this.consumer,
+      this.claimIdleMs,
+      this.claimCursor,
+      'COUNT',
+      count,
+    );
+    const { nextCursor, entries } = parseAutoClaim(reply);
+    this.claimCursor = nextCursor;
+    // One call looks at a limited number of pending entries; the rest comes with the next calls.
+    if (nextCursor === FIRST_ID) this.nextClaimAt = performance.now() + this.claimIntervalMs;
+    return this.withDeliveries(entries);
+  }
+
+  private async readNew(count: number, deadline: number, signal: AbortSignal): Promise<TakenEntry[]> {
+    const now = performance.now();
+    const waitMs = Math.max(0, Math.ceil(Math.min(deadline, this.nextClaimAt) - now));
+    const reply = await this.connections.runBlocking(
+      (client) =>
+        waitMs === 0 // BLOCK 0 means for ever.
+          ? client.xreadgroup('GROUP', this.group, this.consumer, 'COUNT', count, 'STREAMS', this.keys.entries, '>')
+          : client.xreadgroup(
+              'GROUP',
+              this.group,
+              this.consumer,
+              'COUNT',
+              count,
+              'BLOCK',
+              waitMs,
+              'STREAMS',
+              this.keys.entries,
+              '>',
+            ),
+      { signal, timeoutMs: waitMs + BLOCK_GRACE_MS },
+    );
+    return parseReadGroup(reply).map((entry) => ({ ...entry, deliveries: 1 }));
+  }
+
+  /** Adds how often each was delivered, which the commands do not tell; leaves out what is not pending any more. */
+  private async withDeliveries(entries: readonly RawEntry[]): Promise<TakenEntry[]> {
+    const { commands } = this.connections;
+    const taken = await Promise.all(
+      entries.map(async (entry): Promise<TakenEntry | undefined> => {
+        const { streamId } = entry;
+        const reply = await commands.xpending(this.keys.entries, this.group, streamId, streamId, 1);
+        const deliveries = parseDeliveries(reply);
+        return deliveries === undefined ? undefined : { ...entry, deliveries };
+      }),
+    );
+    return taken.filter((entry) => entry !== undefined);
+  }
+
+  private async decode(taken: readonly TakenEntry[]): Promise<DeliveredEntry[]> {
+    const delivered: DeliveredEntry[] = [];
+    for (const { streamId, fields, deliveries } of taken) {
+      const { entry, problem } = decodeEntry(fields ?? {});
+      if (entry) delivered.push({ entry, receipt: streamId, deliveries });
+      else if (fields === null) await this.forgetDeleted(streamId);
+      else {
+        this.logger.warn(`Entry ${streamId} goes to the dead letters: ${problem}`);
+        await this.moveToDeadLetters(streamId, deliveries, problem);
+      }
+    }
+    return delivered;
+  }
+
+  /** Somebody removed the entry from the stream while it was pending; nothing of it is left to process. */
+  private async forgetDeleted(streamId: string): Promise<void> {
+    this.logger.warn(`Entry ${streamId} was deleted from the stream by somebody else before it was processed`);
+    await reachingRedis(() => this.connections.commands.xack(this.keys.entries, this.group, streamId));
+  }
+
+  private async moveToDeadLetters(streamId: string, deliveries: number, reason: string): Promise<void> {
+    const { entries, deadLetters } = this.keys;
+    const error = reason.slice(0, MAX_REASON_CHARACTERS);
+    const now = new Date().toISOString();
+    await reachingRedis(() =>
+      DEAD_LETTER.run(
+        this.connections.commands,
+        [entries, deadLetters],
+        [this.group, streamId, error, deliveries, now, MAX_DEAD_LETTERS],
+      ),
+    );
+  }
+
+  /** Runs `work`; where stream or group is missing (the first start, a flushed server), makes them and runs it again. */
+  private async withGroup<T>(work: () => Promise<T>): Promise<T> {
+    return reachingRedis(async () => {
+      try {
+        return await work();
+      } catch (error) {
+        if (!isGroupMissing(error)) throw error;
+        await this.createGroup();
+        this.lastReturned = FIRST_ID;
+        return work();
+      }
+    });
+  }
+
+  private async createGroup(): Promise<void> {
+    try {
+      // From 0: what was appended before the first worker started is read, too.
+      await this.connections.commands.xgroup('CREATE', this.keys.entries, this.group, '0', 'MKSTREAM');
+    } catch (error) {
+      if (replyCodeOf(error) !== 'BUSYGROUP') throw error;
+    }
+  }
+}
+
+function isGroupMissing(error: unknown): boolean {
+  const code = replyCodeOf(error);
+  // UNBLOCKED: the stream was deleted while a read waited on it.
+  return code === 'NOGROUP' || code === 'UNBLOCKED' || (error instanceof Error && error.message === 'ERR no such key');
+}
+
+async function reachingRedis<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!isRedisFailure(error)) throw error;
+    throw new StreamUnavailableError({ cause: withoutCommand(error) });
+  }
+}

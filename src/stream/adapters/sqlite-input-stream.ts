@@ -1,0 +1,238 @@
+import { Logger } from '@nestjs/common';
+import { setImmediate as endOfTurn } from 'node:timers/promises';
+import type { Settings } from '../../config/index.js';
+import { isSqliteError, type SqliteDatabase, SqliteFileError, type SqliteStatement } from '../../infra/sqlite/index.js';
+import { sleep } from '../../shared/index.js';
+import {
+  type DeliveredEntry,
+  InputStream,
+  type ReadOptions,
+  type StreamEntry,
+  type StreamStatistics,
+} from '../input-stream.port.js';
+import { decodeEntry, encodeEntry, type StoredEntry } from '../stored-entry.js';
+import { KNOWN_IDS, MAX_DEAD_LETTERS, MAX_REASON_CHARACTERS } from '../stream-limits.js';
+import { StreamUnavailableError } from '../stream.errors.js';
+import { prepareStatements, type StreamStatements } from './sqlite-statements.js';
+
+// How late a waiting read notices an append by another process; those of this process wake it at once.
+const POLL_MS = 200;
+// Appends in one transaction. The event loop stands still for it: 256 entries are about 5 ms.
+const MAX_GROUP = 256;
+// Appends that wait for their transaction. Without a bound a file that is locked fills the memory.
+const MAX_WAITING_APPENDS = 10_000;
+
+type StreamSettings = Pick<Settings['stream'], 'consumer' | 'claimIdleMs'>;
+
+interface WaitingAppend {
+  readonly stored: StoredEntry;
+  readonly resolve: () => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/**
+ * {@link InputStream} in a table of the embedded store.
+ *
+ * The appends of one turn of the event loop share a transaction and one sync of the disk, and resolve after both; the
+ * sync runs outside the event loop, so no request waits for the disk.
+ */
+export class SqliteInputStream extends InputStream {
+  private readonly logger = new Logger('Stream');
+  private readonly statements: StreamStatements;
+  private readonly consumer: string;
+  private readonly claimIdleMs: number;
+  private readonly waiting: WaitingAppend[] = [];
+  private writing: Promise<void> | undefined;
+  /** Aborted, and replaced, by each append: wakes the read that waits. */
+  private appended = new AbortController();
+  /** Entries that this consumer's last process left pending are given first, in order. */
+  private mayHoldUnseen = true;
+  private lastReturned = 0;
+
+  constructor(
+    private readonly database: SqliteDatabase,
+    settings: StreamSettings,
+  ) {
+    super();
+    this.consumer = settings.consumer;
+    this.claimIdleMs = settings.claimIdleMs;
+    this.statements = prepareStatements(database);
+  }
+
+  async append(entry: StreamEntry): Promise<void> {
+    const stored = encodeEntry(entry);
+    if (this.waiting.length >= MAX_WAITING_APPENDS) {
+      throw new StreamUnavailableError({ cause: new Error(`${MAX_WAITING_APPENDS} appends are waiting already`) });
+    }
+    const { promise, resolve, reject } = Promise.withResolvers<undefined>();
+    this.waiting.push({
+      stored,
+      resolve: () => {
+        resolve(undefined);
+      },
+      reject,
+    });
+    this.writing ??= this.writeWaiting();
+    await promise;
+  }
+
+  async read({ count, blockMs, signal }: ReadOptions): Promise<DeliveredEntry[]> {
+    const deadline = performance.now() + blockMs;
+    while (!signal.aborted) {
+      // Taken before looking, so that an append between the look and the wait still wakes it.
+      const appended = this.appended.signal;
+      const delivered = await this.takeAny(count, signal);
+      const waitMs = deadline - performance.now();
+      if (delivered.length > 0 || waitMs <= 0) return delivered;
+      await sleep(Math.min(waitMs, POLL_MS), AbortSignal.any([signal, appended]));
+    }
+    return [];
+  }
+
+  async acknowledge(delivered: readonly DeliveredEntry[]): Promise<void> {
+    if (delivered.length === 0) return;
+    await this.write(() => {
+      for (const { receipt } of delivered) this.settle(Number(receipt));
+    });
+  }
+
+  async deadLetter({ receipt }: DeliveredEntry, reason: string): Promise<void> {
+    await this.write(() => {
+      this.moveToDeadLetters(Number(receipt), reason);
+    });
+  }
+
+  async statistics(): Promise<StreamStatistics> {
+    return reachingSqlite(async () => {
+      const row = this.statements.statistics.get();
+      return { lag: Number(row?.lag), pending: Number(row?.pending), deadLetters: Number(row?.dead) };
+    });
+  }
+
+  async check(): Promise<void> {
+    await reachingSqlite(() => this.database.check());
+  }
+
+  /** Writes what was appended, then closes the file. */
+  async close(): Promise<void> {
+    await this.writing;
+    await this.database.close();
+  }
+
+  private async writeWaiting(): Promise<void> {
+    await endOfTurn();
+    while (this.waiting.length > 0) await this.writeGroup(this.waiting.splice(0, MAX_GROUP));
+    this.writing = undefined;
+  }
+
+  private async writeGroup(group: readonly WaitingAppend[]): Promise<void> {
+    try {
+      await this.write(() => {
+        for (const { stored } of group) this.insert(stored);
+      });
+      this.wakeReader();
+      await reachingSqlite(() => this.database.sync());
+      for (const { resolve } of group) resolve();
+    } catch (error) {
+      for (const { reject } of group) reject(error);
+    }
+  }
+
+  private insert(stored: StoredEntry): void {
+    const { id, message, timestamp, user_id, session_id, role, context, traceparent = null } = stored;
+    this.statements.append.run(id, message, timestamp, user_id, session_id, role, context, traceparent, id);
+  }
+
+  private wakeReader(): void {
+    const { appended } = this;
+    this.appended = new AbortController();
+    appended.abort();
+  }
+
+  private async takeAny(count: number, signal: AbortSignal): Promise<DeliveredEntry[]> {
+    return reachingSqlite(async () => {
+      // A look takes no lock; most polls end here.
+      if (!this.isAnythingThere()) return [];
+      try {
+        const delivered = await this.database.transaction(() => this.take(count), signal);
+        for (const { receipt } of delivered) this.lastReturned = Math.max(this.lastReturned, Number(receipt));
+        return delivered;
+      } catch (error) {
+        if (signal.aborted && isSqliteError(error)) return [];
+        throw error;
+      }
+    });
+  }
+
+  private isAnythingThere(): boolean {
+    return this.mayHoldUnseen || this.statements.hasWork.get(this.staleBefore())?.work === 1;
+  }
+
+  private take(count: number): DeliveredEntry[] {
+    if (this.mayHoldUnseen) {
+      const own = this.deliver(this.statements.takeOwn, [this.consumer, this.lastReturned, count]);
+      if (own.length > 0) return own;
+      this.mayHoldUnseen = false;
+    }
+    const stale = this.deliver(this.statements.takeStale, [this.staleBefore(), count]);
+    return stale.length > 0 ? stale : this.deliver(this.statements.takeUnread, [count]);
+  }
+
+  private deliver(statement: SqliteStatement, args: (string | number)[]): DeliveredEntry[] {
+    const rows = statement.all(this.consumer, Date.now(), ...args);
+    // RETURNING promises no order.
+    rows.sort((a, b) => Number(a.seq) - Number(b.seq));
+    const delivered: DeliveredEntry[] = [];
+    for (const { seq, deliveries, ...columns } of rows) {
+      const { traceparent, ...fields } = columns;
+      const { entry, problem } = decodeEntry(traceparent === null ? fields : columns);
+      if (entry) delivered.push({ entry, receipt: String(seq), deliveries: Number(deliveries) });
+      else this.rejectUndecodable(Number(seq), problem);
+    }
+    return delivered;
+  }
+
+  private rejectUndecodable(seq: number, problem: string): void {
+    this.logger.warn(`Entry ${seq} goes to the dead letters: ${problem}`);
+    this.moveToDeadLetters(seq, problem);
+  }
+
+  private moveToDeadLetters(seq: number, reason: string): void {
+    const { changes } = this.statements.deadLetter.run(
+      reason.slice(0, MAX_REASON_CHARACTERS),
+      new Date().toISOString(),
+      seq,
+    );
+    if (changes === 0) return;
+    this.statements.trimDeadLetters.run(MAX_DEAD_LETTERS);
+    this.settle(seq);
+  }
+
+  private settle(seq: number): void {
+    this.statements.rememberId.run(seq);
+    this.statements.remove.run(seq);
+    this.statements.forgetIds.run(KNOWN_IDS);
+  }
+
+  private staleBefore(): number {
+    return Date.now() - this.claimIdleMs;
+  }
+
+  private async write(work: () => void): Promise<void> {
+    await reachingSqlite(() => this.database.transaction(work));
+  }
+}
+
+async function reachingSqlite<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!isSqliteError(error) && !(error instanceof SqliteFileError) && !isSystemError(error)) throw error;
+    throw new StreamUnavailableError({ cause: error });
+  }
+}
+
+/** A failed call to the operating system: the disk that does not sync, the file that is gone. */
+function isSystemError(error: unknown): boolean {
+  return typeof error === 'object' && error !== null && 'syscall' in error;
+}

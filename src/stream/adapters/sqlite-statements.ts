@@ -1,0 +1,65 @@
+import type { SqliteDatabase, SqliteStatement } from '../../infra/sqlite/index.js';
+
+const ENTRY_COLUMNS = 'id, message, timestamp, user_id, session_id, role, context, traceparent';
+
+export interface StreamStatements {
+  /** id, message, timestamp, user_id, session_id, role, context, traceparent, id: stored unless the id is known. */
+  readonly append: SqliteStatement;
+  /** staleBefore: whether there is an unread or a stale entry. */
+  readonly hasWork: SqliteStatement;
+  /** consumer, now, consumer, after seq, count: gives the consumer its own pending entries again. */
+  readonly takeOwn: SqliteStatement;
+  /** consumer, now, staleBefore, count: takes over entries that were delivered before then. */
+  readonly takeStale: SqliteStatement;
+  /** consumer, now, count: takes entries that nobody has read. */
+  readonly takeUnread: SqliteStatement;
+  /** error, time, seq: copies a pending entry to the dead letters. */
+  readonly deadLetter: SqliteStatement;
+  /** seq: remembers the entry's id after it is gone. */
+  readonly rememberId: SqliteStatement;
+  /** seq */
+  readonly remove: SqliteStatement;
+  /** How many to keep. */
+  readonly forgetIds: SqliteStatement;
+  /** How many to keep. */
+  readonly trimDeadLetters: SqliteStatement;
+  readonly statistics: SqliteStatement;
+}
+
+export function prepareStatements(database: SqliteDatabase): StreamStatements {
+  return {
+    append: database.prepare(`
+      INSERT INTO stream_entries (${ENTRY_COLUMNS}) SELECT ?, ?, ?, ?, ?, ?, ?, ?
+      WHERE NOT EXISTS (SELECT 1 FROM stream_settled_ids WHERE id = ?)
+      ON CONFLICT (id) DO NOTHING`),
+    hasWork: database.prepare(`
+      SELECT EXISTS (SELECT 1 FROM stream_entries WHERE consumer IS NULL)
+        OR EXISTS (SELECT 1 FROM stream_entries WHERE consumer IS NOT NULL AND delivered_at <= ?) AS work`),
+    takeOwn: prepareTake(database, 'consumer = ? AND seq > ?'),
+    takeStale: prepareTake(database, 'consumer IS NOT NULL AND delivered_at <= ?'),
+    takeUnread: prepareTake(database, 'consumer IS NULL'),
+    deadLetter: database.prepare(`
+      INSERT INTO stream_dead_letters (${ENTRY_COLUMNS}, error, deliveries, dead_lettered_at)
+      SELECT ${ENTRY_COLUMNS}, ?, deliveries, ? FROM stream_entries WHERE seq = ?`),
+    rememberId: database.prepare(`
+      INSERT INTO stream_settled_ids (id) SELECT id FROM stream_entries WHERE seq = ? ON CONFLICT (id) DO NOTHING`),
+    remove: database.prepare('DELETE FROM stream_entries WHERE seq = ?'),
+    forgetIds: prepareTrim(database, 'stream_settled_ids'),
+    trimDeadLetters: prepareTrim(database, 'stream_dead_letters'),
+    statistics: database.prepare(`
+      SELECT (SELECT count(*) FROM stream_entries WHERE consumer IS NULL) AS lag,
+        (SELECT count(*) FROM stream_entries WHERE consumer IS NOT NULL) AS pending,
+        (SELECT count(*) FROM stream_dead_letters) AS dead`),
+  };
+}
+
+function prepareTake(database: SqliteDatabase, condition: string): SqliteStatement {
+  return database.prepare(`
+    UPDATE stream_entries SET consumer = ?, delivered_at = ?, deliveries = deliveries + 1
+    WHERE seq IN (SELECT seq FROM stream_entries WHERE ${condition} ORDER BY seq LIMIT ?)
+    RETURNING seq, deliveries, ${ENTRY_COLUMNS}`);
+}
+
+function prepareTrim(database: SqliteDatabase, table: string): SqliteStatement {
+  return database.prepare(`DELETE FROM ${table} WHERE seq <= (SELECT max(seq) FROM ${table}) - ?`);
+}

@@ -1,0 +1,19 @@
+import { BrainError } from '../shared/index.js';
+
+/** The store of the stream cannot be reached or cannot be written now. */
+export class StreamUnavailableError extends BrainError {
+  readonly code = 'STREAM_UNAVAILABLE';
+  readonly httpStatus = 503;
+  override readonly transient = true;
+  override readonly retryAfterSeconds = 1;
+
+  constructor(options?: ErrorOptions) {
+    super('The message stream is not available; try again shortly', options);
+  }
+}
+
+/** The settings do not describe a stream that can be opened. */
+export class StreamConfigurationError extends BrainError {
+  readonly code = 'STREAM_CONFIGURATION';
+  readonly httpStatus = 500;
+}

@@ -1,0 +1,74 @@
+import { Redis } from 'ioredis';
+import { once } from 'node:events';
+import { RedisConnections } from '../../src/infra/redis/index.js';
+import { newId } from '../../src/shared/index.js';
+import { RedisInputStream } from '../../src/stream/adapters/redis-input-stream.js';
+import type { InputStreamHarness } from './input-stream.contract.js';
+
+export interface KillableRedis {
+  readonly url: string;
+  kill(): Promise<void>;
+  restart(): Promise<unknown>;
+}
+
+export interface RedisHarness extends InputStreamHarness {
+  readonly key: string;
+  /** A connection of the test's own. */
+  readonly outside: Redis;
+}
+
+/** Each consumer has connections of its own to a stream of its own on `server`. */
+export async function makeRedisHarness(server: KillableRedis): Promise<RedisHarness> {
+  const key = `test-${newId()}`;
+  const deadLetterKey = `${key}:dead`;
+  const outside = new Redis(server.url, { protocol: 2 });
+  const opened: RedisInputStream[] = [];
+
+  return {
+    key,
+    outside,
+    async open(consumer, { claimIdleMs = 60_000 } = {}) {
+      const connections = new RedisConnections(server.url);
+      await connections.open();
+      const stream = new RedisInputStream(connections, { key, deadLetterKey, group: 'workers', consumer, claimIdleMs });
+      opened.push(stream);
+      return stream;
+    },
+    async appendFields(fields) {
+      await outside.xadd(key, '*', ...Object.entries(fields).flat());
+    },
+    async deadLetters() {
+      const entries = await outside.xrange(deadLetterKey, '-', '+');
+      return entries.map(([, flat]) => toRecord(flat));
+    },
+    async storedEntries() {
+      return outside.xlen(key);
+    },
+    async refuseDeadLetters() {
+      await outside.set(deadLetterKey, 'not a stream');
+      return async () => {
+        await outside.del(deadLetterKey);
+      };
+    },
+    async beginOutage() {
+      const lost = once(outside, 'close');
+      // The test's own connection reports the outage as an error; that is what it is there for.
+      outside.on('error', () => undefined);
+      await server.kill();
+      await lost;
+      return async () => {
+        await server.restart();
+      };
+    },
+    async dispose() {
+      outside.disconnect();
+      for (const stream of opened) await stream.close();
+    },
+  };
+}
+
+function toRecord(flat: readonly string[]): Record<string, string> {
+  const record: Record<string, string> = {};
+  for (let i = 0; i + 1 < flat.length; i += 2) record[flat[i]!] = flat[i + 1]!;
+  return record;
+}

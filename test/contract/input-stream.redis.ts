@@ -1,0 +1,225 @@
+import { once } from 'node:events';
+import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
+import { setTimeout as pause } from 'node:timers/promises';
+import { RedisConnections } from '../../src/infra/redis/index.js';
+import { newId } from '../../src/shared/index.js';
+import { RedisInputStream } from '../../src/stream/adapters/redis-input-stream.js';
+import { type StreamEntry, StreamUnavailableError } from '../../src/stream/index.js';
+import type { RedisHarness } from './input-stream.redis-harness.js';
+
+const LONG_MS = 20_000;
+const never = new AbortController().signal;
+
+const entryOf = (message: string): StreamEntry => ({
+  id: newId(),
+  message,
+  timestampMs: 1_790_000_000_000,
+  userId: 'ada',
+  sessionId: 's-1',
+  role: 'user',
+  context: '',
+});
+
+/** A wire that can be made to carry nothing more without either end noticing: a host that vanished. */
+class Wire {
+  private readonly sockets: Socket[] = [];
+
+  private constructor(private readonly server: Server) {}
+
+  static async to(url: string): Promise<Wire> {
+    const target = new URL(url);
+    const server = createServer();
+    const wire = new Wire(server);
+    server.on('connection', (near) => {
+      const far = connect(Number(target.port), target.hostname);
+      near.pipe(far).pipe(near);
+      for (const socket of [near, far]) {
+        socket.on('error', () => socket.destroy());
+        wire.sockets.push(socket);
+      }
+    });
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    return wire;
+  }
+
+  get url(): string {
+    return `redis://127.0.0.1:${(this.server.address() as AddressInfo).port}`;
+  }
+
+  /** Connections that exist fall silent; new ones work. */
+  freeze(): void {
+    for (const socket of this.sockets) socket.unpipe().pause();
+  }
+
+  close(): void {
+    this.server.close();
+    for (const socket of this.sockets) socket.destroy();
+  }
+}
+
+/** What only the Redis adapter has to do, beside the contract. */
+export function describeRedisInputStream(makeHarness: () => Promise<RedisHarness>): void {
+  describe(RedisInputStream.name, () => {
+    let harness: RedisHarness;
+
+    beforeEach(async () => {
+      harness = await makeHarness();
+    });
+
+    afterEach(async () => {
+      await harness.dispose();
+    });
+
+    it('stores the fields under the names that other programs read', async () => {
+      const sut = await harness.open('a');
+      const entry = entryOf('hello');
+
+      await sut.append(entry);
+
+      const [stored] = await harness.outside.xrange(harness.key, '-', '+');
+      expect(stored?.[1]).toEqual([
+        ...['id', entry.id, 'message', 'hello', 'timestamp', '2026-09-21T14:13:20.000Z'],
+        ...['user_id', 'ada', 'session_id', 's-1', 'role', 'user', 'context', ''],
+      ]);
+    });
+
+    it('makes stream and group anew when they are deleted, also under a waiting read', async () => {
+      const sut = await harness.open('a');
+      await sut.append(entryOf('gone'));
+      await sut.read({ count: 10, blockMs: 0, signal: never });
+      const reading = sut.read({ count: 10, blockMs: LONG_MS, signal: never });
+      await pause(50);
+
+      await harness.outside.del(harness.key);
+      await sut.append(entryOf('after'));
+
+      expect((await reading).map(({ entry }) => entry.message)).toEqual(['after']);
+      expect(await sut.statistics()).toEqual({ lag: 0, pending: 1, deadLetters: 0 });
+    });
+
+    it('passes an entry that was deleted while it was pending', async () => {
+      const crashed = await harness.open('a');
+      await crashed.append(entryOf('deleted'));
+      await crashed.append(entryOf('kept'));
+      const [deleted] = await crashed.read({ count: 10, blockMs: 0, signal: never });
+      await harness.outside.xdel(harness.key, deleted!.receipt);
+
+      const sut = await harness.open('a');
+      const delivered = await sut.read({ count: 10, blockMs: 0, signal: never });
+
+      expect(delivered.map(({ entry }) => entry.message)).toEqual(['kept']);
+      expect(await sut.statistics()).toEqual({ lag: 0, pending: 1, deadLetters: 0 });
+    });
+
+    it('survives a dead letter with more fields than a script can pass on', async () => {
+      const sut = await harness.open('a');
+      await harness.appendFields(Object.fromEntries(Array.from({ length: 6_000 }, (_, i) => [`field${i}`, 'x'])));
+      await sut.append(entryOf('good'));
+
+      const delivered = await sut.read({ count: 10, blockMs: 0, signal: never });
+
+      expect(delivered.map(({ entry }) => entry.message)).toEqual(['good']);
+      expect((await sut.statistics()).deadLetters).toBe(1);
+    });
+
+    it('bounds the record of known ids', async () => {
+      const sut = await harness.open('a');
+      await harness.outside.zadd(
+        `${harness.key}:ids`,
+        ...Array.from({ length: 50_000 }, (_, i) => [i, `old-${i}`]).flat(),
+      );
+
+      await sut.append(entryOf('new'));
+
+      expect(await harness.outside.zcard(`${harness.key}:ids`)).toBe(50_000);
+      expect(await harness.outside.zscore(`${harness.key}:ids`, 'old-0')).toBeNull();
+    });
+
+    it('does not record an id whose entry was refused', async () => {
+      const sut = await harness.open('a');
+      const entry = entryOf('refused at first');
+      await harness.outside.set(harness.key, 'not a stream');
+
+      await expect(sut.append(entry)).rejects.toThrow(StreamUnavailableError);
+      await harness.outside.del(harness.key);
+      await sut.append(entry);
+
+      expect(await harness.storedEntries()).toBe(1);
+    });
+
+    it('shows no message in its errors, whatever prints them', async () => {
+      const sut = await harness.open('a');
+      await harness.outside.set(harness.key, 'not a stream');
+
+      const error: unknown = await sut.append(entryOf('my secret')).catch((reason: unknown) => reason);
+
+      const { inspect } = await import('node:util');
+      expect(inspect(error, { depth: 10, showHidden: true })).not.toContain('my secret');
+      expect(inspect(error)).toContain('WRONGTYPE');
+    });
+
+    describe('behind a wire that falls silent', () => {
+      let wire: Wire;
+      let sut: RedisInputStream;
+
+      beforeEach(async () => {
+        wire = await Wire.to(`redis://${harness.outside.options.host}:${harness.outside.options.port}`);
+        const connections = new RedisConnections(wire.url);
+        await connections.open();
+        sut = new RedisInputStream(connections, {
+          key: harness.key,
+          deadLetterKey: `${harness.key}:dead`,
+          group: 'workers',
+          consumer: 'a',
+          claimIdleMs: 60_000,
+        });
+        await sut.check();
+      });
+
+      afterEach(async () => {
+        await sut.close();
+        wire.close();
+      });
+
+      it('still ends a waiting read at once on abort', async () => {
+        const abort = new AbortController();
+        const reading = sut.read({ count: 1, blockMs: LONG_MS, signal: abort.signal });
+        await pause(50);
+        wire.freeze();
+        const start = performance.now();
+
+        abort.abort();
+
+        expect(await reading).toEqual([]);
+        expect(performance.now() - start).toBeLessThan(1_000);
+      });
+
+      it('notices within seconds, connects anew and gives what was handed out into the silence', async () => {
+        const reading = sut.read({ count: 10, blockMs: 300, signal: never });
+        await pause(50);
+        wire.freeze();
+        const other = await harness.open('producer');
+        await other.append(entryOf('lost on the way'));
+
+        await expect(reading).rejects.toThrow(StreamUnavailableError);
+        await expect(sut.append(entryOf('never sent'))).rejects.toThrow(StreamUnavailableError);
+
+        const delivered = await untilRead(sut);
+        expect(delivered).toEqual(['lost on the way']);
+      });
+    });
+  });
+}
+
+async function untilRead(stream: RedisInputStream): Promise<string[]> {
+  for (;;) {
+    try {
+      const delivered = await stream.read({ count: 10, blockMs: 500, signal: never });
+      return delivered.map(({ entry }) => entry.message);
+    } catch (error) {
+      if (!(error instanceof StreamUnavailableError)) throw error;
+      await pause(50);
+    }
+  }
+}
