@@ -1,0 +1,1 @@
+export { PerplexityModule } from './perplexity.module.js';

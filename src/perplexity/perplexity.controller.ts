@@ -1,0 +1,50 @@
+import { Body, Controller, HttpCode, Post } from '@nestjs/common';
+import { Settings } from '../config/index.js';
+import { assertTextLength, ClientSignal } from '../http/index.js';
+import { PerplexityScorer, type TextScore } from '../vorpal/index.js';
+import {
+  type PerplexityRequest,
+  perplexityRequestSchema,
+  type PerplexityResponse,
+  type TextPerplexity,
+} from './perplexity.schema.js';
+
+/** The memory worker's own scoring function over HTTP, for people and for tests. */
+@Controller('perplexity')
+export class PerplexityController {
+  constructor(
+    private readonly scorer: PerplexityScorer,
+    private readonly settings: Settings,
+  ) {}
+
+  /** Answers `text` with its result beside the model, and `texts` with a list of results in their order. */
+  @Post()
+  @HttpCode(200)
+  async score(
+    @Body({ schema: perplexityRequestSchema }) request: PerplexityRequest,
+    @ClientSignal() signal: AbortSignal,
+  ): Promise<PerplexityResponse | (TextPerplexity & { model: string })> {
+    const texts = request.texts ?? [request.text ?? ''];
+    const maxCharacters = this.settings.chat.messageMaxCharacters;
+    for (const text of texts) assertTextLength('text', text, maxCharacters);
+    assertTextLength('context', request.context ?? '', maxCharacters);
+    const scores = await this.scorer.score(
+      texts.map((text) => ({ text, context: request.context })),
+      { signal },
+    );
+    const results = scores.map(toTextPerplexity);
+    const model = scores[0]?.model ?? '';
+    const [single] = results;
+    return request.text !== undefined && single ? { ...single, model } : { model, results };
+  }
+}
+
+function toTextPerplexity(score: TextScore): TextPerplexity {
+  return {
+    perplexity: score.perplexity,
+    avg_logprob: score.avgLogprob,
+    token_count: score.tokenCount,
+    tokens: score.tokens,
+    ...(score.reason !== undefined && { reason: score.reason }),
+  };
+}

@@ -1,0 +1,35 @@
+import { z } from 'zod';
+import { wellFormedText } from '../http/index.js';
+
+/** More texts would make one request hold the scorer for long; clients send several requests instead. */
+const MAX_TEXTS = 64;
+
+/** `POST /perplexity`: `text` or `texts`, with a `context` that is read before each of them and not scored. */
+export const perplexityRequestSchema = z
+  .strictObject({
+    text: wellFormedText.optional(),
+    texts: z
+      .array(wellFormedText)
+      .min(1, 'must hold at least one text')
+      .max(MAX_TEXTS, `must hold at most ${MAX_TEXTS} texts`)
+      .optional(),
+    context: wellFormedText.optional(),
+  })
+  .refine(({ text, texts }) => (text === undefined) !== (texts === undefined), {
+    message: 'give either "text" or "texts"',
+  });
+export type PerplexityRequest = z.infer<typeof perplexityRequestSchema>;
+
+export interface TextPerplexity {
+  /** `exp(-avg_logprob)`; `null` where there is nothing to average, and `reason` then says why. */
+  readonly perplexity: number | null;
+  readonly avg_logprob: number | null;
+  readonly token_count: number;
+  readonly tokens: readonly { readonly token: string; readonly logprob: number | null }[];
+  readonly reason?: string;
+}
+
+export interface PerplexityResponse {
+  readonly model: string;
+  readonly results: readonly TextPerplexity[];
+}

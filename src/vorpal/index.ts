@@ -1,0 +1,6 @@
+export { PerplexityScorer, type ScoringInput, type TextScore } from './perplexity.scorer.js';
+export { type ChatAnswer, type ChatOptions, type ModelInfo, VorpalClient } from './vorpal.client.js';
+export { FixedVorpalEndpoint, VorpalEndpoint } from './vorpal-endpoint.js';
+export * from './vorpal.errors.js';
+export { VorpalHealth } from './vorpal.health.js';
+export { VorpalModule } from './vorpal.module.js';

@@ -1,0 +1,237 @@
+import { Injectable } from '@nestjs/common';
+import { Settings } from '../config/index.js';
+import { boundedMap } from './bounded-map.js';
+import { type Perplexity, perplexityOf } from './perplexity.js';
+import type { PromptLogprobs } from './prompt-logprobs.js';
+import {
+  ownEntries,
+  packRequests,
+  type PlannedPrompt,
+  planString,
+  planWindow,
+  type SpecialTokens,
+  specialTokensBetween,
+} from './scoring-plan.js';
+import { scoringWindows } from './scoring-windows.js';
+import { type ModelInfo, VorpalClient } from './vorpal.client.js';
+import {
+  VorpalFailedError,
+  VorpalProtocolError,
+  VorpalRequestError,
+  VorpalScoringUnsupportedError,
+} from './vorpal.errors.js';
+
+export interface ScoringInput {
+  readonly text: string;
+  /**
+   * Read before the text and not scored, joined to it as it is: end it with a line break, or whatever stands between
+   * the two. Cut from its left where both together do not fit the model's window.
+   */
+  readonly context?: string;
+}
+
+export interface TextScore extends Perplexity {
+  /** Tokens of the text, a first one without logprob included; special tokens (BOS) and context are not. */
+  readonly tokenCount: number;
+  readonly tokens: readonly { readonly token: string; readonly logprob: number | null }[];
+  readonly model: string;
+}
+
+interface ScoringOptions {
+  readonly signal?: AbortSignal;
+}
+
+/** One call of `score`. */
+interface Run {
+  readonly model: ModelInfo;
+  readonly signal: AbortSignal | undefined;
+  /** By index of the text. */
+  readonly faults: Map<number, TextFault>;
+}
+
+/** What became of a prompt: its logprobs, or why the server would not score it. */
+type Outcome = PromptLogprobs | TextFault;
+/** Failures that the text may be to blame for, as opposed to a server that is away. */
+type TextFault = VorpalRequestError | VorpalFailedError | VorpalProtocolError;
+
+// Tokenizing is cheap for the server, but each call holds a connection that chats need as well.
+const TOKENIZE_CONCURRENCY = 8;
+
+// Whatever a server can score at all, it can score this.
+const PLAIN_SENTENCE = 'The sky is blue.';
+
+const NO_SPECIAL_TOKENS: SpecialTokens = { prefix: [], suffix: [] };
+
+/** How surprising texts are to the language model: one prefill each, nothing generated. */
+@Injectable()
+export class PerplexityScorer {
+  private special: { readonly model: string; readonly tokens: SpecialTokens } | undefined;
+
+  constructor(
+    private readonly client: VorpalClient,
+    private readonly settings: Settings,
+  ) {}
+
+  /**
+   * One score per input, in their order.
+   *
+   * Inputs without context that are sure to fit are sent as they are, in one request; any others are tokenized first,
+   * and long ones scored in overlapping windows. An input that the server cannot score, though it scores others, gets
+   * `perplexity: null` and a reason.
+   * @throws the named errors of `vorpal.errors.ts` where the server is to blame; `AbortError`
+   */
+  async score(inputs: readonly ScoringInput[], { signal }: ScoringOptions = {}): Promise<TextScore[]> {
+    return this.client.withModel(signal, (model) => this.scoreWith(model, inputs, signal));
+  }
+
+  private async scoreWith(
+    model: ModelInfo,
+    inputs: readonly ScoringInput[],
+    signal: AbortSignal | undefined,
+  ): Promise<TextScore[]> {
+    const run: Run = { model, signal, faults: new Map() };
+    const prompts = await this.plan(inputs, run);
+    const entries: PromptLogprobs[][] = inputs.map(() => []);
+    for (const [planned, outcome] of await this.scoreAll(prompts, run)) {
+      if (isTextFault(outcome)) run.faults.set(planned.text, outcome);
+      else entries[planned.text]?.push(ownEntries(planned, outcome));
+    }
+    if (run.faults.size > 0) await this.assertServerScores(prompts, run);
+    return entries.map((parts, index) => {
+      const fault = run.faults.get(index);
+      return fault ? unscorable(fault, model.id) : toScore(parts, model.id);
+    });
+  }
+
+  private async plan(inputs: readonly ScoringInput[], run: Run): Promise<PlannedPrompt[]> {
+    const texts = inputs.flatMap((input, index) => (input.text === '' ? [] : [{ ...input, index }]));
+    if (texts.length === 0) return [];
+    const { scoringMaxTokensPerRequest } = this.settings.vorpal;
+    const maxTokens = Math.min(run.model.maxModelLen - 1, scoringMaxTokensPerRequest);
+    const special = await this.specialTokens(run);
+    if (maxTokens < special.prefix.length + 2) {
+      throw new VorpalScoringUnsupportedError(
+        `The window of ${run.model.id} is too small to score in; use another model.`,
+      );
+    }
+    const strings = texts.map(({ text, index }) => planString(index, text, special));
+    const total = strings.reduce((sum, prompt) => sum + prompt.maxTokens, 0);
+    const fits = total <= scoringMaxTokensPerRequest && strings.every((prompt) => prompt.maxTokens <= maxTokens);
+    if (fits && texts.every(({ context = '' }) => context === '')) return strings;
+
+    const ids = await this.tokenizeAll(texts, run);
+    const overlap = this.settings.vorpal.scoringWindowOverlapTokens;
+    return texts.flatMap(({ text, context = '', index }) => {
+      const parts = [ids.get(context) ?? [], ids.get(text) ?? []] as const;
+      const fault = parts.find(isTextFault);
+      if (fault) run.faults.set(index, fault);
+      const [contextIds, message] = parts;
+      if (isTextFault(contextIds) || isTextFault(message)) return [];
+      const windows = scoringWindows({ prefix: special.prefix, context: contextIds, message, maxTokens, overlap });
+      return windows.map((window) => planWindow(index, window));
+    });
+  }
+
+  /** The ids of every text and context, each distinct one asked for once: the texts of a request often share a context. */
+  private async tokenizeAll(
+    texts: readonly ScoringInput[],
+    { model, signal }: Run,
+  ): Promise<Map<string, number[] | TextFault>> {
+    const parts = new Set(texts.flatMap(({ text, context = '' }) => (context === '' ? [text] : [text, context])));
+    const tokenize = async (text: string): Promise<[string, number[] | TextFault]> => {
+      try {
+        return [text, await this.client.tokenize(text, { addSpecialTokens: false, model: model.id, signal })];
+      } catch (error) {
+        if (isTextFault(error)) return [text, error];
+        throw error;
+      }
+    };
+    return new Map(await boundedMap([...parts], TOKENIZE_CONCURRENCY, tokenize));
+  }
+
+  private async scoreAll(prompts: readonly PlannedPrompt[], run: Run): Promise<[PlannedPrompt, Outcome][]> {
+    const { scoringMaxTokensPerRequest, scoringConcurrency } = this.settings.vorpal;
+    const requests = packRequests(prompts, scoringMaxTokensPerRequest);
+    const outcomes = await boundedMap(requests, scoringConcurrency, (request) => this.scoreRequest(request, run));
+    return outcomes.flat();
+  }
+
+  /** Scores prompts in one request; where that fails because of one of them, each by itself. */
+  private async scoreRequest(request: readonly PlannedPrompt[], run: Run): Promise<[PlannedPrompt, Outcome][]> {
+    try {
+      const prompts = request.map(({ prompt }) => prompt);
+      const results = await this.client.scorePrompts(prompts, { model: run.model.id, signal: run.signal });
+      return request.flatMap((planned, index) => {
+        const result = results[index];
+        return result ? [[planned, result] satisfies [PlannedPrompt, Outcome]] : [];
+      });
+    } catch (error) {
+      if (!isTextFault(error)) throw error;
+      const [only, ...others] = request;
+      if (only && others.length === 0) return [[only, error]];
+      const single = await boundedMap(request, this.settings.vorpal.scoringConcurrency, (planned) =>
+        this.scoreRequest([planned], run),
+      );
+      return single.flat();
+    }
+  }
+
+  /** Tells a text that cannot be scored from a server that scores nothing. @throws what the server is to blame for */
+  private async assertServerScores(prompts: readonly PlannedPrompt[], { model, signal, faults }: Run): Promise<void> {
+    if (prompts.some(({ text }) => !faults.has(text))) return;
+    try {
+      await this.client.scorePrompts([PLAIN_SENTENCE], { model: model.id, signal });
+    } catch (error) {
+      if (!(error instanceof VorpalRequestError)) throw error;
+      throw new VorpalScoringUnsupportedError(`Vorpal refuses to score even a plain sentence. ${error.message}`);
+    }
+  }
+
+  /** Asked once per model: without it a BOS would count as a token of every text. */
+  private async specialTokens({ model, signal }: Run): Promise<SpecialTokens> {
+    if (this.special?.model === model.id) return this.special.tokens;
+    const tokens = await this.askSpecialTokens({ model: model.id, signal });
+    this.special = { model: model.id, tokens };
+    return tokens;
+  }
+
+  private async askSpecialTokens(options: { model: string; signal?: AbortSignal }): Promise<SpecialTokens> {
+    try {
+      const [withSpecial, plain] = await Promise.all([
+        this.client.tokenize(PLAIN_SENTENCE, { addSpecialTokens: true, ...options }),
+        this.client.tokenize(PLAIN_SENTENCE, { addSpecialTokens: false, ...options }),
+      ]);
+      return specialTokensBetween(withSpecial, plain);
+    } catch (error) {
+      // A server without /tokenize can still score short texts; a BOS, if it adds one, then shows as their first token.
+      if (error instanceof VorpalProtocolError) return NO_SPECIAL_TOKENS;
+      throw error;
+    }
+  }
+}
+
+function isTextFault(outcome: unknown): outcome is TextFault {
+  if (outcome instanceof VorpalScoringUnsupportedError) return false;
+  return (
+    outcome instanceof VorpalRequestError ||
+    outcome instanceof VorpalFailedError ||
+    outcome instanceof VorpalProtocolError
+  );
+}
+
+function toScore(parts: readonly PromptLogprobs[], model: string): TextScore {
+  const tokens = parts.flatMap((part) =>
+    part.tokens.map((token, index) => ({ token, logprob: part.logprobs[index] ?? null })),
+  );
+  const perplexity = perplexityOf(tokens.map(({ logprob }) => logprob));
+  return { ...perplexity, tokenCount: tokens.length, tokens, model };
+}
+
+const unscorable = (fault: TextFault, model: string): TextScore => ({
+  perplexity: null,
+  avgLogprob: null,
+  reason: `Vorpal cannot score this text: ${fault.message}`,
+  tokenCount: 0,
+  tokens: [],
+  model,
+});

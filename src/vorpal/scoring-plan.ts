@@ -1,0 +1,71 @@
+import type { PromptLogprobs, ScoringPrompt } from './prompt-logprobs.js';
+import type { ScoringWindow } from './scoring-windows.js';
+
+/** Special tokens that the model's tokenizer puts around a text (BOS, sometimes EOS). */
+export interface SpecialTokens {
+  readonly prefix: readonly number[];
+  readonly suffix: readonly number[];
+}
+
+/** One prompt to be scored, and which of its tokens are the text's own. */
+export interface PlannedPrompt {
+  /** Index of the text it belongs to. */
+  readonly text: number;
+  readonly prompt: ScoringPrompt;
+  /** At least as many tokens as it has. */
+  readonly maxTokens: number;
+  /** Entries to leave out at the start (BOS, context, overlap) and at the end (EOS). */
+  readonly skip: number;
+  readonly drop: number;
+}
+
+// vLLM refuses more than 1,024 prompts in one request.
+const MAX_PROMPTS_PER_REQUEST = 1_024;
+
+/**
+ * The text sent as it is. Byte-level tokenizers make at most one token of a byte, and sentencepiece ones put one space
+ * before the text, so the bound holds without asking the server to count.
+ */
+export function planString(text: number, prompt: string, { prefix, suffix }: SpecialTokens): PlannedPrompt {
+  const maxTokens = Buffer.byteLength(prompt.toWellFormed()) + 1 + prefix.length + suffix.length;
+  return { text, prompt, maxTokens, skip: prefix.length, drop: suffix.length };
+}
+
+export function planWindow(text: number, { ids, firstCounted }: ScoringWindow): PlannedPrompt {
+  return { text, prompt: ids, maxTokens: ids.length, skip: firstCounted, drop: 0 };
+}
+
+/** The entries of a scored prompt that are the text's own. */
+export function ownEntries({ skip, drop }: PlannedPrompt, { tokens, logprobs }: PromptLogprobs): PromptLogprobs {
+  const end = tokens.length - drop;
+  return { tokens: tokens.slice(skip, end), logprobs: logprobs.slice(skip, end) };
+}
+
+/** Puts prompts into as few requests as their order allows, none with more than `maxTokens` unless a single prompt has. */
+export function packRequests(prompts: readonly PlannedPrompt[], maxTokens: number): PlannedPrompt[][] {
+  const requests: PlannedPrompt[][] = [];
+  let room = 0;
+  for (const planned of prompts) {
+    const current = requests.at(-1);
+    if (current && planned.maxTokens <= room && current.length < MAX_PROMPTS_PER_REQUEST) current.push(planned);
+    else {
+      requests.push([planned]);
+      room = maxTokens;
+    }
+    room -= planned.maxTokens;
+  }
+  return requests;
+}
+
+/**
+ * What the tokenizer puts around a text, from the ids of the same text with and without special tokens.
+ * Nothing, if the one does not contain the other: such a tokenizer cannot be told apart from its text.
+ */
+export function specialTokensBetween(withSpecial: readonly number[], plain: readonly number[]): SpecialTokens {
+  for (let start = 0; start + plain.length <= withSpecial.length; start++) {
+    if (plain.every((id, offset) => withSpecial[start + offset] === id)) {
+      return { prefix: withSpecial.slice(0, start), suffix: withSpecial.slice(start + plain.length) };
+    }
+  }
+  return { prefix: [], suffix: [] };
+}

@@ -1,0 +1,292 @@
+import { HttpService } from '@nestjs/axios';
+import { Injectable } from '@nestjs/common';
+import { bulkhead, BulkheadRejectedError } from 'cockatiel';
+import { Settings } from '../config/index.js';
+import {
+  type ChatCompletionChunk,
+  chatCompletionChunkSchema,
+  chatCompletionResponseSchema,
+  type ChatMessage,
+  completionResponseSchema,
+  embeddingResponseSchema,
+  modelListSchema,
+  tokenizeResponseSchema,
+  type Usage,
+} from '../vllm-protocol/index.js';
+import { CallAbortedError, CallDeadline, untilAborted } from './call-deadline.js';
+import { readEmbeddings } from './embeddings.js';
+import { GENERATED_TOKENS, type PromptLogprobs, readPromptLogprobs, type ScoringPrompt } from './prompt-logprobs.js';
+import { FixedVorpalEndpoint, VorpalEndpoint } from './vorpal-endpoint.js';
+import {
+  VorpalContextLengthError,
+  VorpalModelNotFoundError,
+  VorpalOverloadedError,
+  VorpalProtocolError,
+} from './vorpal.errors.js';
+import { VorpalTransport } from './vorpal.transport.js';
+
+export interface ModelInfo {
+  readonly id: string;
+  /** Prompt plus generated tokens that fit. */
+  readonly maxModelLen: number;
+}
+
+export interface ChatOptions {
+  readonly messages: readonly ChatMessage[];
+  readonly maxTokens: number;
+  /** Not set: the server's own default for the model. */
+  readonly temperature?: number;
+  readonly signal?: AbortSignal;
+}
+
+export interface ChatAnswer {
+  readonly text: string;
+  readonly model: string;
+  /** `stop`, or `length` where `maxTokens` cut the answer; `null` if the server does not say. */
+  readonly finishReason: string | null;
+  readonly usage: { prompt_tokens: number; completion_tokens: number; total_tokens: number } | null;
+}
+
+interface CallOptions {
+  readonly signal?: AbortSignal;
+}
+
+interface ModelOptions extends CallOptions {
+  /** The ids of one model mean nothing to another: what is made of several calls names its model in each. */
+  readonly model: string;
+}
+
+interface TokenizeOptions extends Partial<ModelOptions> {
+  readonly addSpecialTokens: boolean;
+}
+
+const MODEL_SETTING = 'VORPAL_MODEL';
+const EMBEDDINGS_MODEL_SETTING = 'EMBEDDINGS_MODEL';
+
+// For servers that do not say: vLLM and the local Vorpal always do. Too small only costs windows, too large fails.
+const ASSUMED_MODEL_LEN = 2_048;
+
+// One request with thousands of texts would pass the server's body limit and time limit.
+const EMBEDDING_BATCH = 64;
+
+// Each waiting call holds its texts in memory; beyond this many an honest "overloaded" serves everybody better.
+const SCORING_QUEUE_LIMIT = 1_000;
+
+/**
+ * The language-model server ("Vorpal"), over vLLM's HTTP protocol.
+ *
+ * All methods throw the named errors of `vorpal.errors.ts`, or an `AbortError` once `signal` is aborted, which also
+ * ends the work on the server. Lone surrogates, which no tokenizer can encode, are sent as U+FFFD.
+ */
+@Injectable()
+export class VorpalClient {
+  private readonly settings: Settings['vorpal'];
+  private readonly language: VorpalTransport;
+  private readonly embeddings: VorpalTransport;
+  private readonly scoringSlots;
+  private known: { readonly url: string; readonly model: ModelInfo } | undefined;
+
+  constructor(
+    http: HttpService,
+    private readonly endpoint: VorpalEndpoint,
+    settings: Settings,
+  ) {
+    const { apiKey, embeddingsUrl, embeddingsApiKey, scoringConcurrency } = settings.vorpal;
+    this.settings = settings.vorpal;
+    this.scoringSlots = bulkhead(scoringConcurrency, SCORING_QUEUE_LIMIT);
+    this.language = new VorpalTransport(
+      http,
+      { name: 'Vorpal', urlSetting: 'VORPAL_URL', keySetting: 'VORPAL_API_KEY', apiKey, url: () => endpoint.url() },
+      settings.vorpal,
+    );
+    this.embeddings =
+      embeddingsUrl === undefined
+        ? this.language
+        : new VorpalTransport(http, embeddingsServer(embeddingsUrl, embeddingsApiKey), settings.vorpal);
+  }
+
+  /** The models the server lists; the first is the one asked for if `VORPAL_MODEL` is not set. */
+  async models(signal?: AbortSignal): Promise<ModelInfo[]> {
+    const timeoutMs = this.settings.connectTimeoutMs;
+    const call = { path: '/v1/models', modelSetting: MODEL_SETTING, timeoutMs, signal };
+    const { data } = await this.language.fetchJson(call, modelListSchema);
+    return data.map((model) => ({ id: model.id, maxModelLen: model.max_model_len ?? ASSUMED_MODEL_LEN }));
+  }
+
+  /**
+   * The model that calls are made with. Looked up once, and again after the server has moved or no longer knows it.
+   * @throws VorpalModelNotFoundError if the server does not list `VORPAL_MODEL`, or lists nothing
+   */
+  async model(signal?: AbortSignal): Promise<ModelInfo> {
+    const url = this.endpoint.url();
+    if (this.known?.url === url) return this.known.model;
+    const models = await this.models(signal);
+    const wanted = this.settings.model;
+    const model = wanted === undefined ? models[0] : models.find(({ id }) => id === wanted);
+    if (model === undefined) throw modelNotListed(wanted, models);
+    this.known = { url, model };
+    return model;
+  }
+
+  /**
+   * Runs `work` with the model of the moment, and once more from the start if the server turns out to have another one
+   * by now.
+   */
+  async withModel<T>(signal: AbortSignal | undefined, work: (model: ModelInfo) => Promise<T>): Promise<T> {
+    const model = await this.model(signal);
+    try {
+      return await work(model);
+    } catch (error) {
+      const gone = error instanceof VorpalModelNotFoundError;
+      // The same name may have come back with a shorter window.
+      if (gone || error instanceof VorpalContextLengthError) this.known = undefined;
+      if (!gone) throw error;
+      const current = await this.model(signal);
+      if (current.id === model.id) throw error;
+      return work(current);
+    }
+  }
+
+  /** One answer. */
+  async chat(options: ChatOptions): Promise<ChatAnswer> {
+    const answer = await this.withModel(options.signal, ({ id }) =>
+      this.language.fetchJson(this.chatCall(id, options, false), chatCompletionResponseSchema),
+    );
+    const [choice] = answer.choices;
+    return {
+      text: choice?.message.content ?? '',
+      model: answer.model,
+      finishReason: choice?.finish_reason ?? null,
+      usage: answer.usage ? completeUsage(answer.usage) : null,
+    };
+  }
+
+  /**
+   * One answer as it is generated; the last chunk may carry `usage` and no choices. The server is read only as fast as
+   * the chunks are taken, and ending the iteration early ends the generation. The time limit applies to each silence.
+   */
+  async *streamChat(options: ChatOptions): AsyncGenerator<ChatCompletionChunk, void> {
+    const open = async ({ id }: ModelInfo) => {
+      const chunks = this.language.streamJson(this.chatCall(id, options, true), chatCompletionChunkSchema);
+      // The first chunk is awaited here so that a model that is gone is looked up again before anything was given out.
+      return { chunks, first: await chunks.next() };
+    };
+    const { chunks, first } = await this.withModel(options.signal, open);
+    try {
+      if (first.done) return;
+      yield first.value;
+      yield* chunks;
+    } finally {
+      await chunks.return();
+    }
+  }
+
+  /** Token ids of `text`. `addSpecialTokens` puts the model's BOS, if it has one, before them. */
+  async tokenize(text: string, { addSpecialTokens, model, signal }: TokenizeOptions): Promise<number[]> {
+    const timeoutMs = this.settings.connectTimeoutMs;
+    const ask = async ({ id }: { id: string }) => {
+      const body = { model: id, prompt: text.toWellFormed(), add_special_tokens: addSpecialTokens };
+      const call = { path: '/tokenize', body, modelSetting: MODEL_SETTING, timeoutMs, signal };
+      return this.language.fetchJson(call, tokenizeResponseSchema);
+    };
+    const { tokens } = await (model === undefined ? this.withModel(signal, ask) : ask({ id: model }));
+    return tokens;
+  }
+
+  /**
+   * The log-probabilities of each prompt's own tokens, in one request; nothing is generated that anybody sees. At most
+   * `SCORING_CONCURRENCY` such requests are under way, the others wait.
+   */
+  async scorePrompts(prompts: readonly ScoringPrompt[], { model, signal }: ModelOptions): Promise<PromptLogprobs[]> {
+    const body = {
+      model,
+      prompt: prompts.map((prompt) => (typeof prompt === 'string' ? prompt.toWellFormed() : prompt)),
+      echo: true,
+      logprobs: 0,
+      max_tokens: GENERATED_TOKENS,
+      temperature: 0,
+    };
+    const timeoutMs = this.settings.scoringTimeoutMs;
+    const call = { path: '/v1/completions', body, modelSetting: MODEL_SETTING, timeoutMs, signal };
+    return this.inScoringSlot(signal, async () =>
+      readPromptLogprobs(await this.language.fetchJson(call, completionResponseSchema), prompts),
+    );
+  }
+
+  /** One vector per text, all of the same dimension, in their order. */
+  async embed(texts: readonly string[], { signal }: CallOptions = {}): Promise<Float32Array[]> {
+    const vectors: Float32Array[] = [];
+    for (let start = 0; start < texts.length; start += EMBEDDING_BATCH) {
+      const input = texts.slice(start, start + EMBEDDING_BATCH).map((text) => text.toWellFormed());
+      const body = { model: this.settings.embeddingsModel, input, encoding_format: 'base64' };
+      const timeoutMs = this.settings.scoringTimeoutMs;
+      const call = { path: '/v1/embeddings', body, modelSetting: EMBEDDINGS_MODEL_SETTING, timeoutMs, signal };
+      vectors.push(...readEmbeddings(await this.embeddings.fetchJson(call, embeddingResponseSchema), input.length));
+    }
+    const odd = vectors.find(({ length }) => length !== vectors[0]?.length);
+    if (odd)
+      throw new VorpalProtocolError(`Embeddings of ${vectors[0]?.length} and ${odd.length} dimensions came back.`);
+    return vectors;
+  }
+
+  /** For health checks: asks the server now, without retries, and says which model answers. */
+  async check(signal?: AbortSignal): Promise<ModelInfo> {
+    await this.language.checkAlive(signal);
+    return this.model(signal);
+  }
+
+  private chatCall(model: string, { messages, maxTokens, temperature, signal }: ChatOptions, stream: boolean) {
+    const body = {
+      model,
+      messages: messages.map(wellFormedMessage),
+      max_tokens: maxTokens,
+      temperature,
+      ...(stream && { stream, stream_options: { include_usage: true } }),
+    };
+    const timeoutMs = this.settings.chatTimeoutMs;
+    return { path: '/v1/chat/completions', body, modelSetting: MODEL_SETTING, timeoutMs, signal };
+  }
+
+  private async inScoringSlot<T>(signal: AbortSignal | undefined, work: () => Promise<T>): Promise<T> {
+    const wait = new CallDeadline(this.settings.scoringTimeoutMs, signal);
+    const begin = (): Promise<T> => {
+      wait.dispose();
+      return work();
+    };
+    try {
+      // The slot's own queue looks at the signal only when it is our turn.
+      return await untilAborted(this.scoringSlots.execute(begin, wait.signal), wait.signal);
+    } catch (error) {
+      if (error instanceof BulkheadRejectedError || (error instanceof CallAbortedError && wait.timedOut)) {
+        throw new VorpalOverloadedError('Too many texts wait to be scored; try again later.');
+      }
+      throw error;
+    } finally {
+      wait.dispose();
+    }
+  }
+}
+
+const embeddingsServer = (address: string, apiKey: string | undefined) => {
+  const endpoint = new FixedVorpalEndpoint(address);
+  const name = 'The embeddings server';
+  return { name, urlSetting: 'EMBEDDINGS_URL', keySetting: 'EMBEDDINGS_API_KEY', apiKey, url: () => endpoint.url() };
+};
+
+function modelNotListed(wanted: string | undefined, models: readonly ModelInfo[]): VorpalModelNotFoundError {
+  if (wanted === undefined) return new VorpalModelNotFoundError('Vorpal lists no model; start it with one.');
+  const listed = models.map(({ id }) => id).join(', ') || 'none';
+  return new VorpalModelNotFoundError(
+    `Vorpal does not have the model ${wanted} (it lists ${listed}); check VORPAL_MODEL.`,
+  );
+}
+
+function completeUsage({ prompt_tokens, completion_tokens, total_tokens }: Usage): NonNullable<ChatAnswer['usage']> {
+  return { prompt_tokens, completion_tokens: completion_tokens ?? total_tokens - prompt_tokens, total_tokens };
+}
+
+function wellFormedMessage(message: ChatMessage): ChatMessage {
+  const { content } = message;
+  if (typeof content === 'string') return { ...message, content: content.toWellFormed() };
+  return { ...message, content: content?.map((part) => ({ ...part, text: part.text.toWellFormed() })) };
+}

@@ -1,0 +1,88 @@
+import { BrainError } from '../shared/index.js';
+
+// A 503 without Retry-After leaves clients guessing; local models load in seconds, GPU servers in minutes.
+const DEFAULT_UNAVAILABLE_RETRY_SECONDS = 5;
+const DEFAULT_OVERLOADED_RETRY_SECONDS = 2;
+
+export interface RetryableErrorOptions extends ErrorOptions {
+  /** What the server asked for; not set: a default for the client's `Retry-After`. */
+  readonly retryAfterSeconds?: number;
+}
+
+/** The server cannot be reached, is loading, is dead, or has failed so often that it is left alone for a while. */
+export class VorpalUnavailableError extends BrainError {
+  readonly code = 'VORPAL_UNAVAILABLE';
+  readonly httpStatus = 503;
+  override readonly transient = true;
+  override readonly retryAfterSeconds: number;
+  /** Milliseconds the server asked us to wait; 0 if it said nothing. */
+  readonly requestedDelayMs: number;
+
+  constructor(message: string, { retryAfterSeconds, ...options }: RetryableErrorOptions = {}) {
+    super(message, options);
+    this.retryAfterSeconds = retryAfterSeconds ?? DEFAULT_UNAVAILABLE_RETRY_SECONDS;
+    this.requestedDelayMs = (retryAfterSeconds ?? 0) * 1_000;
+  }
+}
+
+/** The server works but takes no more requests now: 429, a full queue, or no free scoring slot on our side. */
+export class VorpalOverloadedError extends BrainError {
+  readonly code = 'VORPAL_OVERLOADED';
+  readonly httpStatus = 503;
+  override readonly transient = true;
+  override readonly retryAfterSeconds: number;
+  /** Milliseconds the server asked us to wait; 0 if it said nothing. */
+  readonly requestedDelayMs: number;
+
+  constructor(message: string, { retryAfterSeconds, ...options }: RetryableErrorOptions = {}) {
+    super(message, options);
+    this.retryAfterSeconds = retryAfterSeconds ?? DEFAULT_OVERLOADED_RETRY_SECONDS;
+    this.requestedDelayMs = (retryAfterSeconds ?? 0) * 1_000;
+  }
+}
+
+/** No answer, or no next piece of a streamed one, within the time limit. */
+export class VorpalTimeoutError extends BrainError {
+  readonly code = 'VORPAL_TIMEOUT';
+  readonly httpStatus = 504;
+  override readonly transient = true;
+}
+
+/** The server refuses what was asked: the message says why. */
+export class VorpalRequestError extends BrainError {
+  readonly code = 'VORPAL_REQUEST_REFUSED' as string;
+  readonly httpStatus: number = 400;
+}
+
+/** The prompt, with the answer asked for, does not fit the model's window. */
+export class VorpalContextLengthError extends VorpalRequestError {
+  override readonly code = 'VORPAL_CONTEXT_LENGTH';
+  override readonly httpStatus = 413;
+}
+
+export class VorpalAuthenticationError extends BrainError {
+  readonly code = 'VORPAL_UNAUTHORIZED';
+  readonly httpStatus = 502;
+}
+
+export class VorpalModelNotFoundError extends BrainError {
+  readonly code = 'VORPAL_MODEL_NOT_FOUND';
+  readonly httpStatus = 502;
+}
+
+/** HTTP 500 from a server that is alive: this request made it fail. */
+export class VorpalFailedError extends BrainError {
+  readonly code = 'VORPAL_FAILED';
+  readonly httpStatus = 502;
+}
+
+/** The answer is not what the protocol says: cut short, not JSON, wrong shape, numbers that are none. */
+export class VorpalProtocolError extends BrainError {
+  readonly code = 'VORPAL_PROTOCOL' as string;
+  readonly httpStatus = 502;
+}
+
+/** The server gives no log-probabilities of the prompt, without which nothing can be scored. */
+export class VorpalScoringUnsupportedError extends VorpalProtocolError {
+  override readonly code = 'VORPAL_SCORING_UNSUPPORTED';
+}

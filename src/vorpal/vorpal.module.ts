@@ -1,0 +1,37 @@
+import { HttpModule } from '@nestjs/axios';
+import { Module } from '@nestjs/common';
+import { TerminusModule } from '@nestjs/terminus';
+import { ProgramEnvironment, Settings } from '../config/index.js';
+import { ShutdownDeadline } from '../infra/lifecycle/index.js';
+import { vorpalHttpOptions } from './http-options.js';
+import { LocalVorpalProcess } from './local-vorpal-process.js';
+import { PerplexityScorer } from './perplexity.scorer.js';
+import { VorpalClient } from './vorpal.client.js';
+import { FixedVorpalEndpoint, VorpalEndpoint } from './vorpal-endpoint.js';
+import { VorpalHealth } from './vorpal.health.js';
+
+/** The language-model server: the configured one, or a local one that this module starts and ends. */
+@Module({
+  imports: [
+    TerminusModule,
+    HttpModule.registerAsync({
+      inject: [Settings],
+      useFactory: (settings: Settings) => vorpalHttpOptions(settings.vorpal),
+    }),
+  ],
+  providers: [
+    {
+      provide: VorpalEndpoint,
+      inject: [Settings, ProgramEnvironment, ShutdownDeadline],
+      useFactory: (settings: Settings, environment: ProgramEnvironment, deadline: ShutdownDeadline): VorpalEndpoint =>
+        settings.vorpal.url === undefined
+          ? new LocalVorpalProcess(environment, deadline)
+          : new FixedVorpalEndpoint(settings.vorpal.url),
+    },
+    VorpalClient,
+    PerplexityScorer,
+    VorpalHealth,
+  ],
+  exports: [VorpalEndpoint, VorpalClient, PerplexityScorer, VorpalHealth],
+})
+export class VorpalModule {}

@@ -1,0 +1,223 @@
+import type { HttpService } from '@nestjs/axios';
+import type { AxiosResponse, ResponseType } from 'axios';
+import type { Readable } from 'node:stream';
+import { z } from 'zod';
+import type { Settings } from '../config/index.js';
+import { fullJitterBackoffMs, sleep } from '../shared/index.js';
+import { CallAbortedError, CallDeadline, untilAborted } from './call-deadline.js';
+import { Circuit } from './circuit.js';
+import { readEvents } from './event-stream.js';
+import { errorFromAnswer, errorFromEvent, errorFromFailure, isStaleConnection, type ServerNames } from './faults.js';
+import {
+  VorpalFailedError,
+  VorpalOverloadedError,
+  VorpalProtocolError,
+  VorpalUnavailableError,
+} from './vorpal.errors.js';
+
+export interface VorpalServer extends ServerNames {
+  /** Base address. @throws VorpalUnavailableError while none is known */
+  url(): string;
+}
+
+export interface VorpalCall {
+  readonly path: string;
+  /** Sent as JSON by POST; without it the call is a GET. */
+  readonly body?: object;
+  readonly modelSetting: string;
+  /** Limit of the whole call, attempts and pauses included; of a stream that has begun, of each silence. */
+  readonly timeoutMs: number;
+  readonly signal?: AbortSignal;
+}
+
+type Resilience = Pick<Settings['vorpal'], 'retries' | 'breakerFailures' | 'breakerOpenMs' | 'connectTimeoutMs'>;
+type Attempt<T> = (url: string, deadline: CallDeadline) => Promise<T>;
+
+const RETRY_BACKOFF = { initialMs: 200, maxMs: 2_000 };
+// Somebody waits for the answer: a server that asks for a longer pause is reported, with its Retry-After, instead.
+const MAX_RETRY_PAUSE_MS = 2_000;
+
+// A refusal's body goes into a message of a few hundred characters; without a bound a wrong server could send gigabytes.
+const MAX_ERROR_BODY_BYTES = 64 * 1024;
+
+/**
+ * JSON over HTTP to one server: time limit, abort, retries, circuit breaker, and answers checked against a schema.
+ *
+ * All errors are the named ones of `vorpal.errors.ts`, or `CallAbortedError`. Every call is safe to repeat (nothing
+ * in the protocol changes the server's state), a stream until its first byte.
+ */
+export class VorpalTransport {
+  private readonly circuit: Circuit;
+
+  constructor(
+    private readonly http: HttpService,
+    private readonly server: VorpalServer,
+    private readonly resilience: Resilience,
+  ) {
+    this.circuit = new Circuit(server.name, resilience, (url) => this.probe(url));
+  }
+
+  /** The answer's JSON, as `schema` says it must be. */
+  async fetchJson<T>(call: VorpalCall, schema: z.ZodType<T>): Promise<T> {
+    return this.persist(call, async (url, deadline) => {
+      const response = await this.send<string>(url, call, 'text', deadline);
+      if (!isSuccess(response)) throw this.errorFrom(response, response.data, call);
+      return this.check(this.parse(response.data, call.path), call.path, schema);
+    });
+  }
+
+  /** The events of a streamed answer; see {@link readEvents}. */
+  async *streamJson<T>(call: VorpalCall, schema: z.ZodType<T>): AsyncGenerator<T, void> {
+    const stream = await this.persist(call, (url, deadline) => this.open(url, call, deadline));
+    const { path, timeoutMs, signal, modelSetting } = call;
+    for await (const data of readEvents(stream, { idleMs: timeoutMs, signal, server: this.server })) {
+      const payload = this.parse(data, path);
+      const error = errorFromEvent(payload, path, modelSetting, this.server);
+      if (error) throw error;
+      yield this.check(payload, path, schema);
+    }
+  }
+
+  /**
+   * Whether the server answers `GET /health`, asked once, past retries and circuit breaker. A server that has no such
+   * route is alive.
+   * @throws VorpalUnavailableError | VorpalTimeoutError
+   */
+  async checkAlive(signal?: AbortSignal): Promise<void> {
+    await this.probe(this.server.url(), signal);
+  }
+
+  private async probe(url: string, signal?: AbortSignal): Promise<void> {
+    const call: VorpalCall = { path: '/health', modelSetting: '', timeoutMs: this.resilience.connectTimeoutMs, signal };
+    const deadline = new CallDeadline(call.timeoutMs, signal);
+    try {
+      const response = await this.send<string>(url, call, 'text', deadline);
+      if (isSuccess(response)) return;
+      const error = this.errorFrom(response, response.data, call);
+      if (error instanceof VorpalUnavailableError) throw error;
+    } finally {
+      deadline.dispose();
+    }
+  }
+
+  /** Attempts until one succeeds, the failure is not worth another, or the time is over. */
+  private async persist<T>(call: VorpalCall, attempt: Attempt<T>): Promise<T> {
+    const deadline = new CallDeadline(call.timeoutMs, call.signal);
+    try {
+      for (let failures = 0; ; failures++) {
+        const url = this.server.url();
+        try {
+          return await this.circuit.run(url, () => attempt(url, deadline), deadline);
+        } catch (error) {
+          await this.pauseBeforeRetry(errorFromFailure(error, deadline, this.server), failures, deadline);
+        }
+      }
+    } finally {
+      deadline.dispose();
+    }
+  }
+
+  // cockatiel's own retry policy sleeps through an abort, hence this loop's own pause.
+  private async pauseBeforeRetry(error: unknown, failures: number, deadline: CallDeadline): Promise<void> {
+    if (!isWorthRetrying(error) || failures >= this.resilience.retries || !this.circuit.closed) throw error;
+    const requestedMs = error instanceof VorpalFailedError ? 0 : error.requestedDelayMs;
+    const pauseMs = Math.max(requestedMs, fullJitterBackoffMs(failures, RETRY_BACKOFF));
+    if (pauseMs > MAX_RETRY_PAUSE_MS || pauseMs >= deadline.remainingMs) throw error;
+    if (!(await sleep(pauseMs, deadline.signal))) throw new CallAbortedError();
+  }
+
+  private async open(url: string, call: VorpalCall, deadline: CallDeadline): Promise<Readable> {
+    const response = await this.send<Readable>(url, call, 'stream', deadline);
+    // An abort may destroy the stream while nobody reads it; without a listener that ends the process.
+    response.data.on('error', () => undefined);
+    if (isSuccess(response)) return response.data;
+    throw this.errorFrom(response, await this.readErrorText(response.data, deadline), call);
+  }
+
+  private async send<T>(
+    url: string,
+    call: VorpalCall,
+    responseType: ResponseType,
+    deadline: CallDeadline,
+  ): Promise<AxiosResponse<T>> {
+    const { apiKey } = this.server;
+    const request = () =>
+      this.http.axiosRef.request<T>({
+        url: `${url}${call.path}`,
+        method: call.body === undefined ? 'GET' : 'POST',
+        data: call.body === undefined ? undefined : JSON.stringify(call.body),
+        headers: {
+          ...(call.body !== undefined && { 'content-type': 'application/json' }),
+          ...(apiKey !== undefined && { authorization: `Bearer ${apiKey}` }),
+        },
+        responseType,
+        // axios would wrap the stream to count its bytes, and such a wrapper cannot be destroyed while it waits.
+        ...(responseType === 'stream' && { maxContentLength: -1 }),
+        signal: deadline.signal,
+      });
+    try {
+      return await request().catch((error: unknown) => {
+        if (isStaleConnection(error)) return request();
+        throw error;
+      });
+    } catch (error) {
+      throw errorFromFailure(error, deadline, this.server);
+    }
+  }
+
+  private errorFrom(response: AxiosResponse<unknown>, body: string, { path, modelSetting }: VorpalCall): Error {
+    const header: unknown = response.headers['retry-after'];
+    const retryAfter = typeof header === 'string' ? header : undefined;
+    return errorFromAnswer({ status: response.status, body, path, modelSetting, retryAfter }, this.server);
+  }
+
+  /** The body of a refused stream, cut where it is too long for a message. What arrived before a failure is used. */
+  private async readErrorText(stream: Readable, deadline: CallDeadline): Promise<string> {
+    const chunks: Uint8Array[] = [];
+    try {
+      await untilAborted(collect(stream, chunks, MAX_ERROR_BODY_BYTES), deadline.signal);
+    } catch (error) {
+      if (deadline.signal.aborted) throw errorFromFailure(error, deadline, this.server);
+    } finally {
+      stream.destroy();
+    }
+    return Buffer.concat(chunks).toString('utf8');
+  }
+
+  private parse(text: string, path: string): unknown {
+    try {
+      return JSON.parse(text) as unknown;
+    } catch {
+      const what = /\b(NaN|Infinity)\b/.test(text) ? 'holds a number that is none (NaN)' : 'is not valid JSON';
+      throw new VorpalProtocolError(
+        `The answer of ${this.server.name} to ${path} ${what}; check that ${this.server.urlSetting} names a vLLM-compatible server.`,
+      );
+    }
+  }
+
+  private check<T>(payload: unknown, path: string, schema: z.ZodType<T>): T {
+    const result = schema.safeParse(payload);
+    if (result.success) return result.data;
+    const [issue] = result.error.issues;
+    const where = issue === undefined ? '' : ` (${issue.path.join('.')}: ${issue.message})`;
+    throw new VorpalProtocolError(
+      `The answer of ${this.server.name} to ${path} is not what the protocol says${where}; check that ${this.server.urlSetting} names a vLLM-compatible server.`,
+    );
+  }
+}
+
+const isSuccess = ({ status }: AxiosResponse<unknown>): boolean => status >= 200 && status < 300;
+
+const isWorthRetrying = (error: unknown) =>
+  error instanceof VorpalUnavailableError ||
+  error instanceof VorpalOverloadedError ||
+  error instanceof VorpalFailedError;
+
+async function collect(stream: Readable, chunks: Uint8Array[], maxBytes: number): Promise<void> {
+  let total = 0;
+  for await (const chunk of stream as AsyncIterable<Uint8Array>) {
+    chunks.push(chunk);
+    total += chunk.length;
+    if (total >= maxBytes) return;
+  }
+}
