@@ -1,1 +1,2 @@
 export { createLogger } from './logger.js';
+export { Counter, createMetricsRegistry, Gauge, Histogram, type Registry } from './metrics.js';

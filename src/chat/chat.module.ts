@@ -1,0 +1,8 @@
+import { Module } from '@nestjs/common';
+import { StreamModule } from '../stream/index.js';
+import { VorpalModule } from '../vorpal/index.js';
+import { ChatController } from './chat.controller.js';
+import { ChatService } from './chat.service.js';
+
+@Module({ imports: [StreamModule, VorpalModule], controllers: [ChatController], providers: [ChatService] })
+export class ChatModule {}

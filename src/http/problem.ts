@@ -1,0 +1,25 @@
+import { STATUS_CODES } from 'node:http';
+
+/** RFC 9457 problem details, with the stable error code of `docs/errors.md`. */
+export interface Problem {
+  readonly type: string;
+  readonly title: string;
+  readonly status: number;
+  readonly code: string;
+  readonly detail: string;
+  /** For invalid input: what is wrong where. */
+  readonly errors?: readonly { readonly path: string; readonly message: string }[];
+}
+
+export const PROBLEM_CONTENT_TYPE = 'application/problem+json; charset=utf-8';
+
+export function createProblem(status: number, code: string, detail: string, errors?: Problem['errors']): Problem {
+  return {
+    type: 'about:blank',
+    title: STATUS_CODES[status] ?? 'Error',
+    status,
+    code,
+    detail,
+    ...(errors && { errors }),
+  };
+}

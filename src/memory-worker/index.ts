@@ -1,0 +1,2 @@
+export { MemoryWorkerHealth } from './memory-worker.health.js';
+export { MemoryWorkerModule } from './memory-worker.module.js';

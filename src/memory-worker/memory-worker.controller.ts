@@ -1,0 +1,54 @@
+import { Controller, Get } from '@nestjs/common';
+import { CaptureService, InputStream, type StreamStatistics } from '../stream/index.js';
+import { StreamUnavailableError } from '../stream/index.js';
+import { type ScoredEntry, type WorkerState, WorkerStatus } from './worker-status.js';
+
+interface MemoryWorkerReport {
+  readonly state: WorkerState;
+  readonly waiting_for?: string;
+  /** Of the whole group; `null` while the stream is away. */
+  readonly lag: number | null;
+  readonly pending: number | null;
+  readonly dead_letters: number | null;
+  /** Of this process. */
+  readonly processed: number;
+  readonly failed: number;
+  readonly captured: number;
+  readonly capture_failures: number;
+  readonly recent: readonly ScoredEntry[];
+}
+
+@Controller('memory-worker')
+export class MemoryWorkerController {
+  constructor(
+    private readonly status: WorkerStatus,
+    private readonly stream: InputStream,
+    private readonly capture: CaptureService,
+  ) {}
+
+  @Get()
+  async report(): Promise<MemoryWorkerReport> {
+    const statistics = await this.statistics();
+    return {
+      state: this.status.state,
+      ...(this.status.waitingFor !== undefined && { waiting_for: this.status.waitingFor }),
+      lag: statistics?.lag ?? null,
+      pending: statistics?.pending ?? null,
+      dead_letters: statistics?.deadLetters ?? null,
+      processed: this.status.processed,
+      failed: this.status.failed,
+      captured: this.capture.captured,
+      capture_failures: this.capture.failed,
+      recent: this.status.recent,
+    };
+  }
+
+  private async statistics(): Promise<StreamStatistics | undefined> {
+    try {
+      return await this.stream.statistics();
+    } catch (error) {
+      if (error instanceof StreamUnavailableError) return undefined;
+      throw error;
+    }
+  }
+}

@@ -1,0 +1,57 @@
+import { Injectable } from '@nestjs/common';
+import { Settings } from '../config/index.js';
+
+/** `waiting`: the stream or Vorpal is away and the worker is between two attempts. */
+export type WorkerState = 'off' | 'running' | 'waiting' | 'stopped';
+
+/** One processed entry with its numbers; never its text. */
+export interface ScoredEntry {
+  readonly id: string;
+  readonly user_id: string;
+  readonly session_id: string;
+  readonly perplexity: number | null;
+  readonly avg_logprob: number | null;
+  readonly token_count: number;
+  readonly model: string;
+  /** Why there is no perplexity. */
+  readonly reason?: string;
+  readonly received_at: string;
+  readonly scored_at: string;
+}
+
+/** What the worker of this process has done since it started; in memory and bounded. */
+@Injectable()
+export class WorkerStatus {
+  state: WorkerState = 'off';
+  /** Why the worker waits. */
+  waitingFor: string | undefined;
+  private processedCount = 0;
+  private failedCount = 0;
+  private readonly history: ScoredEntry[] = [];
+
+  constructor(private readonly settings: Settings) {}
+
+  get processed(): number {
+    return this.processedCount;
+  }
+
+  /** Attempts that failed for the entry's own sake. */
+  get failed(): number {
+    return this.failedCount;
+  }
+
+  /** The last entries, newest first. */
+  get recent(): readonly ScoredEntry[] {
+    return this.history;
+  }
+
+  recordScored(entry: ScoredEntry): void {
+    this.processedCount += 1;
+    this.history.unshift(entry);
+    this.history.length = Math.min(this.history.length, this.settings.worker.historySize);
+  }
+
+  recordFailure(): void {
+    this.failedCount += 1;
+  }
+}

@@ -1,0 +1,11 @@
+import { Registry } from 'prom-client';
+
+export { Counter, Gauge, Histogram, type Registry } from 'prom-client';
+
+/**
+ * A registry of its own for one program or one test. The library's global registry would make two instances in one
+ * process fail on the second registration of a name.
+ */
+export function createMetricsRegistry(): Registry {
+  return new Registry();
+}
