@@ -45,14 +45,17 @@ export interface StreamStatistics {
  *
  * Order: entries are delivered in the order of their appends, each to one consumer of the group.
  * Guarantee: at least once. An entry that was read is pending until it is acknowledged. A consumer that restarts under
- * its name is given its own pending entries first; entries that another consumer has held for longer than the claim
- * idle time are taken over; then come new ones. Nothing that was not acknowledged is ever removed.
+ * its name is given its own pending entries first; then those that any consumer, this one included, has held for longer
+ * than the claim idle time; then new ones. Nothing that was not acknowledged is ever removed.
  * Failures: every method throws `StreamUnavailableError` (transient) when the store cannot be reached. An entry that
  * cannot be decoded is moved to the dead letters by the read and never returned, so that it cannot stop the others.
  * Abort: `read` returns `[]` as soon as its signal is aborted. An entry is either returned or remains readable.
  */
 export abstract class InputStream {
-  /** Resolves once the store has the entry. Appending the same id again has no effect. */
+  /**
+   * Resolves once the store has the entry. Appending the same id again has no effect, as far back as the store remembers
+   * ids (some ten thousand appends).
+   */
   abstract append(entry: StreamEntry): Promise<void>;
 
   /** Up to `count` entries, as soon as there is at least one; `[]` after `blockMs` or on abort. One read at a time. */

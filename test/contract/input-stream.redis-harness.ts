@@ -3,28 +3,25 @@ import { once } from 'node:events';
 import { RedisConnections } from '../../src/infra/redis/index.js';
 import { newId } from '../../src/shared/index.js';
 import { RedisInputStream } from '../../src/stream/adapters/redis-input-stream.js';
+import type { RedisServer } from '../support/redis-server.js';
 import type { InputStreamHarness } from './input-stream.contract.js';
 
-export interface KillableRedis {
-  readonly url: string;
-  kill(): Promise<void>;
-  restart(): Promise<unknown>;
-}
-
 export interface RedisHarness extends InputStreamHarness {
+  readonly url: string;
   readonly key: string;
   /** A connection of the test's own. */
   readonly outside: Redis;
 }
 
 /** Each consumer has connections of its own to a stream of its own on `server`. */
-export async function makeRedisHarness(server: KillableRedis): Promise<RedisHarness> {
-  const key = `test-${newId()}`;
+export async function makeRedisHarness(server: RedisServer): Promise<RedisHarness> {
+  const key = `${server.keyPrefix}${newId()}`;
   const deadLetterKey = `${key}:dead`;
   const outside = new Redis(server.url, { protocol: 2 });
   const opened: RedisInputStream[] = [];
 
   return {
+    url: server.url,
     key,
     outside,
     async open(consumer, { claimIdleMs = 60_000 } = {}) {
@@ -61,6 +58,8 @@ export async function makeRedisHarness(server: KillableRedis): Promise<RedisHarn
       };
     },
     async dispose() {
+      if (outside.status !== 'ready') await once(outside, 'ready');
+      await outside.del(key, deadLetterKey, `${key}:ids`);
       outside.disconnect();
       for (const stream of opened) await stream.close();
     },

@@ -24,12 +24,15 @@ const entryOf = (message: string): StreamEntry => ({
 class Wire {
   private readonly sockets: Socket[] = [];
 
-  private constructor(private readonly server: Server) {}
+  private constructor(
+    private readonly server: Server,
+    private readonly target: URL,
+  ) {}
 
   static async to(url: string): Promise<Wire> {
     const target = new URL(url);
     const server = createServer();
-    const wire = new Wire(server);
+    const wire = new Wire(server, target);
     server.on('connection', (near) => {
       const far = connect(Number(target.port), target.hostname);
       near.pipe(far).pipe(near);
@@ -44,7 +47,9 @@ class Wire {
   }
 
   get url(): string {
-    return `redis://127.0.0.1:${(this.server.address() as AddressInfo).port}`;
+    const url = new URL(this.target);
+    url.host = `127.0.0.1:${(this.server.address() as AddressInfo).port}`;
+    return url.href;
   }
 
   /** Connections that exist fall silent; new ones work. */
@@ -164,7 +169,7 @@ export function describeRedisInputStream(makeHarness: () => Promise<RedisHarness
       let sut: RedisInputStream;
 
       beforeEach(async () => {
-        wire = await Wire.to(`redis://${harness.outside.options.host}:${harness.outside.options.port}`);
+        wire = await Wire.to(harness.url);
         const connections = new RedisConnections(wire.url);
         await connections.open();
         sut = new RedisInputStream(connections, {

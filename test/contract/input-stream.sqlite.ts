@@ -101,6 +101,22 @@ export function describeSqliteInputStream(): void {
       expect(messages.at(-1)).toBe('afterwards');
     });
 
+    it('hands an append of its own process to the waiting read without waiting for the next poll', async () => {
+      const sut = await open('a');
+      const rounds = 30;
+      const start = performance.now();
+
+      for (let i = 0; i < rounds; i++) {
+        const reading = sut.read({ count: 1, blockMs: 5_000, signal: never });
+        await new Promise((resolve) => setImmediate(resolve));
+        await sut.append(entryOf('ping'));
+        await sut.acknowledge(await reading);
+      }
+
+      // Polling every 200 ms would take three times as long at least.
+      expect(performance.now() - start).toBeLessThan((rounds * 200) / 3);
+    });
+
     it('keeps everything over an orderly restart', async () => {
       const before = await open('a');
       await before.append(entryOf('kept'));

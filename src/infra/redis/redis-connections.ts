@@ -1,8 +1,8 @@
 import { Logger } from '@nestjs/common';
 import { Redis, type RedisOptions } from 'ioredis';
 import { once } from 'node:events';
-import { describeError, fullJitterBackoffMs, sleep } from '../../shared/index.js';
-import { withoutCommand } from './redis-errors.js';
+import { fullJitterBackoffMs, sleep } from '../../shared/index.js';
+import { failureText } from './redis-errors.js';
 import { findingsOf, parseInfo } from './server-findings.js';
 
 export type RedisClient = Redis;
@@ -147,7 +147,7 @@ export class RedisConnections {
         await sleep(UNBLOCK_RETRY_MS, settled);
       }
     } catch (error) {
-      this.logger.debug(`CLIENT UNBLOCK failed, cutting the connection: ${describeError(withoutCommand(error))}`);
+      this.logger.debug(`CLIENT UNBLOCK failed, cutting the connection: ${failureText(error)}`);
       if (!settled.aborted) this.resetBlocking();
     } finally {
       clearTimeout(giveUp);
@@ -160,7 +160,7 @@ export class RedisConnections {
   }
 
   private watch(client: RedisClient): void {
-    client.on('error', (error) => (this.lastError = error.message));
+    client.on('error', (error) => (this.lastError = failureText(error)));
     client.on('close', () => {
       this.onDown(client);
     });
@@ -199,7 +199,7 @@ export class RedisConnections {
       this.logger.debug(`Redis ${version} at ${this.address}`);
       for (const { severity, text } of findingsOf(info, await this.savePolicy())) this.reportOnce(severity, text);
     } catch (error) {
-      this.logger.debug(`Could not inspect Redis: ${describeError(withoutCommand(error))}`);
+      this.logger.debug(`Could not inspect Redis: ${failureText(error)}`);
     }
   }
 

@@ -1,7 +1,7 @@
 import { ReplyError as UntypedReplyError } from 'ioredis';
 
 const ReplyError = UntypedReplyError as typeof Error;
-const PLAIN_ERRORS = new Set(['Error', 'MaxRetriesPerRequestError', 'AbortError']);
+const PLAIN_ERRORS = new Set(['Error', 'MaxRetriesPerRequestError', 'AbortError', 'ParserError']);
 
 /**
  * The code with which Redis refused a command (`NOGROUP`, `BUSYGROUP`, `WRONGTYPE` …), or `undefined` if `error` is
@@ -24,10 +24,16 @@ export function isRedisFailure(error: unknown): boolean {
  * the password, and a logger that prints whole errors would print them.
  */
 export function withoutCommand(error: unknown): Error {
-  return new Error(isErrorLike(error) ? error.message : String(error));
+  return new Error(failureText(error));
+}
+
+/** What went wrong, in a few words. A host name with two addresses that both refuse makes an error without a message. */
+export function failureText(error: unknown): string {
+  if (!isErrorLike(error)) return String(error);
+  return error.message === '' ? (error.code ?? error.name) : error.message;
 }
 
 // Not `instanceof Error`: an error of Node's own modules is none inside a VM context, which is where tests run.
-function isErrorLike(error: unknown): error is Error {
+function isErrorLike(error: unknown): error is Error & { readonly code?: string } {
   return typeof error === 'object' && error !== null && 'name' in error && 'message' in error;
 }

@@ -52,9 +52,9 @@ export class SqliteDatabase {
       useWal(database);
       migrate(database);
       database.exec(`PRAGMA busy_timeout = ${BUSY_TIMEOUT_MS}`);
+      await syncFolder(dirname(path));
       // A second handle on the main file would drop SQLite's locks when closed (POSIX); the WAL carries none.
       const wal = await open(`${path}-wal`, 'r+');
-      await syncFolder(dirname(path));
       return new SqliteDatabase(path, statSync(path).ino, database, wal);
     } catch (error) {
       database.close();

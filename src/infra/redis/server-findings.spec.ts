@@ -1,0 +1,57 @@
+import { findingsOf } from './server-findings.js';
+
+const infoOf = (values: Record<string, string | number>): string =>
+  ['# Server', ...Object.entries(values).map(([key, value]) => `${key}:${value}`)].join('\r\n');
+
+const good = {
+  redis_version: '8.0.2',
+  redis_mode: 'standalone',
+  maxmemory: 0,
+  maxmemory_policy: 'noeviction',
+  aof_enabled: 1,
+};
+
+describe(findingsOf.name, () => {
+  it('finds nothing wrong with a server that keeps what it is given', () => {
+    expect(findingsOf(infoOf(good), '')).toEqual([]);
+  });
+
+  it.each([
+    ['6.0.16', 1],
+    ['5.0.3', 1],
+    ['6.2.0', 0],
+    ['7.4.1', 0],
+    ['10.0.0', 0],
+  ])('demands a version with XAUTOCLAIM: %s has %d errors', (version, errors) => {
+    const findings = findingsOf(infoOf({ ...good, redis_version: version }), '');
+    expect(findings.filter(({ severity }) => severity === 'error')).toHaveLength(errors);
+  });
+
+  it.each([
+    ['allkeys-lru', 1_000_000, 1],
+    ['allkeys-lru', 0, 0],
+    // The stream's keys have no time to live, which is what these go by.
+    ['volatile-lru', 1_000_000, 0],
+    ['noeviction', 1_000_000, 0],
+  ])('warns of eviction: %s with maxmemory %d gives %d warnings', (policy, maxmemory, warnings) => {
+    const findings = findingsOf(infoOf({ ...good, maxmemory_policy: policy, maxmemory }), '');
+    expect(findings).toHaveLength(warnings);
+    expect(findings.every(({ text }) => text.includes('noeviction'))).toBe(true);
+  });
+
+  it('warns when neither the append-only file nor snapshots are on', () => {
+    const volatile = infoOf({ ...good, aof_enabled: 0 });
+    expect(findingsOf(volatile, '')).toEqual([
+      expect.objectContaining({ severity: 'warn', text: expect.stringContaining('appendonly') as unknown }),
+    ]);
+    expect(findingsOf(volatile, '3600 1')).toEqual([]);
+    // A server that does not say is not accused.
+    expect(findingsOf(volatile, undefined)).toEqual([]);
+  });
+
+  it('says what a cluster needs', () => {
+    expect(findingsOf(infoOf({ ...good, redis_mode: 'cluster' }), '')).toEqual([
+      expect.objectContaining({ text: expect.stringContaining('STREAM_KEY') as unknown }),
+    ]);
+  });
+});

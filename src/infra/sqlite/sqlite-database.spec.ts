@@ -1,0 +1,107 @@
+import { mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { SqliteDatabase, SqliteFileError } from './index.js';
+
+describe(SqliteDatabase.name, () => {
+  let folder: string;
+  let path: string;
+  let sut: SqliteDatabase | undefined;
+
+  beforeEach(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'sqlite-'));
+    path = join(folder, 'deep', 'er', 'brain.sqlite');
+  });
+
+  afterEach(async () => {
+    await sut?.close();
+    sut = undefined;
+    await rm(folder, { recursive: true });
+  });
+
+  const count = (database: SqliteDatabase): unknown =>
+    database.prepare('SELECT count(*) AS n FROM stream_settled_ids').get()?.n;
+
+  it('makes its folder, for the owner only', async () => {
+    sut = await SqliteDatabase.open(path);
+
+    expect((await stat(join(folder, 'deep', 'er'))).mode & 0o777).toBe(0o700);
+  });
+
+  it('can be opened many times at once, the first time, too', async () => {
+    const opened = await Promise.all(Array.from({ length: 5 }, () => SqliteDatabase.open(path)));
+
+    for (const database of opened) {
+      expect(count(database)).toBe(0);
+      await database.close();
+    }
+  });
+
+  it('rejects a file that a newer version wrote, and leaves it as it is', async () => {
+    await (await SqliteDatabase.open(path)).close();
+    const newer = new DatabaseSync(path);
+    newer.exec('PRAGMA user_version = 999');
+    newer.close();
+
+    await expect(SqliteDatabase.open(path)).rejects.toThrow(SqliteFileError);
+
+    const untouched = new DatabaseSync(path);
+    expect(untouched.prepare('PRAGMA user_version').get()?.user_version).toBe(999);
+    untouched.close();
+  });
+
+  it('rejects a file that is no database', async () => {
+    path = join(folder, 'text');
+    await writeFile(path, 'this is a letter to my aunt, not a database'.repeat(100));
+
+    await expect(SqliteDatabase.open(path)).rejects.toThrow('not a database');
+  });
+
+  it('does all of a transaction or nothing', async () => {
+    sut = await SqliteDatabase.open(path);
+    const insert = sut.prepare('INSERT INTO stream_settled_ids (id) VALUES (?)');
+
+    const failing = sut.transaction(() => {
+      insert.run('a');
+      throw new Error('half way');
+    });
+
+    await expect(failing).rejects.toThrow('half way');
+    expect(count(sut)).toBe(0);
+    await sut.transaction(() => insert.run('b'));
+    expect(count(sut)).toBe(1);
+  });
+
+  it('waits for another process’s lock without blocking the event loop', async () => {
+    sut = await SqliteDatabase.open(path);
+    const insert = sut.prepare('INSERT INTO stream_settled_ids (id) VALUES (?)');
+    const other = new DatabaseSync(path);
+    other.exec('BEGIN IMMEDIATE');
+
+    const writing = sut.transaction(() => insert.run('a'));
+    // Only a free event loop gets here while the lock is held.
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    expect(count(sut)).toBe(0);
+    other.exec('COMMIT');
+    await writing;
+
+    expect(count(sut)).toBe(1);
+    other.close();
+  });
+
+  it('stops waiting for a lock when it is aborted', async () => {
+    sut = await SqliteDatabase.open(path);
+    const other = new DatabaseSync(path);
+    other.exec('BEGIN IMMEDIATE');
+    const abort = new AbortController();
+    const start = performance.now();
+
+    const writing = sut.transaction(() => undefined, abort.signal);
+    abort.abort();
+
+    await expect(writing).rejects.toThrow('locked');
+    expect(performance.now() - start).toBeLessThan(1_000);
+    other.close();
+  });
+});
