@@ -6,7 +6,8 @@ import { VorpalModule } from '../vorpal/index.js';
 import { HealthController } from './health.controller.js';
 
 @Module({
-  imports: [TerminusModule, StreamModule, VorpalModule, MemoryWorkerModule],
+  // Each part logs its own outages, once; Terminus would add an error line per probe.
+  imports: [TerminusModule.forRoot({ logger: false }), StreamModule, VorpalModule, MemoryWorkerModule],
   controllers: [HealthController],
 })
 export class HealthModule {}

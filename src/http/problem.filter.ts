@@ -39,6 +39,11 @@ export class ProblemFilter implements ExceptionFilter {
     const request = context.getRequest<FastifyRequest>();
     const reply = context.getResponse<FastifyReply>();
     if (reply.raw.destroyed || (isAbortError(error) && request.raw.destroyed)) return;
+    const report = reportOf(error);
+    if (report !== undefined) {
+      void reply.status(report.status).send(report.body);
+      return;
+    }
     const problem = this.toProblem(error, request);
     if (error instanceof BrainError && error.retryAfterSeconds !== undefined) {
       void reply.header('retry-after', String(Math.ceil(error.retryAfterSeconds)));
@@ -63,7 +68,7 @@ export class ProblemFilter implements ExceptionFilter {
       `${request.method} ${pathOf(request)} failed unexpectedly: ${describeError(error)}`,
       error instanceof Error ? error.stack : undefined,
     );
-    return createProblem(500, 'INTERNAL', 'The request failed unexpectedly; the server log says more.');
+    return createProblem(500, 'INTERNAL_ERROR', 'The request failed unexpectedly; the server log says more.');
   }
 
   private fromBrainError(error: BrainError, request: FastifyRequest): Problem {
@@ -75,6 +80,13 @@ export class ProblemFilter implements ExceptionFilter {
     const errors = error instanceof InvalidRequestError ? error.errors : undefined;
     return createProblem(error.httpStatus, error.code, error.message, errors);
   }
+}
+
+/** A health report: Terminus throws it as an exception with a body of its own, which is the answer and no problem. */
+function reportOf(error: unknown): { status: number; body: object } | undefined {
+  if (!(error instanceof HttpException)) return undefined;
+  const body = error.getResponse();
+  return typeof body === 'object' && 'details' in body ? { status: error.getStatus(), body } : undefined;
 }
 
 // The query is left out of logs: it may carry what people search for.

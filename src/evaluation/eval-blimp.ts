@@ -1,0 +1,84 @@
+// npm run eval:blimp -- FILE [--json]: the share of minimal pairs whose good sentence has the higher total logprob.
+import 'reflect-metadata';
+import { Module } from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import { SingleBar } from 'cli-progress';
+import { parseArgs } from 'node:util';
+import { ConfigModule, readSettings } from '../config/index.js';
+import { LifecycleModule } from '../infra/lifecycle/index.js';
+import { createLogger } from '../observability/index.js';
+import { PerplexityScorer, type TextScore, VorpalModule } from '../vorpal/index.js';
+import { countCorrect, type MinimalPair, readPairs } from './blimp.js';
+import { formatTable, print, round } from './report.js';
+import { waitForVorpal } from './wait-for-vorpal.js';
+
+// Pairs of one scoring call: few enough that the bar moves, enough that requests are batches.
+const PAIRS_PER_CALL = 16;
+
+const { positionals, values } = parseArgs({ allowPositionals: true, options: { json: { type: 'boolean' } } });
+const [file] = positionals;
+if (file === undefined) {
+  process.stderr.write('Usage: npm run eval:blimp -- FILE [--json]\nFILE: JSON lines {"paradigm", "good", "bad"}\n');
+  process.exit(2);
+}
+await run(file);
+
+async function run(path: string): Promise<void> {
+  const pairs = readPairs(path);
+  @Module({ imports: [ConfigModule.forRoot(process.env), LifecycleModule, VorpalModule] })
+  class EvaluationModule {}
+  const app = await NestFactory.createApplicationContext(EvaluationModule, {
+    logger: createLogger(readSettings({ ...process.env, LOG_LEVEL: process.env.LOG_LEVEL ?? 'warn' }), 'Evaluation'),
+  });
+  try {
+    await waitForVorpal(app);
+    const { totals, model } = await scorePairs(app.get(PerplexityScorer), pairs);
+    report(pairs, totals, model);
+  } finally {
+    await app.close();
+  }
+}
+
+async function scorePairs(
+  scorer: PerplexityScorer,
+  pairs: readonly MinimalPair[],
+): Promise<{ totals: { good: number; bad: number }[]; model: string }> {
+  const bar = new SingleBar({
+    format: 'scoring {bar} {value}/{total} pairs, {eta_formatted} left',
+    stream: process.stderr,
+  });
+  bar.start(pairs.length, 0);
+  const totals: { good: number; bad: number }[] = [];
+  let model = '';
+  for (let start = 0; start < pairs.length; start += PAIRS_PER_CALL) {
+    const chunk = pairs.slice(start, start + PAIRS_PER_CALL);
+    const scores = await scorer.score(
+      chunk.flatMap(({ good, bad }) => [{ text: good }, { text: bad }]),
+      { signal: AbortSignal.timeout(300_000) },
+    );
+    for (const index of chunk.keys()) {
+      totals.push({ good: totalLogprob(scores[2 * index]), bad: totalLogprob(scores[2 * index + 1]) });
+    }
+    model = scores[0]?.model ?? model;
+    bar.update(totals.length);
+  }
+  bar.stop();
+  return { totals, model };
+}
+
+const totalLogprob = (score: TextScore | undefined): number =>
+  score?.tokens.reduce((sum, { logprob }) => sum + (logprob ?? 0), 0) ?? Number.NaN;
+
+function report(pairs: readonly MinimalPair[], totals: readonly { good: number; bad: number }[], model: string): void {
+  const results = countCorrect(pairs, totals);
+  const correct = results.reduce((sum, result) => sum + result.correct, 0);
+  const share = round(correct / pairs.length, 4);
+  print(
+    formatTable(
+      ['paradigm', 'pairs', 'right', 'share'],
+      results.map((result) => [result.paradigm, result.pairs, result.correct, round(result.correct / result.pairs, 3)]),
+    ),
+  );
+  print(`\n${model}: ${correct} of ${pairs.length} pairs right, share ${share}`);
+  if (values.json) print(JSON.stringify({ model, pairs: pairs.length, correct, share, paradigms: results }));
+}

@@ -1,0 +1,95 @@
+import { createServer } from 'node:http';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { once } from 'node:events';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { StubVorpal } from '../../src/evaluation/stub-vorpal.js';
+import { TestBrain, until } from '../support/brain.js';
+
+describe('while Vorpal is away', () => {
+  let vorpal: StubVorpal | undefined;
+  let startVorpal: () => Promise<StubVorpal>;
+  let sut: TestBrain;
+
+  beforeEach(async () => {
+    const port = await freePort();
+    sut = await TestBrain.start({
+      VORPAL_URL: `http://127.0.0.1:${port}`,
+      WORKER_BACKOFF_MAX_MS: '500',
+      VORPAL_BREAKER_OPEN_MS: '300',
+    });
+    startVorpal = async () => (vorpal = await StubVorpal.start({ chatMs: 1, scoringMs: 1 }, port));
+  });
+
+  afterEach(async () => {
+    await sut.dispose();
+    vorpal?.stop();
+    vorpal = undefined;
+  });
+
+  it('answers 503 with Retry-After, captures all the same, and processes once Vorpal is there', async () => {
+    const answer = await sut.post('/chat', { message: 'Is anybody there?', session_id: 'early' });
+    expect(answer).toMatchObject({ status: 503, body: { code: 'VORPAL_UNAVAILABLE' } });
+    expect(Number(answer.headers.get('retry-after'))).toBeGreaterThan(0);
+    await sut.workerUntil(({ state, lag, pending }) => state === 'waiting' && (lag ?? 0) + (pending ?? 0) === 1);
+
+    await startVorpal();
+    const report = await sut.workerUntil(({ recent }) => recent.length === 1);
+    expect(report.recent[0]).toMatchObject({ session_id: 'early', perplexity: expect.any(Number) });
+    await sut.workerUntil(({ pending, lag, dead_letters }) => pending === 0 && lag === 0 && dead_letters === 0);
+    await until(
+      () => sut.post('/chat', { message: 'Back again' }),
+      ({ status }) => status === 200,
+      10_000,
+    );
+  });
+
+  it('is alive and started but not ready', async () => {
+    await until(
+      () => sut.get('/health/ready'),
+      ({ status }) => status === 503,
+      10_000,
+    );
+    expect((await sut.get('/health/live')).status).toBe(200);
+    expect((await sut.get('/health/startup')).status).toBe(200);
+    expect(await sut.get('/health')).toMatchObject({ status: 503, body: { error: { vorpal: { status: 'down' } } } });
+  });
+});
+
+describe('without a model and without a source for one', () => {
+  it('starts, captures, answers 503 and says in the log and in /health what to do', async () => {
+    const cacheDir = mkdtempSync(join(tmpdir(), 'brain-cache-'));
+    const sut = await TestBrain.start({
+      BRAIN_CACHE_DIR: cacheDir,
+      MODEL_SOURCES: 'huggingface',
+      HF_ENDPOINT: `http://127.0.0.1:${await freePort()}`,
+    });
+    try {
+      const health = await until(
+        () => sut.get<{ details: { vorpal: { message?: string } } }>('/health'),
+        ({ body }) => (body.details.vorpal.message ?? '').includes('LOCAL_VORPAL_MODEL'),
+        30_000,
+        () => sut.program.output(),
+      );
+      expect(health.status).toBe(503);
+      const answer = await sut.post('/chat', { message: 'Remember the milk', session_id: 'kept' });
+      expect(answer.status).toBe(503);
+      expect(answer.headers.get('retry-after')).toMatch(/^\d+$/);
+      await sut.workerUntil(({ lag, pending }) => (lag ?? 0) + (pending ?? 0) === 1);
+      expect(sut.program.output()).toMatch(/LOCAL_VORPAL_MODEL/);
+    } finally {
+      await sut.dispose();
+      rmSync(cacheDir, { recursive: true, force: true });
+    }
+  });
+});
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, 'close');
+  return port;
+}

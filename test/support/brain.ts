@@ -1,0 +1,120 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { ChildProgram } from '../../src/evaluation/child-program.js';
+import type { ScoredEntry } from '../../src/memory-worker/worker-status.js';
+
+const POLL_MS = 50;
+
+export interface WorkerReport {
+  state: string;
+  lag: number | null;
+  pending: number | null;
+  dead_letters: number | null;
+  processed: number;
+  failed: number;
+  captured: number;
+  recent: ScoredEntry[];
+}
+
+export interface Answer<T = Record<string, unknown>> {
+  status: number;
+  headers: Headers;
+  body: T;
+}
+
+/** A running brain as a user sees it: its HTTP interface, its log and its signals. */
+export class TestBrain {
+  private constructor(
+    readonly program: ChildProgram,
+    readonly url: string,
+    readonly dataDir: string,
+    private readonly environment: NodeJS.ProcessEnv,
+  ) {}
+
+  /** Starts the built brain in a data folder of its own, or in `dataDir`. */
+  static async start(
+    environment: NodeJS.ProcessEnv = {},
+    dataDir = mkdtempSync(join(tmpdir(), 'brain-')),
+  ): Promise<TestBrain> {
+    const program = ChildProgram.start('brain', { BRAIN_DATA_DIR: dataDir, CHAT_MAX_TOKENS: '8', ...environment });
+    return new TestBrain(program, await program.url(), dataDir, environment);
+  }
+
+  /** The same brain once more, after it ended. */
+  restart(environment: NodeJS.ProcessEnv = {}): Promise<TestBrain> {
+    return TestBrain.start({ ...this.environment, ...environment }, this.dataDir);
+  }
+
+  async get<T = Record<string, unknown>>(path: string): Promise<Answer<T>> {
+    return read<T>(await fetch(this.url + path));
+  }
+
+  async post<T = Record<string, unknown>>(
+    path: string,
+    body: unknown,
+    headers: Record<string, string> = {},
+  ): Promise<Answer<T>> {
+    const payload = typeof body === 'string' ? body : JSON.stringify(body);
+    return read<T>(
+      await fetch(this.url + path, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json', ...headers },
+        body: payload,
+      }),
+    );
+  }
+
+  async worker(): Promise<WorkerReport> {
+    return (await this.get<WorkerReport>('/memory-worker')).body;
+  }
+
+  /** Polls the worker's report until `condition` holds. @throws Error with the last report */
+  async workerUntil(condition: (report: WorkerReport) => boolean, limitMs = 30_000): Promise<WorkerReport> {
+    return until(
+      () => this.worker(),
+      condition,
+      limitMs,
+      () => this.program.output(),
+    );
+  }
+
+  async ready(limitMs = 60_000): Promise<void> {
+    await until(
+      () => this.get('/health/ready'),
+      ({ status }) => status === 200,
+      limitMs,
+      () => this.program.output(),
+    );
+  }
+
+  /** Ends the brain if it still runs and removes its data. */
+  async dispose(): Promise<void> {
+    await this.program.end('SIGTERM');
+    rmSync(this.dataDir, { recursive: true, force: true });
+  }
+}
+
+/** Repeats `probe` until its result satisfies `condition`. */
+export async function until<T>(
+  probe: () => Promise<T>,
+  condition: (value: T) => boolean,
+  limitMs: number,
+  details: () => string = () => '',
+): Promise<T> {
+  const deadline = performance.now() + limitMs;
+  for (;;) {
+    const value = await probe();
+    if (condition(value)) return value;
+    if (performance.now() > deadline) {
+      throw new Error(`not reached within ${limitMs} ms; last: ${JSON.stringify(value)}\n${details()}`);
+    }
+    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+  }
+}
+
+async function read<T>(response: Response): Promise<Answer<T>> {
+  const text = await response.text();
+  const isJson = response.headers.get('content-type')?.includes('json') ?? false;
+  return { status: response.status, headers: response.headers, body: (isJson ? JSON.parse(text) : text) as T };
+}
