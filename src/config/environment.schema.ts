@@ -64,9 +64,12 @@ export const environmentSchema = z.object({
   }),
   STREAM_KEY: documented(text.default('session:input_stream'), {
     section: 'Stream',
-    description: 'Name of the stream. Dead letters go to the same name with `:dead` appended.',
+    description: 'Key of the stream in Redis. Dead letters go to the same key with `:dead` appended.',
   }),
-  STREAM_GROUP: documented(text.default('memory-workers'), { section: 'Stream', description: 'Consumer group.' }),
+  STREAM_GROUP: documented(text.default('memory-workers'), {
+    section: 'Stream',
+    description: 'Consumer group in Redis.',
+  }),
   STREAM_CONSUMER: documented(text.optional(), {
     section: 'Stream',
     description:
@@ -154,7 +157,7 @@ export const environmentSchema = z.object({
     section: 'Vorpal',
     description: 'How long the circuit stays open before one call may try again.',
   }),
-  SCORING_MAX_TOKENS_PER_REQUEST: documented(integer(8_192, 16, 1_000_000), {
+  SCORING_MAX_TOKENS_PER_REQUEST: documented(integer(4_096, 16, 1_000_000), {
     section: 'Vorpal',
     description:
       'Most prompt tokens in one scoring request. Prompt logprobs cost the GPU about tokens × vocabulary × 6 bytes at once.',
@@ -162,6 +165,11 @@ export const environmentSchema = z.object({
   SCORING_CONCURRENCY: documented(integer(2, 1, 256), {
     section: 'Vorpal',
     description: 'Scoring requests under way at once, so that chat keeps its share of the server.',
+  }),
+  SCORING_WINDOW_TOKENS: documented(integer(1_024, 16, 1_048_576), {
+    section: 'Vorpal',
+    description:
+      'Longest piece of text scored at once, cut to the model’s window; a longer text is scored in overlapping pieces. The cost of attention grows with the square of it.',
   }),
   SCORING_WINDOW_OVERLAP_TOKENS: documented(integer(256, 0, 65_536), {
     section: 'Vorpal',

@@ -50,6 +50,7 @@ const nest = (env: Environment) => ({
     breakerOpenMs: env.VORPAL_BREAKER_OPEN_MS,
     scoringMaxTokensPerRequest: env.SCORING_MAX_TOKENS_PER_REQUEST,
     scoringConcurrency: env.SCORING_CONCURRENCY,
+    scoringWindowTokens: env.SCORING_WINDOW_TOKENS,
     scoringWindowOverlapTokens: env.SCORING_WINDOW_OVERLAP_TOKENS,
   },
   localVorpal: {

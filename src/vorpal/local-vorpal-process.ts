@@ -55,6 +55,10 @@ export class LocalVorpalProcess extends VorpalEndpoint implements OnModuleInit, 
     await this.supervision;
   }
 
+  private isStopping(): boolean {
+    return this.stopping.signal.aborted;
+  }
+
   private async endedWithin(ms: number): Promise<boolean> {
     const timer = new AbortController();
     const ended = this.supervision?.then(() => true) ?? true;
@@ -65,10 +69,10 @@ export class LocalVorpalProcess extends VorpalEndpoint implements OnModuleInit, 
   }
 
   private async supervise(): Promise<void> {
-    for (let failures = 0; !this.stopping.signal.aborted; failures++) {
+    for (let failures = 0; !this.isStopping(); failures++) {
       const startedAt = performance.now();
       const ending = await this.runOnce();
-      if (this.stopping.signal.aborted) return;
+      if (this.isStopping()) return;
       if (performance.now() - startedAt > STABLE_AFTER_MS) failures = 0;
       const pauseMs = fullJitterBackoffMs(failures, RESTART_BACKOFF);
       this.reason = `The local Vorpal ended (${ending}) and is being restarted; its log lines say why.`;

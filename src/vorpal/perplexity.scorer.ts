@@ -19,6 +19,7 @@ import {
   VorpalProtocolError,
   VorpalRequestError,
   VorpalScoringUnsupportedError,
+  VorpalTimeoutError,
 } from './vorpal.errors.js';
 
 export interface ScoringInput {
@@ -106,8 +107,8 @@ export class PerplexityScorer {
   private async plan(inputs: readonly ScoringInput[], run: Run): Promise<PlannedPrompt[]> {
     const texts = inputs.flatMap((input, index) => (input.text === '' ? [] : [{ ...input, index }]));
     if (texts.length === 0) return [];
-    const { scoringMaxTokensPerRequest } = this.settings.vorpal;
-    const maxTokens = Math.min(run.model.maxModelLen - 1, scoringMaxTokensPerRequest);
+    const { scoringMaxTokensPerRequest, scoringWindowTokens } = this.settings.vorpal;
+    const maxTokens = Math.min(run.model.maxModelLen - 1, scoringWindowTokens, scoringMaxTokensPerRequest);
     const special = await this.specialTokens(run);
     if (maxTokens < special.prefix.length + 2) {
       throw new VorpalScoringUnsupportedError(
@@ -156,7 +157,7 @@ export class PerplexityScorer {
     return outcomes.flat();
   }
 
-  /** Scores prompts in one request; where that fails because of one of them, each by itself. */
+  /** Scores prompts in one request; where that fails because of one of them, or takes too long, each by itself. */
   private async scoreRequest(request: readonly PlannedPrompt[], run: Run): Promise<[PlannedPrompt, Outcome][]> {
     try {
       const prompts = request.map(({ prompt }) => prompt);
@@ -166,9 +167,9 @@ export class PerplexityScorer {
         return result ? [[planned, result] satisfies [PlannedPrompt, Outcome]] : [];
       });
     } catch (error) {
-      if (!isTextFault(error)) throw error;
-      const [only, ...others] = request;
-      if (only && others.length === 0) return [[only, error]];
+      // A slow machine that cannot do the whole in time makes headway prompt by prompt; as one it would fail for ever.
+      const divisible = isTextFault(error) || error instanceof VorpalTimeoutError;
+      if (!divisible || request.length === 1) return request.map((planned) => [planned, faultOf(error)]);
       const single = await boundedMap(request, this.settings.vorpal.scoringConcurrency, (planned) =>
         this.scoreRequest([planned], run),
       );
@@ -208,6 +209,12 @@ export class PerplexityScorer {
       throw error;
     }
   }
+}
+
+/** @throws `error` itself if no text is to blame for it */
+function faultOf(error: unknown): TextFault {
+  if (isTextFault(error)) return error;
+  throw error;
 }
 
 function isTextFault(outcome: unknown): outcome is TextFault {

@@ -1,4 +1,5 @@
 import { jest } from '@jest/globals';
+import { getEventListeners } from 'node:events';
 import { createServer } from 'node:net';
 import { isAbortError } from '../shared/index.js';
 import {
@@ -150,7 +151,7 @@ describe(VorpalClient.name, () => {
         url = (): string => url;
       }
       const sut = await start({ VORPAL_BREAKER_FAILURES: '1', VORPAL_BREAKER_OPEN_MS: '60000' }, new MovingEndpoint());
-      stub.next(CHAT, reset);
+      stub.next(CHAT, answer('', 503));
       expect(await failureOf(sut.chat(question))).toBeInstanceOf(VorpalUnavailableError);
       url = moved.url;
       await expect(sut.chat(question)).resolves.toMatchObject({ model: 'moved' });
@@ -418,10 +419,6 @@ describe(VorpalClient.name, () => {
   });
 
   describe('retries', () => {
-    beforeEach(() => {
-      jest.spyOn(Math, 'random').mockReturnValue(0);
-    });
-
     it('help over failures that pass', async () => {
       const sut = await start({ VORPAL_RETRIES: '2' });
       stub.next(CHAT, answer('', 503)).next(CHAT, answer('', 500));
@@ -560,13 +557,10 @@ describe(VorpalClient.name, () => {
     it('leaves no listener on a signal that lives long', async () => {
       const sut = await start();
       const { signal } = new AbortController();
-      const added = jest.spyOn(signal, 'addEventListener');
-      const removed = jest.spyOn(signal, 'removeEventListener');
       await sut.chat({ ...question, signal });
       await sut.scorePrompts(['ab'], { model: STUB_MODEL, signal });
       for await (const chunk of sut.streamChat({ ...question, signal })) expect(chunk).toBeDefined();
-      expect(added.mock.calls.length).toBeGreaterThan(0);
-      expect(removed).toHaveBeenCalledTimes(added.mock.calls.length);
+      expect(getEventListeners(signal, 'abort')).toEqual([]);
     });
   });
 
@@ -598,8 +592,9 @@ describe(VorpalClient.name, () => {
     it('says overloaded to those who wait too long', async () => {
       const sut = await start({ SCORING_CONCURRENCY: '1', VORPAL_SCORING_TIMEOUT_MS: SHORT_MS });
       stub.on('/v1/completions', silence);
-      const errors = await Promise.all([failureOf(ask(sut)), failureOf(ask(sut))]);
-      expect(errors.map(({ constructor }) => constructor)).toEqual([VorpalTimeoutError, VorpalOverloadedError]);
+      const [first, , third] = await Promise.all([ask(sut), ask(sut), ask(sut)].map(failureOf));
+      expect(first).toBeInstanceOf(VorpalTimeoutError);
+      expect(third).toBeInstanceOf(VorpalOverloadedError);
     });
   });
 

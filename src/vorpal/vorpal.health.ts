@@ -15,15 +15,19 @@ export class VorpalHealth {
     private readonly settings: Settings,
   ) {}
 
+  /** `up` with the model, or `down` with the reason, which also says what to do. */
   async check(): Promise<HealthIndicatorResult<'vorpal'>> {
     const { url, connectTimeoutMs } = this.settings.vorpal;
-    return this.indicators
-      .check('vorpal')
+    const kind = url === undefined ? 'local' : 'remote';
+    const session = this.indicators.check('vorpal');
+    const result = await session
       .attempt(async ({ signal }) => {
         const model = await this.client.check(signal);
-        return { kind: url === undefined ? 'local' : 'remote', model: model.id, max_model_len: model.maxModelLen };
+        return { kind, model: model.id, max_model_len: model.maxModelLen };
       })
       .withTimeout(connectTimeoutMs)
       .cacheFor(CACHE_MS);
+    if (result.vorpal.status === 'up') return result;
+    return session.down({ kind, reason: String(result.vorpal.message) });
   }
 }

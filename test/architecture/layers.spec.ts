@@ -109,7 +109,9 @@ describe('The law of the house', () => {
 });
 
 const isProgram = (source: string): boolean =>
-  /^src\/(?:main|local-vorpal\/main|local-vorpal\/models\/fetch-models|evaluation\/[^/]+)\.ts$/.test(source);
+  /^src\/(?:main|local-vorpal\/main|local-vorpal\/plain-prefill|local-vorpal\/models\/fetch-models|evaluation\/[^/]+)\.ts$/.test(
+    source,
+  );
 
 const houses: string[] = [];
 

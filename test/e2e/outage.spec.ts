@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { StubVorpal } from '../../src/evaluation/stub-vorpal.js';
 import { TestBrain, until } from '../support/brain.js';
+import { startRedis } from '../support/redis-server.js';
 
 describe('while Vorpal is away', () => {
   let vorpal: StubVorpal | undefined;
@@ -57,6 +58,44 @@ describe('while Vorpal is away', () => {
   });
 });
 
+describe('while Redis is away', () => {
+  it('chats on, says that nothing is captured, and captures again once Redis is back', async () => {
+    const redis = await startRedis();
+    const vorpal = await StubVorpal.start({ chatMs: 1, scoringMs: 1 });
+    const sut = await TestBrain.start({
+      VORPAL_URL: vorpal.url,
+      REDIS_URL: redis.url,
+      STREAM_KEY: `${redis.keyPrefix}outage`,
+      WORKER_BACKOFF_MAX_MS: '500',
+    });
+    try {
+      await sut.post('/chat', { message: 'Before the outage', session_id: 'before' });
+      await sut.workerUntil(({ processed }) => processed === 1);
+
+      await redis.kill();
+      await until(
+        () => sut.get('/health/ready'),
+        ({ status }) => status === 503,
+        10_000,
+      );
+      expect((await sut.post('/chat', { message: 'During the outage' })).status).toBe(200);
+      expect((await sut.get('/health/live')).status).toBe(200);
+      expect(await sut.get('/health')).toMatchObject({ body: { error: { stream: { status: 'down' } } } });
+      await sut.program.waitForLog(/^1 message\(s\) not captured/);
+
+      await redis.restart();
+      await sut.ready();
+      await sut.post('/chat', { message: 'After the outage', session_id: 'after' });
+      const { recent } = await sut.workerUntil(({ processed }) => processed === 2);
+      expect(recent.map(({ session_id }) => session_id)).toEqual(['after', 'before']);
+    } finally {
+      await sut.dispose();
+      vorpal.stop();
+      await redis.stop();
+    }
+  }, 60_000);
+});
+
 describe('without a model and without a source for one', () => {
   it('starts, captures, answers 503 and says in the log and in /health what to do', async () => {
     const cacheDir = mkdtempSync(join(tmpdir(), 'brain-cache-'));
@@ -67,8 +106,8 @@ describe('without a model and without a source for one', () => {
     });
     try {
       const health = await until(
-        () => sut.get<{ details: { vorpal: { message?: string } } }>('/health'),
-        ({ body }) => (body.details.vorpal.message ?? '').includes('LOCAL_VORPAL_MODEL'),
+        () => sut.get<{ details: { vorpal: { reason?: string } } }>('/health'),
+        ({ body }) => (body.details.vorpal.reason ?? '').includes('LOCAL_VORPAL_MODEL'),
         30_000,
         () => sut.program.output(),
       );

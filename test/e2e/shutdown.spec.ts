@@ -1,14 +1,31 @@
 import { StubVorpal } from '../../src/evaluation/stub-vorpal.js';
 import { TestBrain } from '../support/brain.js';
+import { startRedis, type RedisServer } from '../support/redis-server.js';
 
 const EXIT_LIMIT_MS = 5_000;
 
-describe('stopping the brain', () => {
+describe.each(['SQLite', 'Redis'])('stopping the brain with its stream on %s', (store) => {
   const started: TestBrain[] = [];
   let vorpal: StubVorpal;
+  let redis: RedisServer | undefined;
+  let streams = 0;
+
+  beforeAll(async () => {
+    if (store === 'Redis') redis = await startRedis();
+  }, 60_000);
+
+  afterAll(() => redis?.stop());
+
+  const ownStream = (): NodeJS.ProcessEnv =>
+    redis === undefined ? {} : { REDIS_URL: redis.url, STREAM_KEY: `${redis.keyPrefix}stream-${++streams}` };
 
   const startBrain = async (environment: NodeJS.ProcessEnv = {}) => {
-    const brain = await TestBrain.start({ VORPAL_URL: vorpal.url, WORKER_BLOCK_MS: '60000', ...environment });
+    const brain = await TestBrain.start({
+      VORPAL_URL: vorpal.url,
+      WORKER_BLOCK_MS: '60000',
+      ...ownStream(),
+      ...environment,
+    });
     started.push(brain);
     return brain;
   };

@@ -1,0 +1,238 @@
+import { once } from 'node:events';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo, Socket } from 'node:net';
+
+/** What the client sends, over all routes. */
+export interface StubBody {
+  readonly model: string;
+  readonly prompt: string | readonly string[] | readonly number[][];
+  readonly input: readonly string[];
+  readonly messages: readonly { role: string; content: string }[];
+  readonly add_special_tokens?: boolean;
+  readonly [field: string]: unknown;
+}
+
+export interface StubRequest {
+  readonly method: string;
+  readonly path: string;
+  readonly headers: IncomingMessage['headers'];
+  readonly body: StubBody;
+  /** Settles when the client has closed the connection before the answer was complete. */
+  readonly abandoned: Promise<void>;
+}
+
+export type StubHandler = (request: StubRequest, response: ServerResponse) => void | Promise<void>;
+
+export const STUB_MODEL = 'stub-model';
+export const STUB_BOS = 256;
+
+export interface StubOptions {
+  /** Whether the stub's tokenizer puts a BOS before strings. */
+  readonly bos?: boolean;
+  readonly maxModelLen?: number;
+  readonly model?: string;
+}
+
+/**
+ * A real HTTP server that answers like vLLM, for faults and fixed numbers: its tokens are UTF-8 bytes, and a token's
+ * log-probability depends on nothing but its id, so that a sum over a text is the same however the text is cut.
+ */
+export class StubVorpal {
+  readonly requests: StubRequest[] = [];
+  readonly sockets = new Set<Socket>();
+  connections = 0;
+  model: string;
+  private readonly server: Server;
+  private readonly once = new Map<string, StubHandler[]>();
+  private readonly always = new Map<string, StubHandler>();
+
+  private constructor(private readonly options: StubOptions) {
+    this.model = options.model ?? STUB_MODEL;
+    this.server = createServer((request, response) => {
+      void this.answer(request, response);
+    });
+    this.server.on('connection', (socket) => {
+      this.connections++;
+      this.sockets.add(socket);
+      socket.on('close', () => this.sockets.delete(socket));
+    });
+  }
+
+  static async start(options: StubOptions = {}, port = 0): Promise<StubVorpal> {
+    const stub = new StubVorpal(options);
+    stub.server.listen(port, '127.0.0.1');
+    await once(stub.server, 'listening');
+    return stub;
+  }
+
+  get port(): number {
+    return (this.server.address() as AddressInfo).port;
+  }
+
+  get url(): string {
+    return `http://127.0.0.1:${this.port}`;
+  }
+
+  /** Answers the next request for `path` with `handler`; several wait in line. */
+  next(path: string, handler: StubHandler): this {
+    this.once.set(path, [...(this.once.get(path) ?? []), handler]);
+    return this;
+  }
+
+  /** Answers every request for `path` with `handler`. */
+  on(path: string, handler: StubHandler): this {
+    this.always.set(path, handler);
+    return this;
+  }
+
+  requestsFor(path: string): StubRequest[] {
+    return this.requests.filter((request) => request.path === path);
+  }
+
+  async stop(): Promise<void> {
+    this.server.close();
+    this.server.closeAllConnections();
+    await once(this.server, 'close');
+  }
+
+  private async answer(incoming: IncomingMessage, response: ServerResponse): Promise<void> {
+    const chunks: Buffer[] = [];
+    for await (const chunk of incoming) chunks.push(chunk as Buffer);
+    const text = Buffer.concat(chunks).toString('utf8');
+    const path = incoming.url ?? '';
+    const abandoned = new Promise<void>((resolve) => {
+      response.on('close', () => {
+        if (!response.writableFinished) resolve();
+      });
+    });
+    const request: StubRequest = {
+      method: incoming.method ?? '',
+      path,
+      headers: incoming.headers,
+      body: JSON.parse(text === '' ? '{}' : text) as StubBody,
+      abandoned,
+    };
+    this.requests.push(request);
+    const handler = this.once.get(path)?.shift() ?? this.always.get(path) ?? this.defaultHandler(path);
+    await handler(request, response);
+  }
+
+  private defaultHandler(path: string): StubHandler {
+    switch (path) {
+      case '/health':
+        return (_, response) => void response.end();
+      case '/v1/models':
+        return (_, response) => {
+          sendJson(response, modelList([this.model], this.options.maxModelLen));
+        };
+      case '/tokenize':
+        return ({ body }, response) => {
+          const tokens = this.tokenize(body.prompt as string, body.add_special_tokens !== false);
+          sendJson(response, { count: tokens.length, max_model_len: this.options.maxModelLen ?? 2_048, tokens });
+        };
+      case '/v1/completions':
+        return ({ body }, response) => {
+          sendJson(response, completion(this.prompts(body.prompt), body.model));
+        };
+      case '/v1/chat/completions':
+        return ({ body }, response) => {
+          if (body.stream === true) sendEvents(response, [chatChunk('Hello.'), chatChunk(undefined, 'stop'), '[DONE]']);
+          else sendJson(response, chatCompletion(body.model, 'Hello.'));
+        };
+      case '/v1/embeddings':
+        return ({ body }, response) => {
+          sendJson(response, embeddings(body.input));
+        };
+      default:
+        return (_, response) => {
+          sendJson(response, { detail: 'Not Found' }, 404);
+        };
+    }
+  }
+
+  private tokenize(text: string, special: boolean): number[] {
+    return [...(special && this.options.bos ? [STUB_BOS] : []), ...Buffer.from(text)];
+  }
+
+  private prompts(prompt: StubBody['prompt']): number[][] {
+    return (typeof prompt === 'string' ? [prompt] : prompt).map((one) =>
+      typeof one === 'string' ? this.tokenize(one, true) : one,
+    );
+  }
+}
+
+/** The stub's log-probability of a token. */
+export const stubLogprob = (id: number): number => -(1 + (id % 7)) / 4;
+
+export function sendJson(response: ServerResponse, payload: unknown, status = 200, headers = {}): void {
+  response.writeHead(status, { 'content-type': 'application/json', ...headers });
+  response.end(typeof payload === 'string' ? payload : JSON.stringify(payload));
+}
+
+export function sendEvents(response: ServerResponse, payloads: readonly unknown[]): void {
+  response.writeHead(200, { 'content-type': 'text/event-stream; charset=utf-8' });
+  response.end(payloads.map(sse).join(''));
+}
+
+export const modelList = (ids: readonly string[], maxModelLen: number | null = 2_048) => ({
+  object: 'list',
+  data: ids.map((id) => ({ id, object: 'model', created: 0, owned_by: 'vllm', max_model_len: maxModelLen })),
+});
+
+/** Answer to `echo: true, logprobs: 0, max_tokens: 1`, with the fields that vLLM adds unasked. */
+export function completion(prompts: readonly (readonly number[])[], model = STUB_MODEL) {
+  const total = prompts.reduce((sum, ids) => sum + ids.length, 0);
+  return {
+    id: 'cmpl-1',
+    object: 'text_completion',
+    created: 0,
+    model,
+    choices: prompts.map((ids, index) => ({
+      index,
+      text: 'ignored',
+      finish_reason: 'length',
+      stop_reason: null,
+      logprobs: {
+        tokens: [...ids.map(String), '<generated>'],
+        // The generated token's entry is absurd on purpose: counting it shows in every number.
+        token_logprobs: [null, ...ids.slice(1).map(stubLogprob), -77] as (number | null)[],
+        top_logprobs: [null, ...ids.slice(1).map((id) => ({ [String(id)]: stubLogprob(id) })), { x: -77 }],
+        text_offset: [0, ...ids.map((_, position) => position)],
+      },
+      prompt_logprobs: [null],
+    })),
+    usage: { prompt_tokens: total, completion_tokens: prompts.length, total_tokens: total + prompts.length },
+  };
+}
+
+export const chatCompletion = (model: string, content: string | null) => ({
+  id: 'chatcmpl-1',
+  object: 'chat.completion',
+  created: 0,
+  model,
+  choices: [{ index: 0, message: { role: 'assistant', content }, finish_reason: 'stop', logprobs: null }],
+  usage: { prompt_tokens: 3, completion_tokens: 2, total_tokens: 5 },
+});
+
+export const chatChunk = (content: string | undefined, finish: string | null = null) => ({
+  id: 'chatcmpl-1',
+  object: 'chat.completion.chunk',
+  created: 0,
+  model: STUB_MODEL,
+  choices: [{ index: 0, delta: content === undefined ? {} : { content }, finish_reason: finish }],
+});
+
+export const sse = (payload: unknown): string =>
+  `data: ${typeof payload === 'string' ? payload : JSON.stringify(payload)}\n\n`;
+
+/** Two-dimensional vectors (length of the text, 1), as base64 like vLLM's when asked for it. */
+export const embeddings = (input: readonly string[], format: 'base64' | 'float' = 'base64') => ({
+  object: 'list',
+  model: 'embedder',
+  data: input.map((text, index) => {
+    const vector = [text.length, 1];
+    const base64 = Buffer.from(Float32Array.from(vector).buffer).toString('base64');
+    return { index, object: 'embedding', embedding: format === 'base64' ? base64 : vector };
+  }),
+  usage: { prompt_tokens: 1, total_tokens: 1 },
+});

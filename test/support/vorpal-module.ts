@@ -1,0 +1,48 @@
+import { Test, type TestingModule } from '@nestjs/testing';
+import { inspect } from 'node:util';
+import { ConfigModule } from '../../src/config/index.js';
+import { LifecycleModule } from '../../src/infra/lifecycle/index.js';
+import { PerplexityScorer, VorpalClient, VorpalEndpoint, VorpalHealth, VorpalModule } from '../../src/vorpal/index.js';
+
+export const TEST_KEY = 'sk-very-secret-0123456789';
+
+export interface VorpalParts {
+  readonly client: VorpalClient;
+  readonly scorer: PerplexityScorer;
+  readonly health: VorpalHealth;
+  close(): Promise<void>;
+}
+
+/** The Vorpal module as the brain has it, with the key {@link TEST_KEY} and no retries unless `environment` says so. */
+export async function startVorpalModule(
+  environment: NodeJS.ProcessEnv,
+  endpoint?: VorpalEndpoint,
+): Promise<VorpalParts> {
+  const builder = Test.createTestingModule({
+    imports: [
+      ConfigModule.forRoot({ VORPAL_API_KEY: TEST_KEY, VORPAL_RETRIES: '0', ...environment }),
+      LifecycleModule,
+      VorpalModule,
+    ],
+  });
+  if (endpoint) builder.overrideProvider(VorpalEndpoint).useValue(endpoint);
+  const module: TestingModule = await builder.compile();
+  return {
+    client: module.get(VorpalClient),
+    scorer: module.get(PerplexityScorer),
+    health: module.get(VorpalHealth),
+    close: () => module.close(),
+  };
+}
+
+/** What `work` fails with. Whatever it is, it must not show the API key, however deep one looks. */
+export async function failureOf(work: Promise<unknown>): Promise<Error> {
+  try {
+    await work;
+  } catch (error) {
+    const shown = inspect(error, { depth: 10, showHidden: true });
+    if (shown.includes(TEST_KEY)) throw new Error('the error shows the API key', { cause: error });
+    return error as Error;
+  }
+  throw new Error('it was expected to fail');
+}
