@@ -35,9 +35,14 @@ export class ChatService {
       context: '',
       traceparent,
     });
+    const { systemPrompt, maxTokens, temperature } = this.settings.chat;
     const answer = await this.vorpal.chat({
-      messages: [{ role: 'user', content: request.message }],
-      maxTokens: this.settings.chat.maxTokens,
+      messages: [
+        { role: 'system', content: systemPrompt },
+        { role: 'user', content: request.message },
+      ],
+      maxTokens,
+      temperature,
       signal,
     });
     return { response: answer.text, engine: 'vorpal', model: answer.model, session_id: sessionId, usage: answer.usage };

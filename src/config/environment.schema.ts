@@ -57,6 +57,15 @@ export const environmentSchema = z.object({
     section: 'Chat',
     description: 'Most tokens of one answer. Without it a model that does not stop fills its whole window.',
   }),
+  CHAT_TEMPERATURE: documented(z.coerce.number<string>('must be a number').min(0).max(2).optional(), {
+    section: 'Chat',
+    description: 'Sampling temperature of answers.',
+    defaultText: '0.2 with the embedded Vorpal, whose small model rambles above it; else the server’s own default',
+  }),
+  CHAT_SYSTEM_PROMPT: documented(text.default('You are a helpful assistant.'), {
+    section: 'Chat',
+    description: 'System message that stands before every conversation.',
+  }),
 
   REDIS_URL: documented(z.url({ protocol: /^rediss?$/, error: 'must be a redis:// or rediss:// address' }).optional(), {
     section: 'Stream',
@@ -202,10 +211,11 @@ export const environmentSchema = z.object({
     section: 'Local Vorpal',
     description: 'Prompts that may wait for a sequence; beyond it, 503.',
   }),
-  LOCAL_VORPAL_THREADS: documented(integer(availableParallelism(), 1, 1_024), {
+  LOCAL_VORPAL_THREADS: documented(integer(Math.max(1, availableParallelism() - 1), 1, 1_024), {
     section: 'Local Vorpal',
-    description: 'CPU threads of the language model.',
-    defaultText: 'the processors this process may use',
+    description:
+      'CPU threads of the language model. They wait for each other spinning: with one for every processor, whatever else runs makes the model up to ten times slower.',
+    defaultText: 'one fewer than the processors this process may use, at least one',
   }),
   LOCAL_VORPAL_GPU: documented(z.enum(['off', 'auto', 'cuda', 'vulkan', 'metal']).default('off'), {
     section: 'Local Vorpal',

@@ -8,6 +8,9 @@ export class SettingsError extends BrainError {
   readonly httpStatus = 500;
 }
 
+// What SmolLM2's authors sample their small model with.
+const EMBEDDED_TEMPERATURE = 0.2;
+
 const nest = (env: Environment) => ({
   server: {
     host: env.HOST,
@@ -16,7 +19,13 @@ const nest = (env: Environment) => ({
     shutdownGraceMs: env.SHUTDOWN_GRACE_MS,
     dataDir: env.BRAIN_DATA_DIR,
   },
-  chat: { messageMaxCharacters: env.MESSAGE_MAX_CHARACTERS, maxTokens: env.CHAT_MAX_TOKENS },
+  chat: {
+    messageMaxCharacters: env.MESSAGE_MAX_CHARACTERS,
+    maxTokens: env.CHAT_MAX_TOKENS,
+    /** `undefined`: the server's own default. */
+    temperature: env.CHAT_TEMPERATURE ?? (env.VORPAL_URL === undefined ? EMBEDDED_TEMPERATURE : undefined),
+    systemPrompt: env.CHAT_SYSTEM_PROMPT,
+  },
   stream: {
     redisUrl: env.REDIS_URL,
     key: env.STREAM_KEY,

@@ -1,5 +1,4 @@
 // npm run bench:chat [-- --json]: time of POST /chat with the memory worker busy and with it off, side by side.
-import { SingleBar } from 'cli-progress';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { Agent, request } from 'node:http';
 import { tmpdir } from 'node:os';
@@ -7,6 +6,7 @@ import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { parseArgs } from 'node:util';
 import { ChildProgram } from './child-program.js';
+import { ProgressBar } from './progress-bar.js';
 import { describeMachine, formatTable, percentile, print, round } from './report.js';
 import { StubVorpal } from './stub-vorpal.js';
 
@@ -71,13 +71,12 @@ async function run(): Promise<void> {
 }
 
 async function fillBacklog(url: string): Promise<void> {
-  const bar = new SingleBar({ format: 'filling the backlog {bar} {value}/{total}', stream: process.stderr });
-  bar.start(BACKLOG_MESSAGES, 0);
+  const bar = new ProgressBar('filling the backlog', BACKLOG_MESSAGES);
   let sent = 0;
   const connection = async () => {
     while (sent++ < BACKLOG_MESSAGES) {
       await timeChatMs(url);
-      bar.increment();
+      bar.advance();
     }
   };
   await Promise.all(Array.from({ length: BACKLOG_CONNECTIONS }, connection));
@@ -86,16 +85,12 @@ async function fillBacklog(url: string): Promise<void> {
 
 // One request to each in turn, first one and then the other first: drift of the machine meets both alike.
 async function measure(urls: Record<'busy' | 'off', string>): Promise<Record<'busy' | 'off', number[]>> {
-  const bar = new SingleBar({
-    format: 'measuring {bar} {value}/{total}, {eta_formatted} left',
-    stream: process.stderr,
-  });
-  bar.start(MEASURED_REQUESTS, 0);
+  const bar = new ProgressBar('measuring', MEASURED_REQUESTS);
   const times: Record<'busy' | 'off', number[]> = { busy: [], off: [] };
   for (let i = 0; i < MEASURED_REQUESTS; i++) {
     const order = i % 2 === 0 ? (['busy', 'off'] as const) : (['off', 'busy'] as const);
     for (const name of order) times[name].push(await timeChatMs(urls[name]));
-    bar.increment();
+    bar.advance();
   }
   bar.stop();
   return times;

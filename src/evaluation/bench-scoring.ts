@@ -1,5 +1,4 @@
 // npm run bench:scoring [-- --json]: scored tokens/s of the local Vorpal beside the same library's plain prefill.
-import { SingleBar } from 'cli-progress';
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { readdirSync, readFileSync } from 'node:fs';
@@ -9,6 +8,7 @@ import { z } from 'zod';
 import { sleep } from '../shared/index.js';
 import { completionResponseSchema, tokenizeResponseSchema } from '../vllm-protocol/index.js';
 import { ChildProgram } from './child-program.js';
+import { ProgressBar } from './progress-bar.js';
 import { describeMachine, formatTable, percentile, print, round } from './report.js';
 
 const ROUNDS = 5;
@@ -63,8 +63,7 @@ async function run(): Promise<void> {
 
 /** Milliseconds from the start of the process to listening, and to the model's first 200. The file cache is warm. */
 async function measureColdStarts(): Promise<{ listening_ms: number; ready_ms: number }[]> {
-  const bar = new SingleBar({ format: 'starting {bar} {value}/{total}', stream: process.stderr });
-  bar.start(COLD_STARTS, 0);
+  const bar = new ProgressBar('starting the local Vorpal', COLD_STARTS);
   const starts: { listening_ms: number; ready_ms: number }[] = [];
   for (let i = 0; i < COLD_STARTS; i++) {
     const startedAt = performance.now();
@@ -74,7 +73,7 @@ async function measureColdStarts(): Promise<{ listening_ms: number; ready_ms: nu
     await untilHealthy(url);
     starts.push({ listening_ms: Math.round(listening), ready_ms: Math.round(performance.now() - startedAt) });
     await program.end('SIGTERM');
-    bar.increment();
+    bar.advance();
   }
   bar.stop();
   return starts;
@@ -108,8 +107,7 @@ async function readWorkloads(url: string): Promise<Workload[]> {
 }
 
 async function measure(url: string, plain: ChildProcess, workloads: readonly Workload[]): Promise<Measurement[]> {
-  const bar = new SingleBar({ format: 'measuring {bar} {value}/{total} rounds', stream: process.stderr });
-  bar.start(workloads.length * ROUNDS, 0);
+  const bar = new ProgressBar('measuring rounds', workloads.length * ROUNDS);
   const measurements: Measurement[] = [];
   for (const { name, prompts } of workloads) {
     const tokens = prompts.reduce((sum, { length }) => sum + length, 0);
@@ -117,7 +115,7 @@ async function measure(url: string, plain: ChildProcess, workloads: readonly Wor
     await Promise.all([timeScoringMs(url, prompts.slice(0, 2)), timePlainMs(plain, prompts.slice(0, 2))]);
     for (let i = 0; i < ROUNDS; i++) {
       rounds.push({ scoredMs: await timeScoringMs(url, prompts), plainMs: await timePlainMs(plain, prompts) });
-      bar.increment();
+      bar.advance();
     }
     const median = (pick: (round_: (typeof rounds)[number]) => number) => percentile(rounds.map(pick), 50);
     measurements.push({

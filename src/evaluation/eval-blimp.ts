@@ -2,13 +2,13 @@
 import 'reflect-metadata';
 import { Module } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
-import { SingleBar } from 'cli-progress';
 import { parseArgs } from 'node:util';
 import { ConfigModule, readSettings } from '../config/index.js';
 import { LifecycleModule } from '../infra/lifecycle/index.js';
 import { createLogger } from '../observability/index.js';
 import { PerplexityScorer, type TextScore, VorpalModule } from '../vorpal/index.js';
 import { countCorrect, type MinimalPair, readPairs } from './blimp.js';
+import { ProgressBar } from './progress-bar.js';
 import { formatTable, print, round } from './report.js';
 import { waitForVorpal } from './wait-for-vorpal.js';
 
@@ -43,11 +43,7 @@ async function scorePairs(
   scorer: PerplexityScorer,
   pairs: readonly MinimalPair[],
 ): Promise<{ totals: { good: number; bad: number }[]; model: string }> {
-  const bar = new SingleBar({
-    format: 'scoring {bar} {value}/{total} pairs, {eta_formatted} left',
-    stream: process.stderr,
-  });
-  bar.start(pairs.length, 0);
+  const bar = new ProgressBar('scoring pairs', pairs.length);
   const totals: { good: number; bad: number }[] = [];
   let model = '';
   for (let start = 0; start < pairs.length; start += PAIRS_PER_CALL) {
@@ -60,7 +56,7 @@ async function scorePairs(
       totals.push({ good: totalLogprob(scores[2 * index]), bad: totalLogprob(scores[2 * index + 1]) });
     }
     model = scores[0]?.model ?? model;
-    bar.update(totals.length);
+    bar.advance(chunk.length);
   }
   bar.stop();
   return { totals, model };

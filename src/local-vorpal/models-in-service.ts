@@ -1,0 +1,52 @@
+import type { EmbeddingModel } from './engine/embedding-model.js';
+import type { LanguageModel } from './engine/language-model.js';
+import { InvalidRequestError, UnknownModelError } from './errors.js';
+import type { ModelSlot, SlotHealth } from './model-slot.js';
+
+/** The two models that the server has, and which of them a request means. */
+export class ModelsInService {
+  constructor(
+    private readonly language: ModelSlot<LanguageModel>,
+    private readonly embedding: ModelSlot<EmbeddingModel>,
+  ) {}
+
+  /** The worse of the two. */
+  get health(): SlotHealth {
+    const parts = [this.language.health, this.embedding.health];
+    return (
+      parts.find(({ status }) => status === 'failed') ??
+      parts.find(({ status }) => status === 'loading') ?? { status: 'ready', message: 'ready' }
+    );
+  }
+
+  get languageModel(): LanguageModel | undefined {
+    return this.language.current;
+  }
+
+  get embeddingModel(): EmbeddingModel | undefined {
+    return this.embedding.current;
+  }
+
+  /**
+   * The language model, if `name` is its name, empty or missing.
+   * @throws NotReadyError, UnknownModelError, InvalidRequestError for the embedding model
+   */
+  languageFor(name: string | null | undefined, api: string): LanguageModel {
+    const model = this.language.require();
+    this.assertNames(name, model.id, this.embedding.current?.id, api);
+    return model;
+  }
+
+  /** The same for embeddings. */
+  embeddingFor(name: string | null | undefined): EmbeddingModel {
+    const model = this.embedding.require();
+    this.assertNames(name, model.id, this.language.current?.id, 'Embeddings API');
+    return model;
+  }
+
+  private assertNames(name: string | null | undefined, own: string, other: string | undefined, api: string): void {
+    if (name == null || name === '' || name === own) return;
+    if (name === other) throw new InvalidRequestError(`The model does not support ${api}.`, 'model');
+    throw new UnknownModelError(name);
+  }
+}
