@@ -215,7 +215,7 @@ export const environmentSchema = z.object({
     section: 'Local Vorpal',
     description:
       'CPU threads of the language model. They wait for each other spinning: with one for every processor, whatever else runs makes the model up to ten times slower.',
-    defaultText: 'one fewer than the processors this process may use, at least one',
+    defaultText: 'the processors this process may use less one, at least one',
   }),
   LOCAL_VORPAL_GPU: documented(z.enum(['off', 'auto', 'cuda', 'vulkan', 'metal']).default('off'), {
     section: 'Local Vorpal',

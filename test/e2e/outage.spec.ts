@@ -1,11 +1,9 @@
-import { createServer } from 'node:http';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { once } from 'node:events';
-import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { StubVorpal } from '../../src/evaluation/stub-vorpal.js';
 import { TestBrain, until } from '../support/brain.js';
+import { freePort } from '../support/free-port.js';
 import { startRedis } from '../support/redis-server.js';
 
 describe('while Vorpal is away', () => {
@@ -123,12 +121,3 @@ describe('without a model and without a source for one', () => {
     }
   });
 });
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
-}

@@ -1,7 +1,7 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { type AddressInfo, createServer, type Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -9,6 +9,7 @@ import { Redis } from 'ioredis';
 import { readSettings } from '../../src/config/index.js';
 import { describeError, newId, sleep } from '../../src/shared/index.js';
 import { debianRedis } from './debian-redis.js';
+import { freePort } from './free-port.js';
 import { OutageProxy } from './outage-proxy.js';
 
 export interface RedisServer {
@@ -93,15 +94,6 @@ async function versionOf([program, ...args]: Command): Promise<string | undefine
 }
 
 const majorOf = (version: string): number => Number(version.split('.')[0]);
-
-async function freePort(): Promise<number> {
-  const probe = createServer().listen(0, '127.0.0.1');
-  await once(probe, 'listening');
-  const { port } = probe.address() as AddressInfo;
-  probe.close();
-  await once(probe, 'close');
-  return port;
-}
 
 async function askVersion(url: string): Promise<string> {
   const client = new Redis(url, { lazyConnect: true, connectTimeout: STOP_TIMEOUT_MS, retryStrategy: () => null });
