@@ -25,10 +25,12 @@ await run(file);
 
 async function run(path: string): Promise<void> {
   const pairs = readPairs(path);
-  @Module({ imports: [ConfigModule.forRoot(process.env), LifecycleModule, VorpalModule] })
+  // The local Vorpal inherits it, too: between bar and table only what is wrong should stand.
+  const environment = { ...process.env, LOG_LEVEL: process.env.LOG_LEVEL ?? 'warn' };
+  @Module({ imports: [ConfigModule.forRoot(environment), LifecycleModule, VorpalModule] })
   class EvaluationModule {}
   const app = await NestFactory.createApplicationContext(EvaluationModule, {
-    logger: createLogger(readSettings({ ...process.env, LOG_LEVEL: process.env.LOG_LEVEL ?? 'warn' }), 'Evaluation'),
+    logger: createLogger(readSettings(environment), 'Evaluation'),
   });
   try {
     await waitForVorpal(app);
@@ -62,8 +64,9 @@ async function scorePairs(
   return { totals, model };
 }
 
-const totalLogprob = (score: TextScore | undefined): number =>
-  score?.tokens.reduce((sum, { logprob }) => sum + (logprob ?? 0), 0) ?? Number.NaN;
+function totalLogprob(score: TextScore | undefined): number {
+  return score?.tokens.reduce((sum, { logprob }) => sum + (logprob ?? 0), 0) ?? Number.NaN;
+}
 
 function report(pairs: readonly MinimalPair[], totals: readonly { good: number; bad: number }[], model: string): void {
   const results = countCorrect(pairs, totals);
