@@ -4,6 +4,7 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 
 const START_LIMIT_MS = 60_000;
+const LISTENING = 'Listening on ';
 
 const PROGRAMS = {
   brain: new URL('../../dist/main.js', import.meta.url),
@@ -15,6 +16,8 @@ export interface LogLine {
   readonly level: string;
   readonly message: string;
   readonly context?: string;
+  /** Of the process that wrote it: the program, or a child of its own that shares its output. */
+  readonly pid: number;
 }
 
 /** One of the two programs as a child process, with its log. */
@@ -48,22 +51,21 @@ export class ChildProgram {
   }
 
   /** Resolves with the first line whose message matches. @throws Error if the program ends or stays silent */
-  async waitForLog(pattern: RegExp, limitMs = START_LIMIT_MS): Promise<LogLine> {
-    const limit = AbortSignal.timeout(limitMs);
-    for (;;) {
-      const found = this.log.find(({ message }) => pattern.test(message));
-      if (found) return found;
-      if (this.process.exitCode !== null || this.process.signalCode !== null || limit.aborted) {
-        throw new Error(`${this.name} did not log ${String(pattern)}. Its output:\n${this.output()}`);
-      }
-      await this.nextLine(limit);
-    }
+  async waitForLog(pattern: RegExp): Promise<LogLine> {
+    return this.waitForLine(`a line like ${String(pattern)}`, ({ message }) => pattern.test(message));
   }
 
   /** The address it listens on. */
   async url(): Promise<string> {
-    const { message } = await this.waitForLog(/^Listening on http/);
-    return message.replace('Listening on ', '');
+    const isOwnAddress = ({ message, pid }: LogLine) => pid === this.process.pid && message.startsWith(LISTENING);
+    const { message } = await this.waitForLine('where it listens', isOwnAddress);
+    return message.slice(LISTENING.length);
+  }
+
+  /** The process that its child listens in. */
+  async childPid(): Promise<number> {
+    const isChildAddress = ({ message, pid }: LogLine) => pid !== this.process.pid && message.startsWith(LISTENING);
+    return (await this.waitForLine('where its child listens', isChildAddress)).pid;
   }
 
   /** Sends a signal and resolves with the exit code, or the signal's name if that ended it. */
@@ -79,6 +81,18 @@ export class ChildProgram {
 
   output(): string {
     return [...this.log.map(({ level, message }) => `${level} ${message}`), ...this.rawOutput].join('\n');
+  }
+
+  private async waitForLine(what: string, matches: (line: LogLine) => boolean): Promise<LogLine> {
+    const limit = AbortSignal.timeout(START_LIMIT_MS);
+    for (;;) {
+      const found = this.log.find(matches);
+      if (found) return found;
+      if (this.process.exitCode !== null || this.process.signalCode !== null || limit.aborted) {
+        throw new Error(`${this.name} did not log ${what}. Its output:\n${this.output()}`);
+      }
+      await this.nextLine(limit);
+    }
   }
 
   private receive(line: string): void {
