@@ -53,9 +53,11 @@ const classIn =
 function edgeCodes(): ErrorCode[] {
   const file = 'src/http/problem.filter.ts';
   const text = readFileSync(join(root, file), 'utf8');
-  return [...text.matchAll(/(?:createProblem\(|^ {2})(\d{3})[,:] '([A-Z_]+)'/gm)].map(
-    ([, status, code = '']) => ({ code, httpStatus: Number(status), file }),
-  );
+  return [...text.matchAll(/(?:createProblem\(|^ {2})(\d{3})[,:] '([A-Z_]+)'/gm)].map(([, status, code = '']) => ({
+    code,
+    httpStatus: Number(status),
+    file,
+  }));
 }
 
 /** The rows of the tables in docs/errors.md. */
