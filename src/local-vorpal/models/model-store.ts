@@ -57,6 +57,7 @@ export class ModelStore {
   private readonly activity: ActivityTracker;
   private readonly sources: NonNullable<ModelStoreOptions['sources']>;
   private readonly order: readonly ModelBuild['source'][];
+  private lastTurn: Promise<unknown> = Promise.resolve();
 
   constructor({ settings, logger, progress, manifest = MODEL_MANIFEST, sources }: ModelStoreOptions) {
     this.root = resolve(settings.cacheDir, 'models');
@@ -249,13 +250,25 @@ export class ModelStore {
       waiting = this.activity.start(text);
     };
     try {
-      return await withFileLock(join(this.root, `${key}.lock`), { signal, onWait }, async () => {
-        waiting?.end();
-        return work();
-      });
+      return await this.inTurn(signal, () =>
+        withFileLock(join(this.root, `${key}.lock`), { signal, onWait }, async () => {
+          waiting?.end();
+          return work();
+        }),
+      );
     } finally {
       waiting?.end();
     }
+  }
+
+  /** One fetch at a time: two share the line anyway, and their bars would write over each other and over the log. */
+  private inTurn<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> {
+    const turn = this.lastTurn.then(() => {
+      signal.throwIfAborted();
+      return work();
+    });
+    this.lastTurn = turn.catch(() => undefined);
+    return turn;
   }
 
   private async assertWritable(): Promise<void> {
