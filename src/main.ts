@@ -8,7 +8,13 @@ async function main(): Promise<void> {
   const app = await createApp(process.env);
   app.enableShutdownHooks(['SIGTERM', 'SIGINT'], { useProcessExit: true });
   const { server, stream, vorpal } = app.get(Settings);
-  await app.listen(server.port, server.host);
+  try {
+    await app.listen(server.port, server.host);
+  } catch (error) {
+    // What has started by now, the local Vorpal among it, must not be left behind.
+    await app.close();
+    throw error;
+  }
   const logger = new Logger('Brain');
   logger.log(`Listening on ${await app.getUrl()}`);
   logger.log(`Stream: ${stream.redisUrl === undefined ? `SQLite in ${server.dataDir}` : 'Redis'}`);

@@ -8,7 +8,7 @@ import { parseArgs } from 'node:util';
 import { ChildProgram } from './child-program.js';
 import { ProgressBar } from './progress-bar.js';
 import { describeMachine, formatTable, percentile, print, round } from './report.js';
-import { StubVorpal } from './stub-vorpal.js';
+import { FixedLatencyVorpal } from './fixed-latency-vorpal.js';
 
 // The stub's scoring is slower than its chat, so that the backlog outlasts the measurement and the worker stays busy.
 const LATENCIES = { chatMs: 20, scoringMs: 200 };
@@ -20,7 +20,7 @@ const MEASURED_REQUESTS = 400;
 const { values } = parseArgs({ options: { json: { type: 'boolean' } } });
 const agent = new Agent({ keepAlive: true });
 const folder = mkdtempSync(join(tmpdir(), 'bench-chat-'));
-const stub = await StubVorpal.start(LATENCIES);
+const stub = await FixedLatencyVorpal.start(LATENCIES);
 const start = (name: string, asyncMemory: boolean) =>
   ChildProgram.start('brain', {
     VORPAL_URL: stub.url,

@@ -68,15 +68,18 @@ export class ChildProgram {
     return (await this.waitForLine('where its child listens', isChildAddress)).pid;
   }
 
-  /** Sends a signal and resolves with the exit code, or the signal's name if that ended it. */
+  /** Resolves with the exit code, or with the name of the signal that ended it. */
+  async ended(): Promise<number | NodeJS.Signals> {
+    // 'close' comes after the last line of its output, 'exit' may come before.
+    if (this.isRunning()) await once(this.process, 'close');
+    return this.process.exitCode ?? this.process.signalCode ?? 'SIGKILL';
+  }
+
+  /** Sends a signal, if it still runs, and waits for its end. */
   async end(signal: NodeJS.Signals): Promise<number | NodeJS.Signals> {
-    const exited = once(this.process, 'exit') as Promise<[number | null, NodeJS.Signals | null]>;
-    if (this.process.exitCode !== null || this.process.signalCode !== null) {
-      return this.process.exitCode ?? this.process.signalCode ?? 'SIGKILL';
-    }
+    const ended = this.ended();
     this.process.kill(signal);
-    const [code, endedBy] = await exited;
-    return code ?? endedBy ?? 'SIGKILL';
+    return ended;
   }
 
   output(): string {
@@ -88,11 +91,15 @@ export class ChildProgram {
     for (;;) {
       const found = this.log.find(matches);
       if (found) return found;
-      if (this.process.exitCode !== null || this.process.signalCode !== null || limit.aborted) {
+      if (!this.isRunning() || limit.aborted) {
         throw new Error(`${this.name} did not log ${what}. Its output:\n${this.output()}`);
       }
       await this.nextLine(limit);
     }
+  }
+
+  private isRunning(): boolean {
+    return this.process.exitCode === null && this.process.signalCode === null;
   }
 
   private receive(line: string): void {

@@ -25,7 +25,7 @@ async function startOrExit(): Promise<void> {
   try {
     const url = await vorpal.start();
     logger.log(`Listening on ${url}`);
-    process.send?.({ type: 'listening', url });
+    if (process.connected) process.send?.({ type: 'listening', url });
   } catch (error) {
     logger.fatal(describeStartFailure(error, settings.localVorpal));
     process.exit(1);
@@ -44,6 +44,8 @@ function followOrders(): void {
     if (isShutdown(message)) stop(logger);
   });
   process.on('disconnect', () => process.exit(1));
+  // The brain may have given up while this program was still being read.
+  if (!process.connected) process.exit(1);
 }
 
 function stop(log: LoggerService): void {

@@ -13,6 +13,12 @@ const FRAMEWORK_CONTEXTS: ReadonlySet<unknown> = new Set([
 
 /** Nest's own logger with the framework's wiring moved to `debug`. */
 class ProgramLogger extends ConsoleLogger {
+  // A start that failed is explained once, by the program's entry file; Nest would print its stack before that.
+  override error(message: unknown, ...optionalParams: unknown[]): void {
+    if (optionalParams.at(-1) === 'ExceptionHandler') super.debug(message, 'ExceptionHandler');
+    else super.error(message, ...optionalParams);
+  }
+
   override log(message: unknown, ...optionalParams: unknown[]): void {
     if (FRAMEWORK_CONTEXTS.has(optionalParams.at(-1))) super.debug(message, ...optionalParams);
     else super.log(message, ...optionalParams);

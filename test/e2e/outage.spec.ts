@@ -1,14 +1,14 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { StubVorpal } from '../../src/evaluation/stub-vorpal.js';
+import { FixedLatencyVorpal } from '../../src/evaluation/fixed-latency-vorpal.js';
 import { TestBrain, until } from '../support/brain.js';
 import { freePort } from '../support/free-port.js';
 import { startRedis } from '../support/redis-server.js';
 
 describe('while Vorpal is away', () => {
-  let vorpal: StubVorpal | undefined;
-  let startVorpal: () => Promise<StubVorpal>;
+  let vorpal: FixedLatencyVorpal | undefined;
+  let startVorpal: () => Promise<FixedLatencyVorpal>;
   let sut: TestBrain;
 
   beforeEach(async () => {
@@ -18,7 +18,7 @@ describe('while Vorpal is away', () => {
       WORKER_BACKOFF_MAX_MS: '500',
       VORPAL_BREAKER_OPEN_MS: '300',
     });
-    startVorpal = async () => (vorpal = await StubVorpal.start({ chatMs: 1, scoringMs: 1 }, port));
+    startVorpal = async () => (vorpal = await FixedLatencyVorpal.start({ chatMs: 1, scoringMs: 1 }, port));
   });
 
   afterEach(async () => {
@@ -59,7 +59,7 @@ describe('while Vorpal is away', () => {
 describe('while Redis is away', () => {
   it('chats on, says that nothing is captured, and captures again once Redis is back', async () => {
     const redis = await startRedis();
-    const vorpal = await StubVorpal.start({ chatMs: 1, scoringMs: 1 });
+    const vorpal = await FixedLatencyVorpal.start({ chatMs: 1, scoringMs: 1 });
     const sut = await TestBrain.start({
       VORPAL_URL: vorpal.url,
       REDIS_URL: redis.url,

@@ -1,4 +1,4 @@
-import { StubVorpal } from '../../src/evaluation/stub-vorpal.js';
+import { FixedLatencyVorpal } from '../../src/evaluation/fixed-latency-vorpal.js';
 import { TestBrain } from '../support/brain.js';
 import { startRedis, type RedisServer } from '../support/redis-server.js';
 
@@ -6,7 +6,7 @@ const EXIT_LIMIT_MS = 5_000;
 
 describe.each(['SQLite', 'Redis'])('stopping the brain with its stream on %s', (store) => {
   const started: TestBrain[] = [];
-  let vorpal: StubVorpal;
+  let vorpal: FixedLatencyVorpal;
   let redis: RedisServer | undefined;
   let streams = 0;
 
@@ -42,7 +42,7 @@ describe.each(['SQLite', 'Redis'])('stopping the brain with its stream on %s', (
   };
 
   it('ends a blocking read at once', async () => {
-    vorpal = await StubVorpal.start({ chatMs: 1, scoringMs: 1 });
+    vorpal = await FixedLatencyVorpal.start({ chatMs: 1, scoringMs: 1 });
     const sut = await startBrain();
     await sut.program.waitForLog(/^Memory worker started$/);
     const { exitCode, ms } = await terminate(sut);
@@ -51,7 +51,7 @@ describe.each(['SQLite', 'Redis'])('stopping the brain with its stream on %s', (
   });
 
   it('lets an answer being generated finish', async () => {
-    vorpal = await StubVorpal.start({ chatMs: 1_500, scoringMs: 1 });
+    vorpal = await FixedLatencyVorpal.start({ chatMs: 1_500, scoringMs: 1 });
     const sut = await startBrain();
     const answer = sut.post('/chat', { message: 'A question that takes a while' });
     await sut.workerUntil(({ captured }) => captured === 1);
@@ -62,7 +62,7 @@ describe.each(['SQLite', 'Redis'])('stopping the brain with its stream on %s', (
   });
 
   it('is not ready from the first moment, while it still answers', async () => {
-    vorpal = await StubVorpal.start({ chatMs: 2_000, scoringMs: 1 });
+    vorpal = await FixedLatencyVorpal.start({ chatMs: 2_000, scoringMs: 1 });
     const sut = await startBrain();
     const answer = sut.post('/chat', { message: 'Keep the server busy' });
     await sut.workerUntil(({ captured }) => captured === 1);
@@ -74,7 +74,7 @@ describe.each(['SQLite', 'Redis'])('stopping the brain with its stream on %s', (
   });
 
   it('leaves a batch that does not finish in time unacknowledged, and scores it after the restart', async () => {
-    vorpal = await StubVorpal.start({ chatMs: 1, scoringMs: 60_000 });
+    vorpal = await FixedLatencyVorpal.start({ chatMs: 1, scoringMs: 60_000 });
     const first = await startBrain();
     await first.post('/chat', { message: 'Scored by the next process', session_id: 'left-over' });
     await first.workerUntil(({ pending }) => pending === 1);
@@ -90,7 +90,7 @@ describe.each(['SQLite', 'Redis'])('stopping the brain with its stream on %s', (
   });
 
   it('loses nothing to kill -9 and scores what was in flight once more', async () => {
-    vorpal = await StubVorpal.start({ chatMs: 1, scoringMs: 60_000 });
+    vorpal = await FixedLatencyVorpal.start({ chatMs: 1, scoringMs: 60_000 });
     const first = await startBrain({ WORKER_BATCH_SIZE: '2' });
     const sessions = ['one', 'two', 'three', 'four', 'five'];
     for (const session_id of sessions)

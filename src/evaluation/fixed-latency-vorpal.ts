@@ -14,7 +14,7 @@ const STUB_LOGPROB = -2.5;
 const CHARACTERS_PER_TOKEN = 4;
 
 /** A Vorpal that answers after a fixed time, so that a benchmark measures the brain and not a model. */
-export class StubVorpal {
+export class FixedLatencyVorpal {
   scoredPrompts = 0;
 
   private constructor(
@@ -23,9 +23,9 @@ export class StubVorpal {
     public latencies: StubLatencies,
   ) {}
 
-  static async start(latencies: StubLatencies, port = 0): Promise<StubVorpal> {
+  static async start(latencies: StubLatencies, port = 0): Promise<FixedLatencyVorpal> {
     const server = createServer();
-    const stub = new StubVorpal(server, latencies);
+    const stub = new FixedLatencyVorpal(server, latencies);
     server.on('request', (request, response) => {
       stub.answer(request, response).catch((error: unknown) => response.writeHead(500).end(String(error)));
     });
