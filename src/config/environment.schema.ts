@@ -95,7 +95,10 @@ export const environmentSchema = z.object({
     description: 'Attempts of an entry that fails for its own sake, before it goes to the dead letters.',
   }),
 
-  ASYNC_MEMORY: documented(flag(true), { section: 'Memory worker', description: 'Whether the memory worker runs.' }),
+  ASYNC_MEMORY: documented(flag(true), {
+    section: 'Memory worker',
+    description: 'Whether the memory worker runs. Messages are captured either way and wait in the stream.',
+  }),
   WORKER_BATCH_SIZE: documented(integer(10, 1, 64), {
     section: 'Memory worker',
     description: 'Most entries of one read; they are scored in one request.',
