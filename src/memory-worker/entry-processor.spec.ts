@@ -31,7 +31,7 @@ class FaultyScorer {
 describe(EntryProcessor.name, () => {
   const settings = readSettings({ STREAM_MAX_ATTEMPTS: '2', STREAM_CLAIM_IDLE_MS: '100' });
   const errors = jest.spyOn(Logger.prototype, 'error').mockImplementation(() => undefined);
-  jest.spyOn(Logger.prototype, 'log').mockImplementation(() => undefined);
+  const logs = jest.spyOn(Logger.prototype, 'log').mockImplementation(() => undefined);
   let folder: string;
   let stream: SqliteInputStream;
   let scorer: FaultyScorer;
@@ -45,6 +45,7 @@ describe(EntryProcessor.name, () => {
     status = new WorkerStatus(settings);
     sut = new EntryProcessor(stream, scorer as unknown as PerplexityScorer, status, settings);
     errors.mockClear();
+    logs.mockClear();
   });
 
   afterEach(async () => {
@@ -75,6 +76,17 @@ describe(EntryProcessor.name, () => {
     expect(scorer.calls).toBe(1);
     expect(status.recent.map(({ session_id }) => session_id)).toEqual(['three', 'two', 'one']);
     expect(await stream.statistics()).toMatchObject({ pending: 0, lag: 0 });
+  });
+
+  it('shows messages in the log only where the settings allow it', async () => {
+    await sut.process(await deliver('a secret'), never);
+    expect(logs.mock.calls.flat()).toEqual(['Message: a secret...', 'Perplexity: 10.00']);
+
+    logs.mockClear();
+    const discreet = readSettings({ WORKER_LOG_MESSAGES: 'false' });
+    sut = new EntryProcessor(stream, scorer as unknown as PerplexityScorer, status, discreet);
+    await sut.process(await deliver('another secret'), never);
+    expect(logs.mock.calls.flat()).toEqual(['Perplexity: 10.00']);
   });
 
   it('logs the failure of one entry and goes on with the next', async () => {

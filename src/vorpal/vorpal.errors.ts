@@ -9,35 +9,40 @@ export interface RetryableErrorOptions extends ErrorOptions {
   readonly retryAfterSeconds?: number;
 }
 
-/** The server cannot be reached, is loading, is dead, or has failed so often that it is left alone for a while. */
-export class VorpalUnavailableError extends BrainError {
-  readonly code = 'VORPAL_UNAVAILABLE';
+/** What passes by itself: the same call may succeed after a while. */
+abstract class RetryLaterError extends BrainError {
   readonly httpStatus = 503;
   override readonly transient = true;
   override readonly retryAfterSeconds: number;
   /** Milliseconds the server asked us to wait; 0 if it said nothing. */
   readonly requestedDelayMs: number;
 
-  constructor(message: string, { retryAfterSeconds, ...options }: RetryableErrorOptions = {}) {
+  constructor(
+    message: string,
+    defaultRetrySeconds: number,
+    { retryAfterSeconds, ...options }: RetryableErrorOptions = {},
+  ) {
     super(message, options);
-    this.retryAfterSeconds = retryAfterSeconds ?? DEFAULT_UNAVAILABLE_RETRY_SECONDS;
+    this.retryAfterSeconds = retryAfterSeconds ?? defaultRetrySeconds;
     this.requestedDelayMs = (retryAfterSeconds ?? 0) * 1_000;
   }
 }
 
-/** The server works but takes no more requests now: 429, a full queue, or no free scoring slot on our side. */
-export class VorpalOverloadedError extends BrainError {
-  readonly code = 'VORPAL_OVERLOADED';
-  readonly httpStatus = 503;
-  override readonly transient = true;
-  override readonly retryAfterSeconds: number;
-  /** Milliseconds the server asked us to wait; 0 if it said nothing. */
-  readonly requestedDelayMs: number;
+/** The server cannot be reached, is loading, is dead, or has failed so often that it is left alone for a while. */
+export class VorpalUnavailableError extends RetryLaterError {
+  readonly code = 'VORPAL_UNAVAILABLE';
 
-  constructor(message: string, { retryAfterSeconds, ...options }: RetryableErrorOptions = {}) {
-    super(message, options);
-    this.retryAfterSeconds = retryAfterSeconds ?? DEFAULT_OVERLOADED_RETRY_SECONDS;
-    this.requestedDelayMs = (retryAfterSeconds ?? 0) * 1_000;
+  constructor(message: string, options?: RetryableErrorOptions) {
+    super(message, DEFAULT_UNAVAILABLE_RETRY_SECONDS, options);
+  }
+}
+
+/** The server works but takes no more requests now: 429, a full queue, or no free scoring slot on our side. */
+export class VorpalOverloadedError extends RetryLaterError {
+  readonly code = 'VORPAL_OVERLOADED';
+
+  constructor(message: string, options?: RetryableErrorOptions) {
+    super(message, DEFAULT_OVERLOADED_RETRY_SECONDS, options);
   }
 }
 
