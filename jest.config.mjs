@@ -9,5 +9,5 @@ export default {
   setupFiles: ['reflect-metadata'],
   // Two cores: one file runs a language model, another a server; more workers only slow each other down.
   maxWorkers: 2,
-  testTimeout: 30_000,
+  testTimeout: 180_000,
 };

@@ -22,6 +22,8 @@ export const samplingShape = {
   min_p: z.number().min(0).max(1).nullish(),
   seed: z.int().nullish(),
   stop: z.union([z.string(), z.array(z.string())]).nullish(),
+  /** vLLM's own: the answer goes on to `max_tokens`, whatever the model says. */
+  ignore_eos: z.boolean().nullish(),
   frequency_penalty: z.number().min(-2).max(2).nullish(),
   presence_penalty: z.number().min(-2).max(2).nullish(),
   n: z.int().min(1).nullish(),

@@ -168,7 +168,7 @@ describe('the local Vorpal with odd input', () => {
     const fit = { prompt: [Array.from({ length: 4_095 }, (_, index) => 300 + (index % 50))], max_tokens: 1 };
     expect((await post(`${vorpal.url}/v1/completions`, fit)).status).toBe(200);
     expect((await post(`${vorpal.url}/v1/completions`, { ...fit, max_tokens: 2 })).status).toBe(400);
-  }, 60_000);
+  }, 180_000);
 
   it('shows no other request’s text when it reuses what it has evaluated', async () => {
     const chat = async (content: string): Promise<unknown> => {
@@ -198,7 +198,7 @@ describe('the local Vorpal while it starts', () => {
     const chat = await post(`${vorpal.url}/v1/completions`, { prompt: 'a' });
     expect([chat.status, chat.headers.get('retry-after')]).toEqual([503, '2']);
     expect(await vorpal.stop()).toBe(0);
-  }, 60_000);
+  }, 180_000);
 
   it('says what to do when no source has the model, and goes on trying', async () => {
     const cache = await mkdtemp(join(tmpdir(), 'vorpal-cache-'));
@@ -211,7 +211,7 @@ describe('the local Vorpal while it starts', () => {
     expect((await post(`${vorpal.url}/v1/completions`, { prompt: 'a' })).status).toBe(503);
     expect(await vorpal.stop()).toBe(0);
     await rm(cache, { recursive: true });
-  }, 60_000);
+  }, 180_000);
 
   it('leaves with one readable line when its port is taken', async () => {
     const other: Server = createServer().listen(0, '127.0.0.1');
@@ -233,7 +233,7 @@ describe('the local Vorpal when it is told to stop', () => {
     expect((await answer).status).toBe(200);
     await expect(fetch(`${vorpal.url}/health`)).rejects.toThrow();
     expect(await exited).toBe(0);
-  }, 60_000);
+  }, 180_000);
 
   it('cuts what does not finish within the grace period, and exits with 0', async () => {
     const vorpal = await startLocalVorpal({ SHUTDOWN_GRACE_MS: '200' }, { mode: 'standalone' });
@@ -243,7 +243,7 @@ describe('the local Vorpal when it is told to stop', () => {
     const stoppedAt = performance.now();
     expect(await vorpal.stop()).toBe(0);
     expect(performance.now() - stoppedAt).toBeLessThan(5_000);
-  }, 60_000);
+  }, 180_000);
 
   it('as a child leaves signals to its parent, and goes when the parent has gone', async () => {
     const vorpal = await startLocalVorpal({}, { untilReady: false });
@@ -254,5 +254,5 @@ describe('the local Vorpal when it is told to stop', () => {
     vorpal.process.disconnect();
     await exited;
     expect(vorpal.process.signalCode).toBeNull();
-  }, 60_000);
+  }, 180_000);
 });

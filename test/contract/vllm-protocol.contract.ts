@@ -1,5 +1,6 @@
 import OpenAI, { BadRequestError, NotFoundError } from 'openai';
 import {
+  chatCompletionResponseSchema,
   type CompletionLogprobs,
   type CompletionResponse,
   completionResponseSchema,
@@ -199,6 +200,21 @@ export function describeVllmProtocol(name: string, server: VllmServerUnderTest):
         expect(response.choices[0]!.finish_reason).toBe('stop');
       });
 
+      it('goes on past the end of the text where it is told to ignore it', async () => {
+        const chat = async (options: object) => {
+          const messages = [{ role: 'user', content: 'Say hello.' }];
+          const response = await call('/v1/chat/completions', { model, messages, temperature: 0, ...options });
+          const { choices, usage } = chatCompletionResponseSchema.parse(await response.json());
+          return { finish: choices[0]!.finish_reason, tokens: usage!.completion_tokens! };
+        };
+        const { finish, tokens } = await chat({ max_tokens: 400 });
+        expect(finish).toBe('stop');
+        expect(await chat({ max_tokens: tokens + 5, ignore_eos: true })).toEqual({
+          finish: 'length',
+          tokens: tokens + 5,
+        });
+      });
+
       it('answers n choices for every prompt, in order', async () => {
         const response = await complete({
           prompt: ['A', 'B'],
@@ -235,7 +251,8 @@ export function describeVllmProtocol(name: string, server: VllmServerUnderTest):
       it('frees its place when the client disconnects', async () => {
         const reader = new AbortController();
         const prompt = Array.from({ length: 4 }, () => 'Write a very long story about the sea.');
-        const request = { prompt, max_tokens: 1_000, temperature: 1, stream: true };
+        // The model must not end the texts by itself before the client looks and leaves.
+        const request = { prompt, max_tokens: 1_000, temperature: 1, stream: true, ignore_eos: true };
         const response = await call('/v1/completions', request, reader.signal);
         await response.body!.getReader().read();
         expect(await runningRequests()).toBeGreaterThan(0);

@@ -91,7 +91,7 @@ describe('while Redis is away', () => {
       vorpal.stop();
       await redis.stop();
     }
-  }, 60_000);
+  }, 180_000);
 });
 
 describe('without a model and without a source for one', () => {

@@ -12,7 +12,7 @@ describe.each(['SQLite', 'Redis'])('stopping the brain with its stream on %s', (
 
   beforeAll(async () => {
     if (store === 'Redis') redis = await startRedis();
-  }, 60_000);
+  }, 180_000);
 
   afterAll(() => redis?.stop());
 

@@ -70,7 +70,7 @@ export class TestBrain {
   }
 
   /** Polls the worker's report until `condition` holds. @throws Error with the last report */
-  async workerUntil(condition: (report: WorkerReport) => boolean, limitMs = 30_000): Promise<WorkerReport> {
+  async workerUntil(condition: (report: WorkerReport) => boolean, limitMs = 120_000): Promise<WorkerReport> {
     return until(
       () => this.worker(),
       condition,
@@ -79,7 +79,7 @@ export class TestBrain {
     );
   }
 
-  async ready(limitMs = 60_000): Promise<void> {
+  async ready(limitMs = 300_000): Promise<void> {
     await until(
       () => this.get('/health/ready'),
       ({ status }) => status === 200,

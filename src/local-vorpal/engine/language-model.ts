@@ -12,6 +12,8 @@ export interface GenerationRequest {
   readonly prompt: readonly number[];
   /** Tokens to generate, at least 1. */
   readonly maxTokens: number;
+  /** Whether the generation goes on to `maxTokens` past the model's end of text. */
+  readonly ignoreEos: boolean;
   /** Whether the logprobs of the prompt's own tokens are wanted; they come in one `prompt` event. */
   readonly scorePrompt: boolean;
   /** Alternatives per token; `null`: no logprobs. */

@@ -23,6 +23,7 @@ describe(LlamaEngine.name, () => {
   const request = (prompt: string, more: Partial<GenerationRequest> = {}): GenerationRequest => ({
     prompt: sut.tokenize(prompt, true),
     maxTokens: 4,
+    ignoreEos: false,
     scorePrompt: false,
     logprobs: null,
     sampling: { temperature: 0, topP: 1, topK: 0, minP: 0, frequencyPenalty: 0, presencePenalty: 0, seed: 1 },

@@ -191,7 +191,7 @@ class Generation {
   }
 
   private finishReason(token: Token): 'stop' | 'length' | undefined {
-    if (this.model.isEogToken(token)) return 'stop';
+    if (!this.request.ignoreEos && this.model.isEogToken(token)) return 'stop';
     return this.generated.length >= this.request.maxTokens ? 'length' : undefined;
   }
 

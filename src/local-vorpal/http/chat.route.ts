@@ -69,6 +69,7 @@ function planChat(body: ChatRequest, model: LanguageModel): ChoicePlan[] {
     generation: {
       prompt,
       maxTokens: wanted ?? model.windowTokens - prompt.length,
+      ignoreEos: body.ignore_eos === true,
       scorePrompt: false,
       logprobs,
       sampling,

@@ -82,6 +82,7 @@ function planCompletion(body: CompletionRequest, model: LanguageModel): Completi
       generation: {
         prompt: tokens,
         maxTokens: generatedTokens,
+        ignoreEos: body.ignore_eos === true,
         scorePrompt: echo && logprobs !== null,
         logprobs,
         sampling,

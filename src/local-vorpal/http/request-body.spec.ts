@@ -41,7 +41,6 @@ describe(rejectUnsupported.name, () => {
         response_format: { type: 'text' },
         repetition_penalty: 1,
         skip_special_tokens: true,
-        ignore_eos: false,
         min_tokens: 0,
         my_own_field: 'x',
       });

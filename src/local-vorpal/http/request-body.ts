@@ -39,7 +39,7 @@ const HARMLESS: Readonly<Record<string, (value: unknown) => boolean>> = {
 /** Fields of OpenAI and vLLM that change the answer and are not implemented. Anything unknown is let through, as vLLM does. */
 const UNSUPPORTED = [
   ...['allowed_token_ids', 'bad_words', 'best_of', 'continue_final_message', 'functions', 'guided_choice'],
-  ...['guided_grammar', 'guided_json', 'guided_regex', 'ignore_eos', 'logit_bias', 'logits_processors', 'min_tokens'],
+  ...['guided_grammar', 'guided_json', 'guided_regex', 'logit_bias', 'logits_processors', 'min_tokens'],
   ...['prompt_embeds', 'prompt_logprobs', 'repetition_penalty', 'response_format', 'return_token_ids'],
   ...['return_tokens_as_token_ids', 'skip_special_tokens', 'spaces_between_special_tokens', 'stop_token_ids'],
   ...['structured_outputs', 'suffix', 'tool_choice', 'tools', 'truncate_prompt_tokens', 'use_beam_search'],
