@@ -4,6 +4,8 @@ import { ConfigModule } from './config/index.js';
 import { HealthModule } from './health/index.js';
 import { BrainHttpModule } from './http/index.js';
 import { LifecycleModule } from './infra/lifecycle/index.js';
+import { StorageModule } from './infra/storage/index.js';
+import { MemoryModule } from './memory/index.js';
 import { MemoryWorkerModule } from './memory-worker/index.js';
 import { PerplexityModule } from './perplexity/index.js';
 
@@ -16,8 +18,10 @@ export class AppModule {
       imports: [
         ConfigModule.forRoot(environment),
         LifecycleModule,
+        StorageModule,
         BrainHttpModule,
         ChatModule,
+        MemoryModule,
         PerplexityModule,
         MemoryWorkerModule,
         HealthModule,

@@ -6,6 +6,6 @@ export {
   type StreamEntry,
   type StreamStatistics,
 } from './input-stream.port.js';
-export { StreamConfigurationError, StreamUnavailableError } from './stream.errors.js';
+export { StreamUnavailableError } from './stream.errors.js';
 export { StreamHealth } from './stream.health.js';
 export { StreamModule } from './stream.module.js';

@@ -67,6 +67,12 @@ export abstract class InputStream {
   /** Moves an entry with its error to the dead letters and acknowledges it, both or neither. */
   abstract deadLetter(delivered: DeliveredEntry, reason: string): Promise<void>;
 
+  /**
+   * Removes what the stream holds of a user, dead letters included, and returns how many there were. Entries that a
+   * consumer has in hand are removed as well; what it makes of them is not the stream's affair.
+   */
+  abstract forget(userId: string): Promise<number>;
+
   abstract statistics(): Promise<StreamStatistics>;
 
   /** Throws `StreamUnavailableError` unless an append would work now. */

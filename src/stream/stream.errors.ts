@@ -11,9 +11,3 @@ export class StreamUnavailableError extends BrainError {
     super('The message stream is not available; try again shortly', options);
   }
 }
-
-/** The settings do not describe a stream that can be opened. */
-export class StreamConfigurationError extends BrainError {
-  readonly code = 'STREAM_CONFIGURATION';
-  readonly httpStatus = 500;
-}

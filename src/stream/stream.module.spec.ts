@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ConfigModule } from '../config/index.js';
 import { LifecycleModule } from '../infra/lifecycle/index.js';
+import { StorageModule } from '../infra/storage/index.js';
 import { newId } from '../shared/index.js';
 import { CaptureService, InputStream, type StreamEntry, StreamHealth, StreamModule } from './index.js';
 
@@ -37,7 +38,7 @@ describe(StreamModule.name, () => {
 
   async function start(environment: NodeJS.ProcessEnv): Promise<TestingModule> {
     const sut = await Test.createTestingModule({
-      imports: [ConfigModule.forRoot(environment), LifecycleModule, StreamModule],
+      imports: [ConfigModule.forRoot(environment), LifecycleModule, StorageModule, StreamModule],
     }).compile();
     return sut.init();
   }
@@ -69,7 +70,7 @@ describe(StreamModule.name, () => {
     await writeFile(file, '');
 
     await expect(start({ BRAIN_DATA_DIR: join(file, 'data') })).rejects.toMatchObject({
-      code: 'STREAM_CONFIGURATION',
+      code: 'STORAGE_CONFIGURATION',
       message: expect.stringContaining('BRAIN_DATA_DIR') as unknown,
     });
   });

@@ -469,6 +469,40 @@ export function describeInputStream(name: string, makeHarness: () => Promise<Inp
       });
     });
 
+    describe('forgetting a user', () => {
+      it('removes what is unread, pending and dead of that user, and nothing else', async () => {
+        const sut = await harness.open('a');
+        const bob = { userId: 'bob' };
+        await sut.append(entryOf('bob dead', bob));
+        await sut.append(entryOf('ada dead'));
+        for (const delivered of await readNow(sut)) await sut.deadLetter(delivered, 'bad');
+        await sut.append(entryOf('bob pending', bob));
+        await sut.append(entryOf('ada pending'));
+        const held = await readNow(sut);
+        await sut.append(entryOf('bob unread', bob));
+        await sut.append(entryOf('ada unread'));
+
+        expect(await sut.forget('bob')).toBe(3);
+
+        expect(await sut.statistics()).toEqual({ lag: 1, pending: 1, deadLetters: 1 });
+        expect(await harness.deadLetters()).toMatchObject([{ message: 'ada dead' }]);
+        await sut.acknowledge(held);
+        expect(messagesOf(await readNow(sut))).toEqual(['ada unread']);
+      });
+
+      it('reaches every entry of a long stream, and does not take a resend for new', async () => {
+        const sut = await harness.open('a');
+        const entries = numbered(1_200).map((entry, index) => ({ ...entry, userId: index % 3 === 0 ? 'bob' : 'ada' }));
+        await Promise.all(entries.map((entry) => sut.append(entry)));
+
+        expect(await sut.forget('bob')).toBe(400);
+        await sut.append(entries[0]!);
+
+        expect(await harness.storedEntries()).toBe(800);
+        expect(await sut.forget('bob')).toBe(0);
+      });
+    });
+
     it('tells how far the group is behind', async () => {
       const sut = await harness.open('a');
       expect(await sut.statistics()).toEqual({ lag: 0, pending: 0, deadLetters: 0 });

@@ -18,7 +18,7 @@ export async function makeRedisHarness(server: RedisServer): Promise<RedisHarnes
   const key = `${server.keyPrefix}${newId()}`;
   const deadLetterKey = `${key}:dead`;
   const outside = new Redis(server.url, { protocol: 2 });
-  const opened: RedisInputStream[] = [];
+  const opened: RedisConnections[] = [];
 
   return {
     url: server.url,
@@ -27,9 +27,8 @@ export async function makeRedisHarness(server: RedisServer): Promise<RedisHarnes
     async open(consumer, { claimIdleMs = 60_000 } = {}) {
       const connections = new RedisConnections(server.url);
       await connections.open();
-      const stream = new RedisInputStream(connections, { key, deadLetterKey, group: 'workers', consumer, claimIdleMs });
-      opened.push(stream);
-      return stream;
+      opened.push(connections);
+      return new RedisInputStream(connections, { key, deadLetterKey, group: 'workers', consumer, claimIdleMs });
     },
     async appendFields(fields) {
       await outside.xadd(key, '*', ...Object.entries(fields).flat());
@@ -61,7 +60,7 @@ export async function makeRedisHarness(server: RedisServer): Promise<RedisHarnes
       if (outside.status !== 'ready') await once(outside, 'ready');
       await outside.del(key, deadLetterKey, `${key}:ids`);
       outside.disconnect();
-      for (const stream of opened) await stream.close();
+      for (const connections of opened) await connections.close();
     },
   };
 }

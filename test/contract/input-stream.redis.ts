@@ -167,10 +167,11 @@ export function describeRedisInputStream(makeHarness: () => Promise<RedisHarness
     describe('behind a wire that falls silent', () => {
       let wire: Wire;
       let sut: RedisInputStream;
+      let connections: RedisConnections;
 
       beforeEach(async () => {
         wire = await Wire.to(harness.url);
-        const connections = new RedisConnections(wire.url);
+        connections = new RedisConnections(wire.url);
         await connections.open();
         sut = new RedisInputStream(connections, {
           key: harness.key,
@@ -183,7 +184,7 @@ export function describeRedisInputStream(makeHarness: () => Promise<RedisHarness
       });
 
       afterEach(async () => {
-        await sut.close();
+        await connections.close();
         wire.close();
       });
 

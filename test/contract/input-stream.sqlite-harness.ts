@@ -10,14 +10,15 @@ import type { InputStreamHarness } from './input-stream.contract.js';
 export async function makeSqliteHarness(): Promise<InputStreamHarness> {
   const folder = await mkdtemp(join(tmpdir(), 'input-stream-'));
   const path = join(folder, 'brain.sqlite');
-  const opened = [new SqliteInputStream(await SqliteDatabase.open(path), { consumer: 'first', claimIdleMs: 60_000 })];
+  // Makes the file and its schema.
+  const opened = [await SqliteDatabase.open(path)];
   const outside = new DatabaseSync(path);
 
   return {
     async open(consumer, { claimIdleMs = 60_000 } = {}) {
-      const stream = new SqliteInputStream(await SqliteDatabase.open(path), { consumer, claimIdleMs });
-      opened.push(stream);
-      return stream;
+      const database = await SqliteDatabase.open(path);
+      opened.push(database);
+      return new SqliteInputStream(database, { consumer, claimIdleMs });
     },
     async appendFields(fields) {
       const names = Object.keys(fields);
@@ -49,7 +50,7 @@ export async function makeSqliteHarness(): Promise<InputStreamHarness> {
     async dispose() {
       if (outside.isTransaction) outside.exec('ROLLBACK');
       outside.close();
-      for (const stream of opened) await stream.close();
+      for (const database of opened) await database.close();
       await rm(folder, { recursive: true });
     },
   };

@@ -1,4 +1,12 @@
 export { type BlockingOptions, type RedisClient, RedisConnections } from './redis-connections.js';
-export { isRedisFailure, replyCodeOf, withoutCommand } from './redis-errors.js';
-export { type StreamKeys, streamKeys } from './redis-keys.js';
-export { RedisScript } from './redis-script.js';
+export { redisFailuresAs, RedisUnsupportedError, replyCodeOf } from './redis-errors.js';
+export {
+  type MemoryKeys,
+  memoryKeys,
+  type SessionKeys,
+  sessionKeys,
+  type StreamKeys,
+  streamKeys,
+  type UserMemoryKeys,
+} from './redis-keys.js';
+export { RedisScript, type ScriptArgument } from './redis-script.js';

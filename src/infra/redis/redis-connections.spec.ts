@@ -1,41 +1,7 @@
 import { Logger } from '@nestjs/common';
 import { jest } from '@jest/globals';
-import { once } from 'node:events';
-import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
+import { bulk, FaultyRedis } from '../../../test/support/faulty-redis.js';
 import { RedisConnections } from './redis-connections.js';
-
-/** A server that hangs up, or answers every command with an error. */
-class RefusingServer {
-  attempts = 0;
-  private readonly server: Server;
-  private readonly sockets = new Set<Socket>();
-
-  constructor(private readonly reply?: string) {
-    this.server = createServer((socket) => {
-      this.attempts += 1;
-      this.sockets.add(socket);
-      socket.on('error', () => undefined);
-      if (this.reply === undefined) socket.destroy();
-      else socket.on('data', () => socket.write(`-${this.reply}\r\n`));
-      this.server.emit('attempt');
-    });
-  }
-
-  async listen(): Promise<number> {
-    this.server.listen(0, '127.0.0.1');
-    await once(this.server, 'listening');
-    return (this.server.address() as AddressInfo).port;
-  }
-
-  async untilAttempts(count: number): Promise<void> {
-    while (this.attempts < count) await once(this.server, 'attempt');
-  }
-
-  close(): void {
-    this.server.close();
-    for (const socket of this.sockets) socket.destroy();
-  }
-}
 
 describe(RedisConnections.name, () => {
   const lines: string[] = [];
@@ -55,9 +21,9 @@ describe(RedisConnections.name, () => {
 
   it.each([
     ['hangs up', undefined],
-    ['refuses the password', 'WRONGPASS invalid username-password pair or user is disabled.'],
+    ['refuses the password', '-WRONGPASS invalid username-password pair or user is disabled.\r\n'],
   ])('tells an outage once, however often it tries, and never the password: server %s', async (_, reply) => {
-    const server = new RefusingServer(reply);
+    const server = new FaultyRedis(() => reply);
     const port = await server.listen();
     const sut = new RedisConnections(`redis://brain:s3cret@127.0.0.1:${port}`);
 
@@ -73,7 +39,7 @@ describe(RedisConnections.name, () => {
   });
 
   it('does not hold up the start, and fails commands at once, while there is no server', async () => {
-    const server = new RefusingServer();
+    const server = new FaultyRedis();
     const port = await server.listen();
     server.close();
     const sut = new RedisConnections(`redis://127.0.0.1:${port}`);
@@ -84,5 +50,58 @@ describe(RedisConnections.name, () => {
 
     expect(performance.now() - start).toBeLessThan(1_500);
     await sut.close();
+  });
+
+  describe('asked whether the server can hold memories', () => {
+    const unknown = '*1\r\n*-1\r\n';
+    const known = '*1\r\n*1\r\n$4\r\nvadd\r\n';
+    const forbidden = "-NOPERM this user has no permissions to run the 'command' command\r\n";
+
+    async function ask(version: string, aboutCommand: string): Promise<void> {
+      const server = new FaultyRedis((command) => {
+        if (command === 'INFO') return bulk(`# Server\r\nredis_version:${version}\r\n`);
+        return command === 'COMMAND' ? aboutCommand : '+OK\r\n';
+      });
+      const sut = new RedisConnections(`redis://127.0.0.1:${await server.listen()}`);
+      await sut.open();
+      try {
+        await sut.assertVectorSets();
+      } finally {
+        await sut.close();
+        server.close();
+      }
+    }
+
+    it.each([
+      ['is too old', '7.0.15', unknown],
+      ['is too old and forbids to ask for its commands', '7.0.15', forbidden],
+      ['has no vector sets', '8.0.2', unknown],
+    ])('refuses one that %s, and says what to do', async (_, version, aboutCommand) => {
+      await expect(ask(version, aboutCommand)).rejects.toMatchObject({
+        code: 'REDIS_UNSUPPORTED',
+        httpStatus: 500,
+        transient: false,
+        message: expect.stringMatching(new RegExp(`Redis ${version}, .*Redis 8 or later.*Upgrade it`)) as unknown,
+      });
+    });
+
+    it.each([
+      ['has vector sets', known],
+      ['is new enough and forbids to ask for its commands', forbidden],
+    ])('takes one that %s', async (_, aboutCommand) => {
+      await expect(ask('8.0.2', aboutCommand)).resolves.toBeUndefined();
+    });
+
+    it('has nothing to say about one that cannot be reached', async () => {
+      const server = new FaultyRedis();
+      const port = await server.listen();
+      server.close();
+      const sut = new RedisConnections(`redis://127.0.0.1:${port}`);
+      await sut.open();
+
+      await expect(sut.assertVectorSets()).resolves.toBeUndefined();
+
+      await sut.close();
+    });
   });
 });

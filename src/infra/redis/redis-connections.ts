@@ -2,8 +2,8 @@ import { Logger } from '@nestjs/common';
 import { Redis, type RedisOptions } from 'ioredis';
 import { once } from 'node:events';
 import { fullJitterBackoffMs, sleep } from '../../shared/index.js';
-import { failureText } from './redis-errors.js';
-import { findingsOf, parseInfo } from './server-findings.js';
+import { failureText, isRedisFailure, RedisUnsupportedError, replyCodeOf } from './redis-errors.js';
+import { findingsOf, parseInfo, vectorSetProblem } from './server-findings.js';
 
 export type RedisClient = Redis;
 
@@ -83,6 +83,15 @@ export class RedisConnections {
   /** Throws unless the server answers. */
   async ping(): Promise<void> {
     await this.commands.ping();
+  }
+
+  /**
+   * Resolves as well where the server cannot be asked now: there is nothing to say yet.
+   * @throws RedisUnsupportedError if it cannot hold memories
+   */
+  async assertVectorSets(): Promise<void> {
+    const problem = await this.findVectorSetProblem();
+    if (problem !== undefined) throw new RedisUnsupportedError(problem);
   }
 
   /**
@@ -200,6 +209,28 @@ export class RedisConnections {
       for (const { severity, text } of findingsOf(info, await this.savePolicy())) this.reportOnce(severity, text);
     } catch (error) {
       this.logger.debug(`Could not inspect Redis: ${failureText(error)}`);
+    }
+  }
+
+  private async findVectorSetProblem(): Promise<string | undefined> {
+    try {
+      const [info, known] = await Promise.all([this.commands.info('server'), this.knowsVectorSets()]);
+      return vectorSetProblem(info, known);
+    } catch (error) {
+      if (!isRedisFailure(error)) throw error;
+      this.logger.debug(`Could not ask Redis for vector sets: ${failureText(error)}`);
+      return undefined;
+    }
+  }
+
+  /** `undefined` where `COMMAND` is forbidden. */
+  private async knowsVectorSets(): Promise<boolean | undefined> {
+    try {
+      const reply: unknown = await this.commands.command('INFO', 'VADD');
+      return Array.isArray(reply) && Array.isArray(reply[0]);
+    } catch (error) {
+      if (replyCodeOf(error) === undefined) throw error;
+      return undefined;
     }
   }
 

@@ -1,7 +1,14 @@
 import { ReplyError as UntypedReplyError } from 'ioredis';
+import { BrainError } from '../../shared/index.js';
 
 const ReplyError = UntypedReplyError as typeof Error;
 const PLAIN_ERRORS = new Set(['Error', 'MaxRetriesPerRequestError', 'AbortError', 'ParserError']);
+
+/** The Redis server cannot hold memories. */
+export class RedisUnsupportedError extends BrainError {
+  readonly code = 'REDIS_UNSUPPORTED';
+  readonly httpStatus = 500;
+}
 
 /**
  * The code with which Redis refused a command (`NOGROUP`, `BUSYGROUP`, `WRONGTYPE` …), or `undefined` if `error` is
@@ -25,6 +32,21 @@ export function isRedisFailure(error: unknown): boolean {
  */
 export function withoutCommand(error: unknown): Error {
   return new Error(failureText(error));
+}
+
+/**
+ * A function that runs work on Redis, and throws an `Unavailable` for a failure of the server or of the way to it.
+ * Everything else that the work throws is passed on.
+ */
+export function redisFailuresAs(Unavailable: new (options: ErrorOptions) => Error) {
+  return async <T>(work: () => Promise<T>): Promise<T> => {
+    try {
+      return await work();
+    } catch (error) {
+      if (!isRedisFailure(error)) throw error;
+      throw new Unavailable({ cause: withoutCommand(error) });
+    }
+  };
 }
 
 /** What went wrong, in a few words. A host name with two addresses that both refuse makes an error without a message. */

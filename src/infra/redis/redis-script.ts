@@ -2,6 +2,8 @@ import { createHash } from 'node:crypto';
 import type { RedisClient } from './redis-connections.js';
 import { replyCodeOf } from './redis-errors.js';
 
+export type ScriptArgument = string | number | Buffer;
+
 /** A Lua script: atomic on the server, sent in full only to a server that does not know it yet. */
 export class RedisScript {
   private readonly sha1: string;
@@ -10,7 +12,7 @@ export class RedisScript {
     this.sha1 = createHash('sha1').update(lua).digest('hex');
   }
 
-  async run(client: RedisClient, keys: readonly string[], args: readonly (string | number)[]): Promise<unknown> {
+  async run(client: RedisClient, keys: readonly string[], args: readonly ScriptArgument[]): Promise<unknown> {
     try {
       return await client.evalsha(this.sha1, keys.length, ...keys, ...args);
     } catch (error) {

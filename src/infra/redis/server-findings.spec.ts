@@ -1,4 +1,4 @@
-import { findingsOf } from './server-findings.js';
+import { findingsOf, vectorSetProblem } from './server-findings.js';
 
 const infoOf = (values: Record<string, string | number>): string =>
   ['# Server', ...Object.entries(values).map(([key, value]) => `${key}:${value}`)].join('\r\n');
@@ -17,12 +17,13 @@ describe(findingsOf.name, () => {
   });
 
   it.each([
-    ['6.0.16', 1],
-    ['5.0.3', 1],
-    ['6.2.0', 0],
-    ['7.4.1', 0],
+    ['6.2.0', 1],
+    ['7.0.15', 1],
+    ['7.4.1', 1],
+    ['8.0.0', 0],
+    ['8.2.1', 0],
     ['10.0.0', 0],
-  ])('demands a version with XAUTOCLAIM: %s has %d errors', (version, errors) => {
+  ])('demands a version with vector sets: %s has %d errors', (version, errors) => {
     const findings = findingsOf(infoOf({ ...good, redis_version: version }), '');
     expect(findings.filter(({ severity }) => severity === 'error')).toHaveLength(errors);
   });
@@ -30,7 +31,7 @@ describe(findingsOf.name, () => {
   it.each([
     ['allkeys-lru', 1_000_000, 1],
     ['allkeys-lru', 0, 0],
-    // The stream's keys have no time to live, which is what these go by.
+    // Only what may be lost has a time to live, which is what these go by: sessions and the shadow buffer.
     ['volatile-lru', 1_000_000, 0],
     ['noeviction', 1_000_000, 0],
   ])('warns of eviction: %s with maxmemory %d gives %d warnings', (policy, maxmemory, warnings) => {
@@ -53,5 +54,30 @@ describe(findingsOf.name, () => {
     expect(findingsOf(infoOf({ ...good, redis_mode: 'cluster' }), '')).toEqual([
       expect.objectContaining({ text: expect.stringContaining('STREAM_KEY') as unknown }),
     ]);
+  });
+});
+
+describe(vectorSetProblem.name, () => {
+  const infoOfVersion = (version: string): string => infoOf({ ...good, redis_version: version });
+
+  it.each([
+    ['an old version', '7.0.15', false],
+    ['an old version that does not tell its commands', '7.0.15', undefined],
+    ['a fork that calls itself newer', '8.1.0', false],
+  ])('says which version was found and what to do: %s', (_, version, knowsVectorSets) => {
+    const problem = vectorSetProblem(infoOfVersion(version), knowsVectorSets);
+
+    expect(problem).toContain(`Redis ${version}`);
+    expect(problem).toMatch(/Redis 8 or later with vector sets/);
+    expect(problem).toMatch(/Upgrade it .* or unset REDIS_URL/);
+  });
+
+  it.each([
+    ['8.0.2', true],
+    ['8.0.2', undefined],
+    // A module brings the commands along.
+    ['7.4.1', true],
+  ])('finds nothing wrong with %s where VADD is known: %s', (version, knowsVectorSets) => {
+    expect(vectorSetProblem(infoOfVersion(version), knowsVectorSets)).toBeUndefined();
   });
 });

@@ -4,8 +4,8 @@ export interface ServerFinding {
   readonly text: string;
 }
 
-// XAUTOCLAIM, without which the entries of a dead consumer are never taken over.
-const OLDEST_VERSION = '6.2';
+// Vector sets, without which nothing can be remembered.
+const OLDEST_VERSION = '8.0';
 
 /**
  * What is wrong with a server for keeping data that must not be lost.
@@ -20,29 +20,44 @@ export function findingsOf(info: string, savePolicy: string | undefined): Server
   if (isOlder(version, OLDEST_VERSION)) {
     findings.push({
       severity: 'error',
-      text: `Redis ${version} is too old: XAUTOCLAIM needs ${OLDEST_VERSION} or newer`,
+      text: `Redis ${version} is too old: memories need the vector sets of ${OLDEST_VERSION} or newer; upgrade it`,
     });
   }
   if (server.get('redis_mode') === 'cluster') {
     findings.push({
       severity: 'warn',
-      text: 'Redis runs in cluster mode: STREAM_KEY needs a hash tag, as in {brain}:input_stream, and REDIS_URL the node of its slot',
+      text: 'Redis runs in cluster mode, and the brain speaks to one node: REDIS_URL must name one that has all slots, or a proxy; STREAM_KEY needs a hash tag, as in {brain}:input_stream',
     });
   }
   const policy = server.get('maxmemory_policy') ?? 'noeviction';
   if (policy.startsWith('allkeys-') && Number(server.get('maxmemory') ?? 0) > 0) {
     findings.push({
       severity: 'warn',
-      text: `Redis may throw the stream away when its memory is full (maxmemory-policy ${policy}); set noeviction`,
+      text: `Redis may throw messages and memories away when its memory is full (maxmemory-policy ${policy}); set noeviction`,
     });
   }
   if (server.get('aof_enabled') === '0' && savePolicy === '') {
     findings.push({
       severity: 'warn',
-      text: 'Redis keeps nothing on disk: a restart loses the stream; turn on appendonly',
+      text: 'Redis keeps nothing on disk: a restart loses messages and memories; turn on appendonly',
     });
   }
   return findings;
+}
+
+/**
+ * Why a server cannot hold memories, and what to do; `undefined` where it can.
+ *
+ * @param info the reply to `INFO`
+ * @param knowsVectorSets whether it has the command `VADD`, `undefined` where it does not tell
+ */
+export function vectorSetProblem(info: string, knowsVectorSets: boolean | undefined): string | undefined {
+  const version = parseInfo(info).get('redis_version') ?? 'unknown';
+  if (knowsVectorSets ?? !isOlder(version, OLDEST_VERSION)) return undefined;
+  return (
+    `The server that REDIS_URL names is Redis ${version}, and memories need Redis 8 or later with vector sets (the command VADD). ` +
+    'Upgrade it (docker: redis:8), or unset REDIS_URL to keep everything in a file.'
+  );
 }
 
 /** `key:value` lines of `INFO`. */

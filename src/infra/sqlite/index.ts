@@ -1,1 +1,2 @@
-export { isSqliteError, SqliteDatabase, SqliteFileError, type SqliteStatement } from './sqlite-database.js';
+export { SqliteDatabase, type SqliteStatement } from './sqlite-database.js';
+export { isSqliteError, SqliteFileError, sqliteFailuresAs } from './sqlite-errors.js';

@@ -29,4 +29,81 @@ export const MIGRATIONS: readonly string[] = [
     dead_lettered_at TEXT NOT NULL
   );
   `,
+  `
+  -- The embedding spaces: at most the current one and the one that memories are being moved to. The vectors of each are in
+  -- a vec0 table of its own, which is made with it, because its dimensions are known only then.
+  CREATE TABLE memory_spaces (
+    generation INTEGER PRIMARY KEY AUTOINCREMENT,
+    model TEXT NOT NULL,
+    dimensions INTEGER NOT NULL,
+    is_next INTEGER NOT NULL UNIQUE
+  );
+
+  CREATE TABLE memories (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,  -- also of its vectors
+    user_id TEXT NOT NULL,
+    id TEXT NOT NULL,
+    expires_at_ms INTEGER,                  -- NULL: kept; else an entry of the shadow buffer
+    generation INTEGER NOT NULL,            -- the newest space it has a vector in
+    text TEXT NOT NULL,
+    session_id TEXT,
+    role TEXT NOT NULL,
+    created_at_ms INTEGER NOT NULL,
+    perplexity REAL,
+    avg_logprob REAL,
+    novelty REAL,
+    surprise REAL,
+    model TEXT,
+    source TEXT NOT NULL,
+    metadata TEXT NOT NULL,                 -- JSON
+    count INTEGER NOT NULL,
+    last_seen_at_ms INTEGER NOT NULL,
+    UNIQUE (user_id, id)
+  );
+  CREATE INDEX memories_kept ON memories (user_id, id) WHERE expires_at_ms IS NULL;
+  CREATE INDEX memories_shadow ON memories (user_id, expires_at_ms, id) WHERE expires_at_ms IS NOT NULL;
+  CREATE INDEX memories_expiring ON memories (expires_at_ms) WHERE expires_at_ms IS NOT NULL;
+  CREATE INDEX memories_by_generation ON memories (generation, expires_at_ms);
+
+  CREATE TABLE memory_decisions (
+    seq INTEGER PRIMARY KEY,
+    user_id TEXT NOT NULL,
+    id TEXT NOT NULL,
+    decided_at_ms INTEGER NOT NULL,
+    decision TEXT NOT NULL,                 -- JSON
+    UNIQUE (user_id, id)
+  );
+  CREATE INDEX memory_decisions_by_time ON memory_decisions (user_id, decided_at_ms, id);
+
+  CREATE TABLE memory_statistics (
+    user_id TEXT NOT NULL,
+    model TEXT NOT NULL,
+    sums TEXT NOT NULL,                     -- JSON
+    PRIMARY KEY (user_id, model)
+  ) WITHOUT ROWID;
+
+  CREATE TABLE memory_forgotten (
+    user_id TEXT PRIMARY KEY,
+    at_ms INTEGER NOT NULL,
+    marked_at_ms INTEGER NOT NULL
+  ) WITHOUT ROWID;
+
+  CREATE TABLE sessions (
+    seq INTEGER PRIMARY KEY,
+    user_id TEXT NOT NULL,
+    session_id TEXT NOT NULL,
+    expires_at_ms INTEGER NOT NULL,
+    UNIQUE (user_id, session_id)
+  );
+  CREATE INDEX sessions_expiring ON sessions (expires_at_ms);
+
+  CREATE TABLE session_turns (
+    seq INTEGER PRIMARY KEY,
+    session INTEGER NOT NULL REFERENCES sessions (seq) ON DELETE CASCADE,
+    role TEXT NOT NULL,
+    text TEXT NOT NULL,
+    at_ms INTEGER NOT NULL
+  );
+  CREATE INDEX session_turns_by_session ON session_turns (session, seq);
+  `,
 ];

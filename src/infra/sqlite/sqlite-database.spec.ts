@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { SqliteDatabase, SqliteFileError } from './index.js';
+import { MIGRATIONS } from './migrations.js';
 
 describe(SqliteDatabase.name, () => {
   let folder: string;
@@ -51,6 +52,18 @@ describe(SqliteDatabase.name, () => {
     untouched.close();
   });
 
+  it('brings a file of any older version up to date, and keeps what is in it', async () => {
+    path = join(folder, 'old.sqlite');
+    const old = new DatabaseSync(path);
+    old.exec(`${MIGRATIONS[0]}; INSERT INTO stream_settled_ids (id) VALUES ('kept'); PRAGMA user_version = 1`);
+    old.close();
+
+    sut = await SqliteDatabase.open(path);
+
+    expect(count(sut)).toBe(1);
+    expect(sut.prepare('SELECT count(*) AS n FROM memories').get()?.n).toBe(0);
+  });
+
   it('rejects a file that is no database', async () => {
     path = join(folder, 'text');
     await writeFile(path, 'this is a letter to my aunt, not a database'.repeat(100));
@@ -71,6 +84,40 @@ describe(SqliteDatabase.name, () => {
     expect(count(sut)).toBe(0);
     await sut.transaction(() => insert.run('b'));
     expect(count(sut)).toBe(1);
+  });
+
+  it('reads one state of the file while another process writes', async () => {
+    sut = await SqliteDatabase.open(path);
+    const database = sut;
+    const other = new DatabaseSync(path);
+
+    const seen = await sut.snapshot(() => {
+      const before = count(database);
+      other.exec(`INSERT INTO stream_settled_ids (id) VALUES ('a')`);
+      return [before, count(database)];
+    });
+
+    expect(seen).toEqual([0, 0]);
+    expect(count(sut)).toBe(1);
+    other.close();
+  });
+
+  it('reads while another process holds the lock for writing', async () => {
+    sut = await SqliteDatabase.open(path);
+    const database = sut;
+    const other = new DatabaseSync(path);
+    other.exec('BEGIN IMMEDIATE');
+
+    expect(await sut.snapshot(() => count(database))).toBe(0);
+    other.close();
+  });
+
+  it('searches vectors, and lets nobody load another extension', async () => {
+    sut = await SqliteDatabase.open(path);
+
+    expect(sut.prepare(`SELECT vec_distance_cosine('[1, 0]', '[0, 2]') AS d`).get()?.d).toBeCloseTo(1);
+    const load = sut.prepare(`SELECT load_extension('anything')`);
+    expect(() => load.get()).toThrow('not authorized');
   });
 
   it('waits for another process’s lock without blocking the event loop', async () => {

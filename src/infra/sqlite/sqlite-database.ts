@@ -2,8 +2,10 @@ import { mkdir, open, type FileHandle } from 'node:fs/promises';
 import { statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
+import * as sqliteVec from 'sqlite-vec';
 import { fullJitterBackoffMs, sleep } from '../../shared/index.js';
 import { MIGRATIONS } from './migrations.js';
+import { isLocked, SqliteFileError } from './sqlite-errors.js';
 
 export type SqliteStatement = StatementSync;
 
@@ -14,14 +16,6 @@ const BUSY_TIMEOUT_MS = 10;
 // Without an end, an append would wait for ever on a process that holds the lock and hangs.
 const LOCK_WAIT_MS = 2_000;
 const LOCK_BACKOFF = { initialMs: 10, maxMs: 100 };
-
-const SQLITE_BUSY = 5;
-const SQLITE_LOCKED = 6;
-
-/** The file cannot be used as the embedded store. */
-export class SqliteFileError extends Error {
-  override readonly name = 'SqliteFileError';
-}
 
 /**
  * The embedded store: one SQLite file in WAL mode, shared by the processes of one machine.
@@ -47,8 +41,9 @@ export class SqliteDatabase {
   static async open(path: string): Promise<SqliteDatabase> {
     // For the owner only: it holds what people wrote.
     await mkdir(dirname(path), { recursive: true, mode: 0o700 });
-    const database = new DatabaseSync(path, { timeout: OPEN_BUSY_TIMEOUT_MS });
+    const database = new DatabaseSync(path, { timeout: OPEN_BUSY_TIMEOUT_MS, allowExtension: true });
     try {
+      loadVectors(database);
       useWal(database);
       migrate(database);
       database.exec(`PRAGMA busy_timeout = ${BUSY_TIMEOUT_MS}`);
@@ -73,15 +68,16 @@ export class SqliteDatabase {
    * @throws what `work` throws; SQLite's errors
    */
   async transaction<T>(work: () => T, signal?: AbortSignal): Promise<T> {
-    const deadline = performance.now() + LOCK_WAIT_MS;
-    for (let attempt = 0; ; attempt++) {
-      try {
-        return this.tryTransaction(work);
-      } catch (error) {
-        if (!isLocked(error) || performance.now() >= deadline || signal?.aborted) throw error;
-      }
-      await sleep(1 + fullJitterBackoffMs(attempt, LOCK_BACKOFF), signal);
-    }
+    return this.onceUnlocked(() => this.tryTransaction('BEGIN IMMEDIATE', work), signal);
+  }
+
+  /**
+   * Runs `work`, which is synchronous, short and only reads, on one state of the store: of what others commit meanwhile
+   * it sees nothing.
+   * @throws what `work` throws; SQLite's errors
+   */
+  async snapshot<T>(work: () => T): Promise<T> {
+    return this.onceUnlocked(() => this.tryTransaction('BEGIN', work));
   }
 
   /** Resolves when all that was committed so far is on the disk. Runs outside the event loop. */
@@ -103,8 +99,20 @@ export class SqliteDatabase {
     await this.wal.close();
   }
 
-  private tryTransaction<T>(work: () => T): T {
-    this.database.exec('BEGIN IMMEDIATE');
+  private async onceUnlocked<T>(tryOnce: () => T, signal?: AbortSignal): Promise<T> {
+    const deadline = performance.now() + LOCK_WAIT_MS;
+    for (let attempt = 0; ; attempt++) {
+      try {
+        return tryOnce();
+      } catch (error) {
+        if (!isLocked(error) || performance.now() >= deadline || signal?.aborted) throw error;
+      }
+      await sleep(1 + fullJitterBackoffMs(attempt, LOCK_BACKOFF), signal);
+    }
+  }
+
+  private tryTransaction<T>(begin: 'BEGIN' | 'BEGIN IMMEDIATE', work: () => T): T {
+    this.database.exec(begin);
     try {
       const result = work();
       this.database.exec('COMMIT');
@@ -115,6 +123,21 @@ export class SqliteDatabase {
       throw error;
     }
   }
+}
+
+function loadVectors(database: DatabaseSync): void {
+  try {
+    sqliteVec.load(database);
+  } catch (error) {
+    throw new SqliteFileError(
+      'The SQLite extension sqlite-vec cannot be loaded; install the packages on this machine',
+      {
+        cause: error,
+      },
+    );
+  }
+  // What can run SQL could load any library otherwise.
+  database.enableLoadExtension(false);
 }
 
 function useWal(database: DatabaseSync): void {
@@ -148,22 +171,4 @@ async function syncFolder(path: string): Promise<void> {
   } finally {
     await folder.close();
   }
-}
-
-/** Whether SQLite, or its binding, raised `error`. */
-export function isSqliteError(error: unknown): boolean {
-  // ERR_INVALID_STATE: the database was closed.
-  return isObject(error) && (error.code === 'ERR_SQLITE_ERROR' || error.code === 'ERR_INVALID_STATE');
-}
-
-function isLocked(error: unknown): boolean {
-  if (!isSqliteError(error) || !isObject(error)) return false;
-  // The low byte is the kind; the rest says which variety (SQLITE_BUSY_SNAPSHOT …).
-  const kind = Number(error.errcode) & 0xff;
-  return kind === SQLITE_BUSY || kind === SQLITE_LOCKED;
-}
-
-// Not `instanceof Error`: an error of Node's own modules is none inside a VM context, which is where tests run.
-function isObject(error: unknown): error is { readonly code?: unknown; readonly errcode?: unknown } {
-  return typeof error === 'object' && error !== null;
 }

@@ -1,12 +1,11 @@
 import { Logger } from '@nestjs/common';
 import type { Settings } from '../../config/index.js';
 import {
-  isRedisFailure,
   type RedisConnections,
+  redisFailuresAs,
   replyCodeOf,
   type StreamKeys,
   streamKeys,
-  withoutCommand,
 } from '../../infra/redis/index.js';
 import {
   type DeliveredEntry,
@@ -23,16 +22,21 @@ import {
   parseAutoClaim,
   parseDeliveries,
   parseGroup,
+  parseRange,
   parseReadGroup,
   type RawEntry,
 } from './redis-replies.js';
 import { ACKNOWLEDGE, APPEND, DEAD_LETTER } from './redis-scripts.js';
+
+const reachingRedis = redisFailuresAs(StreamUnavailableError);
 
 const FIRST_ID = '0-0';
 // Looking for stale entries more often than this finds nothing new and costs every consumer a request.
 const MAX_CLAIM_INTERVAL_MS = 5_000;
 // A reply may be this much later than BLOCK before the connection counts as dead.
 const BLOCK_GRACE_MS = 2_000;
+// Entries looked at in one command when a user is forgotten: a page holds the server for a moment and the memory of its texts here.
+const FORGET_PAGE = 500;
 
 type StreamSettings = Pick<Settings['stream'], 'key' | 'deadLetterKey' | 'group' | 'consumer' | 'claimIdleMs'>;
 
@@ -111,6 +115,19 @@ export class RedisInputStream extends InputStream {
     await this.moveToDeadLetters(receipt, deliveries, reason);
   }
 
+  async forget(userId: string): Promise<number> {
+    const { entries, deadLetters } = this.keys;
+    return reachingRedis(async () => {
+      const found = await this.removeAllOf(userId, entries, (ids) =>
+        ACKNOWLEDGE.run(this.connections.commands, [entries], [this.group, ...ids]),
+      );
+      const dead = await this.removeAllOf(userId, deadLetters, (ids) =>
+        this.connections.commands.xdel(deadLetters, ...ids),
+      );
+      return found + dead;
+    });
+  }
+
   async statistics(): Promise<StreamStatistics> {
     return this.withGroup(async () => {
       const { commands } = this.connections;
@@ -130,8 +147,26 @@ export class RedisInputStream extends InputStream {
     await reachingRedis(() => this.createGroup());
   }
 
-  async close(): Promise<void> {
-    await this.connections.close();
+  /** Pages through a stream, oldest first, up to what is its end now. */
+  private async removeAllOf(
+    userId: string,
+    key: string,
+    remove: (streamIds: string[]) => Promise<unknown>,
+  ): Promise<number> {
+    const { commands } = this.connections;
+    const [last] = parseRange(await commands.xrevrange(key, '+', '-', 'COUNT', 1));
+    let removed = 0;
+    let start = '-';
+    while (last !== undefined) {
+      const page = parseRange(await commands.xrange(key, start, last.streamId, 'COUNT', FORGET_PAGE));
+      const own = page.filter(({ fields }) => fields?.user_id === userId).map(({ streamId }) => streamId);
+      if (own.length > 0) await remove(own);
+      removed += own.length;
+      const end = page.at(-1);
+      if (end === undefined || page.length < FORGET_PAGE) break;
+      start = `(${end.streamId}`;
+    }
+    return removed;
   }
 
   private async readOnce(count: number, deadline: number, signal: AbortSignal): Promise<DeliveredEntry[]> {
@@ -289,13 +324,4 @@ function isGroupMissing(error: unknown): boolean {
   const code = replyCodeOf(error);
   // UNBLOCKED: the stream was deleted while a read waited on it.
   return code === 'NOGROUP' || code === 'UNBLOCKED' || (error instanceof Error && error.message === 'ERR no such key');
-}
-
-async function reachingRedis<T>(work: () => Promise<T>): Promise<T> {
-  try {
-    return await work();
-  } catch (error) {
-    if (!isRedisFailure(error)) throw error;
-    throw new StreamUnavailableError({ cause: withoutCommand(error) });
-  }
 }

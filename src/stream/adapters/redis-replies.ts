@@ -11,6 +11,11 @@ const rawEntry = z
   .transform(([streamId, flat]): RawEntry => ({ streamId, fields: flat && pairUp(flat) }));
 const rawEntries = z.array(rawEntry);
 
+/** Entries of `XRANGE` and `XREVRANGE`. */
+export function parseRange(reply: unknown): RawEntry[] {
+  return rawEntries.parse(reply);
+}
+
 const readGroupReply = z.array(z.tuple([z.string(), rawEntries])).nullable();
 
 /** Entries of the one stream that `XREADGROUP` was asked for; none where it replied that there is nothing. */

@@ -1,7 +1,12 @@
 import { Logger } from '@nestjs/common';
 import { setImmediate as endOfTurn } from 'node:timers/promises';
 import type { Settings } from '../../config/index.js';
-import { isSqliteError, type SqliteDatabase, SqliteFileError, type SqliteStatement } from '../../infra/sqlite/index.js';
+import {
+  isSqliteError,
+  type SqliteDatabase,
+  sqliteFailuresAs,
+  type SqliteStatement,
+} from '../../infra/sqlite/index.js';
 import { sleep } from '../../shared/index.js';
 import {
   type DeliveredEntry,
@@ -21,6 +26,8 @@ const POLL_MS = 200;
 const MAX_GROUP = 256;
 // Appends that wait for their transaction. Without a bound a file that is locked fills the memory.
 const MAX_WAITING_APPENDS = 10_000;
+
+const reachingSqlite = sqliteFailuresAs(StreamUnavailableError);
 
 type StreamSettings = Pick<Settings['stream'], 'consumer' | 'claimIdleMs'>;
 
@@ -102,6 +109,18 @@ export class SqliteInputStream extends InputStream {
     });
   }
 
+  async forget(userId: string): Promise<number> {
+    let removed = 0;
+    await this.write(() => {
+      this.statements.rememberIdsOf.run(userId);
+      const entries = this.statements.removeAllOf.run(userId).changes;
+      const deadLetters = this.statements.removeDeadLettersOf.run(userId).changes;
+      this.statements.forgetIds.run(KNOWN_IDS);
+      removed = Number(entries) + Number(deadLetters);
+    });
+    return removed;
+  }
+
   async statistics(): Promise<StreamStatistics> {
     return reachingSqlite(async () => {
       const row = this.statements.statistics.get();
@@ -111,12 +130,6 @@ export class SqliteInputStream extends InputStream {
 
   async check(): Promise<void> {
     await reachingSqlite(() => this.database.check());
-  }
-
-  /** Writes what was appended, then closes the file. */
-  async close(): Promise<void> {
-    await this.writing;
-    await this.database.close();
   }
 
   private async writeWaiting(): Promise<void> {
@@ -221,18 +234,4 @@ export class SqliteInputStream extends InputStream {
   private async write(work: () => void): Promise<void> {
     await reachingSqlite(() => this.database.transaction(work));
   }
-}
-
-async function reachingSqlite<T>(work: () => Promise<T>): Promise<T> {
-  try {
-    return await work();
-  } catch (error) {
-    if (!isSqliteError(error) && !(error instanceof SqliteFileError) && !isSystemError(error)) throw error;
-    throw new StreamUnavailableError({ cause: error });
-  }
-}
-
-/** A failed call to the operating system: the disk that does not sync, the file that is gone. */
-function isSystemError(error: unknown): boolean {
-  return typeof error === 'object' && error !== null && 'syscall' in error;
 }

@@ -23,6 +23,12 @@ export interface StreamStatements {
   readonly forgetIds: SqliteStatement;
   /** How many to keep. */
   readonly trimDeadLetters: SqliteStatement;
+  /** user_id */
+  readonly rememberIdsOf: SqliteStatement;
+  /** user_id */
+  readonly removeAllOf: SqliteStatement;
+  /** user_id */
+  readonly removeDeadLettersOf: SqliteStatement;
   readonly statistics: SqliteStatement;
 }
 
@@ -44,6 +50,10 @@ export function prepareStatements(database: SqliteDatabase): StreamStatements {
     rememberId: database.prepare(`
       INSERT INTO stream_settled_ids (id) SELECT id FROM stream_entries WHERE seq = ? ON CONFLICT (id) DO NOTHING`),
     remove: database.prepare('DELETE FROM stream_entries WHERE seq = ?'),
+    rememberIdsOf: database.prepare(`
+      INSERT INTO stream_settled_ids (id) SELECT id FROM stream_entries WHERE user_id = ? ON CONFLICT (id) DO NOTHING`),
+    removeAllOf: database.prepare('DELETE FROM stream_entries WHERE user_id = ?'),
+    removeDeadLettersOf: database.prepare('DELETE FROM stream_dead_letters WHERE user_id = ?'),
     forgetIds: prepareTrim(database, 'stream_settled_ids'),
     trimDeadLetters: prepareTrim(database, 'stream_dead_letters'),
     statistics: database.prepare(`

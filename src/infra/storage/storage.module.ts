@@ -1,0 +1,17 @@
+import { Global, Module, type OnApplicationShutdown } from '@nestjs/common';
+import { Settings } from '../../config/index.js';
+import { Storage } from './storage.js';
+
+/** Closes the store by `onApplicationShutdown`, the last hook: until then the HTTP server answers, and captures. */
+@Global()
+@Module({
+  providers: [{ provide: Storage, inject: [Settings], useFactory: (settings: Settings) => Storage.open(settings) }],
+  exports: [Storage],
+})
+export class StorageModule implements OnApplicationShutdown {
+  constructor(private readonly storage: Storage) {}
+
+  async onApplicationShutdown(): Promise<void> {
+    await this.storage.close();
+  }
+}

@@ -1,0 +1,77 @@
+import { Logger } from '@nestjs/common';
+import { join } from 'node:path';
+import type { Settings } from '../../config/index.js';
+import { BrainError, describeError } from '../../shared/index.js';
+import { RedisConnections } from '../redis/index.js';
+import { SqliteDatabase } from '../sqlite/index.js';
+
+const DATABASE_FILE = 'brain.sqlite';
+
+/** The settings do not describe a store that can be opened. */
+export class StorageConfigurationError extends BrainError {
+  readonly code = 'STORAGE_CONFIGURATION';
+  readonly httpStatus = 500;
+}
+
+export type StorageBackend =
+  | { readonly kind: 'redis'; readonly connections: RedisConnections }
+  | { readonly kind: 'sqlite'; readonly database: SqliteDatabase };
+
+/**
+ * The one store that stream, sessions and memories share: Redis where `REDIS_URL` is set, else a file in
+ * `BRAIN_DATA_DIR`.
+ */
+export class Storage {
+  private readonly logger = new Logger('Storage');
+  private readonly lastWork: (() => Promise<void>)[] = [];
+
+  private constructor(readonly backend: StorageBackend) {}
+
+  /**
+   * A Redis that cannot be reached yet is connected to later.
+   * @throws StorageConfigurationError for a folder that is of no use; RedisUnsupportedError for a Redis without vector sets
+   */
+  static async open({ server, stream }: Settings): Promise<Storage> {
+    if (stream.redisUrl === undefined) {
+      return new Storage({ kind: 'sqlite', database: await openDatabase(server.dataDir) });
+    }
+    const connections = new RedisConnections(stream.redisUrl);
+    try {
+      await connections.open();
+      await connections.assertVectorSets();
+    } catch (error) {
+      await connections.close();
+      throw error;
+    }
+    return new Storage({ kind: 'redis', connections });
+  }
+
+  /** Has `work` done before the store is closed; what was registered last is done first. It bounds its own time. */
+  beforeClose(work: () => Promise<void>): void {
+    this.lastWork.unshift(work);
+  }
+
+  async close(): Promise<void> {
+    for (const work of this.lastWork.splice(0)) {
+      try {
+        await work();
+      } catch (error) {
+        this.logger.error(`Unfinished work before closing the store: ${describeError(error)}`);
+      }
+    }
+    if (this.backend.kind === 'redis') await this.backend.connections.close();
+    else await this.backend.database.close();
+  }
+}
+
+async function openDatabase(dataDir: string): Promise<SqliteDatabase> {
+  const path = join(dataDir, DATABASE_FILE);
+  try {
+    return await SqliteDatabase.open(path);
+  } catch (error) {
+    throw new StorageConfigurationError(
+      `The file ${path} cannot be used (${describeError(error)}). ` +
+        'Set BRAIN_DATA_DIR to a folder on a local disk that this user can write, or REDIS_URL to a Redis',
+    );
+  }
+}
