@@ -1,0 +1,70 @@
+import { z } from 'zod';
+import { type RedisConnections, redisFailuresAs, type SessionKeys, sessionKeys } from '../../infra/redis/index.js';
+import type { SessionLimits } from '../session-limits.js';
+import { SessionStore, type Turn } from '../session-store.port.js';
+import { SessionStoreUnavailableError } from '../sessions.errors.js';
+import { APPEND_TURNS, FORGET_SESSIONS } from './redis-session-scripts.js';
+
+const reachingRedis = redisFailuresAs(SessionStoreUnavailableError);
+
+export interface RedisSessionStoreOptions {
+  /** Stands before every key. */
+  readonly keyPrefix?: string;
+}
+
+/** {@link SessionStore} on Redis: a list for each session, and an index of each user's sessions. */
+export class RedisSessionStore extends SessionStore {
+  private readonly keyPrefix: string;
+
+  constructor(
+    private readonly connections: RedisConnections,
+    private readonly limits: SessionLimits,
+    { keyPrefix = '' }: RedisSessionStoreOptions = {},
+  ) {
+    super();
+    this.keyPrefix = keyPrefix;
+  }
+
+  async append(userId: string, sessionId: string, turns: readonly Turn[]): Promise<void> {
+    if (turns.length === 0) return;
+    const { index, sessionPrefix } = this.keysOf(userId);
+    const session = encodeURIComponent(sessionId);
+    const { maxTurns, ttlMs } = this.limits;
+    // More than are kept would only be pushed out again.
+    const kept = turns.slice(-maxTurns).map(encodeTurn);
+    await reachingRedis(() =>
+      APPEND_TURNS.run(
+        this.connections.commands,
+        [sessionPrefix + session, index],
+        [session, maxTurns, ttlMs, ...kept],
+      ),
+    );
+  }
+
+  async turns(userId: string, sessionId: string): Promise<Turn[]> {
+    const key = this.keysOf(userId).sessionPrefix + encodeURIComponent(sessionId);
+    const stored = await reachingRedis(() => this.connections.commands.lrange(key, -this.limits.maxTurns, -1));
+    return stored.map(decodeTurn);
+  }
+
+  async forget(userId: string): Promise<number> {
+    const { index, sessionPrefix } = this.keysOf(userId);
+    const reply = await reachingRedis(() => FORGET_SESSIONS.run(this.connections.commands, [index], [sessionPrefix]));
+    return z.number().parse(reply);
+  }
+
+  private keysOf(userId: string): SessionKeys {
+    return sessionKeys(userId, this.keyPrefix);
+  }
+}
+
+const storedTurn = z.object({ role: z.enum(['user', 'assistant']), text: z.string(), at_ms: z.number() });
+
+function encodeTurn({ role, text, atMs }: Turn): string {
+  return JSON.stringify({ role, text, at_ms: atMs } satisfies z.output<typeof storedTurn>);
+}
+
+function decodeTurn(stored: string): Turn {
+  const { role, text, at_ms: atMs } = storedTurn.parse(JSON.parse(stored));
+  return { role, text, atMs };
+}

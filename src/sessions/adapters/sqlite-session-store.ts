@@ -1,0 +1,103 @@
+import { type SqliteDatabase, sqliteFailuresAs, type SqliteStatement } from '../../infra/sqlite/index.js';
+import type { SessionLimits } from '../session-limits.js';
+import { SessionStore, type Turn } from '../session-store.port.js';
+import { SessionStoreUnavailableError } from '../sessions.errors.js';
+
+// Expired sessions that one append removes. All at once would hold up the event loop after a long pause.
+const PURGE_PORTION = 8;
+
+const reachingSqlite = sqliteFailuresAs(SessionStoreUnavailableError);
+
+/** {@link SessionStore} in tables of the embedded store. */
+export class SqliteSessionStore extends SessionStore {
+  private readonly statements: SessionStatements;
+
+  constructor(
+    private readonly database: SqliteDatabase,
+    private readonly limits: SessionLimits,
+  ) {
+    super();
+    this.statements = prepareStatements(database);
+  }
+
+  async append(userId: string, sessionId: string, turns: readonly Turn[]): Promise<void> {
+    if (turns.length === 0) return;
+    // Not synced to the disk: after a power loss a conversation may go on without its last turn, and no chat waits.
+    await this.write(() => {
+      this.purge(userId, sessionId);
+      this.add(userId, sessionId, turns);
+    });
+  }
+
+  async turns(userId: string, sessionId: string): Promise<Turn[]> {
+    return reachingSqlite(() =>
+      this.database.snapshot(() => {
+        const rows = this.statements.turns.all(userId, sessionId, Date.now());
+        return rows.map((row) => row as unknown as Turn);
+      }),
+    );
+  }
+
+  async forget(userId: string): Promise<number> {
+    const expirations = await this.write(() => this.statements.removeOfUser.all(userId));
+    await reachingSqlite(() => this.database.sync());
+    const nowMs = Date.now();
+    return expirations.filter((row) => Number(row.expires_at_ms) > nowMs).length;
+  }
+
+  private purge(userId: string, sessionId: string): void {
+    const nowMs = Date.now();
+    this.statements.removeExpired.run(userId, sessionId, nowMs);
+    this.statements.purgeExpired.run(nowMs, PURGE_PORTION);
+  }
+
+  private add(userId: string, sessionId: string, turns: readonly Turn[]): void {
+    const { maxTurns, ttlMs } = this.limits;
+    const session = Number(this.statements.renew.get(userId, sessionId, Date.now() + ttlMs)?.seq);
+    for (const { role, text, atMs } of turns) this.statements.append.run(session, role, text, atMs);
+    this.statements.trim.run(session, session, maxTurns);
+  }
+
+  private async write<T>(work: () => T): Promise<T> {
+    return reachingSqlite(() => this.database.transaction(work));
+  }
+}
+
+interface SessionStatements {
+  /** user id, session id, expires at: returns the session's seq. */
+  readonly renew: SqliteStatement;
+  /** session, role, text, at */
+  readonly append: SqliteStatement;
+  /** session, session, how many to keep */
+  readonly trim: SqliteStatement;
+  /** user id, session id, now */
+  readonly turns: SqliteStatement;
+  /** user id, session id, now */
+  readonly removeExpired: SqliteStatement;
+  /** now, count: of all users. */
+  readonly purgeExpired: SqliteStatement;
+  /** user id: returns when they expire. */
+  readonly removeOfUser: SqliteStatement;
+}
+
+/** The turns of a session go with it. */
+function prepareStatements(database: SqliteDatabase): SessionStatements {
+  return {
+    renew: database.prepare(`
+      INSERT INTO sessions (user_id, session_id, expires_at_ms) VALUES (?, ?, ?)
+      ON CONFLICT (user_id, session_id) DO UPDATE SET expires_at_ms = excluded.expires_at_ms
+      RETURNING seq`),
+    append: database.prepare('INSERT INTO session_turns (session, role, text, at_ms) VALUES (?, ?, ?, ?)'),
+    trim: database.prepare(`
+      DELETE FROM session_turns WHERE session = ?
+      AND seq <= (SELECT seq FROM session_turns WHERE session = ? ORDER BY seq DESC LIMIT 1 OFFSET ?)`),
+    turns: database.prepare(`
+      SELECT role, text, at_ms AS atMs FROM session_turns
+      WHERE session = (SELECT seq FROM sessions WHERE user_id = ? AND session_id = ? AND expires_at_ms > ?)
+      ORDER BY seq`),
+    removeExpired: database.prepare('DELETE FROM sessions WHERE user_id = ? AND session_id = ? AND expires_at_ms <= ?'),
+    purgeExpired: database.prepare(`
+      DELETE FROM sessions WHERE seq IN (SELECT seq FROM sessions WHERE expires_at_ms <= ? LIMIT ?)`),
+    removeOfUser: database.prepare('DELETE FROM sessions WHERE user_id = ? RETURNING expires_at_ms'),
+  };
+}

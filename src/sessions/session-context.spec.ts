@@ -1,0 +1,28 @@
+import { contextOf } from './session-context.js';
+import type { Turn } from './session-store.port.js';
+
+const turn = (role: Turn['role'], text: string): Turn => ({ role, text, atMs: 0 });
+const BOUNDS = { contextMaxTurns: 4, contextMaxCharacters: 1_000 };
+const TURNS = [turn('user', 'Hello'), turn('assistant', 'Hi!'), turn('user', 'How are you?')];
+
+describe(contextOf.name, () => {
+  it('writes the turns as lines, up to where the message begins', () => {
+    expect(contextOf(TURNS, 'user', BOUNDS)).toBe('User: Hello\nAssistant: Hi!\nUser: How are you?\nUser: ');
+  });
+
+  it('is empty at the start of a session, and where none is wanted', () => {
+    expect(contextOf([], 'user', BOUNDS)).toBe('');
+    expect(contextOf(TURNS, 'user', { ...BOUNDS, contextMaxTurns: 0 })).toBe('');
+    expect(contextOf(TURNS, 'user', { ...BOUNDS, contextMaxCharacters: 3 })).toBe('');
+  });
+
+  it('keeps the newest turns and characters', () => {
+    expect(contextOf(TURNS, 'user', { ...BOUNDS, contextMaxTurns: 1 })).toBe('User: How are you?\nUser: ');
+    expect(contextOf(TURNS, 'user', { ...BOUNDS, contextMaxCharacters: 16 })).toBe(' are you?\nUser: ');
+  });
+
+  it('does not cut a character in half', () => {
+    const context = contextOf([turn('user', 'a😀😀')], 'user', { ...BOUNDS, contextMaxCharacters: 10 });
+    expect(context.isWellFormed()).toBe(true);
+  });
+});

@@ -1,0 +1,22 @@
+import type { Turn } from './session-store.port.js';
+
+export interface ContextBounds {
+  readonly contextMaxTurns: number;
+  readonly contextMaxCharacters: number;
+}
+
+const SPEAKERS = { user: 'User', assistant: 'Assistant' } as const;
+
+/**
+ * The turns before a message as the text it is scored after: `User: …` and `Assistant: …` a line, up to where the message
+ * begins. The newest turns, cut at their start to the bounds; the empty string where there are none.
+ */
+export function contextOf(turns: readonly Turn[], role: Turn['role'], bounds: ContextBounds): string {
+  const recent = bounds.contextMaxTurns === 0 ? [] : turns.slice(-bounds.contextMaxTurns);
+  if (recent.length === 0) return '';
+  const lines = recent.map((turn) => `${SPEAKERS[turn.role]}: ${turn.text}\n`).join('');
+  const opening = `${SPEAKERS[role]}: `;
+  const room = bounds.contextMaxCharacters - opening.length;
+  // Cutting between the halves of a surrogate pair would leave one that has no UTF-8 form.
+  return room <= 0 ? '' : `${lines.slice(-room).toWellFormed()}${opening}`;
+}

@@ -1,0 +1,28 @@
+/** Names of users, sessions and memories that a careless store mixes up with each other or with its own keys. */
+export const AWKWARD_NAMES: readonly string[] = [
+  'ada',
+  'Ada',
+  'ada ',
+  ' ada',
+  '{ada}',
+  '{ada}:memories',
+  'ada:memories',
+  'ada}{bob',
+  '}',
+  '*',
+  'ad?',
+  '%',
+  '1',
+  '01',
+  '1.0',
+  'null',
+  "ada'; DROP TABLE memories; --",
+  'Ünï çødé 🧠',
+  // One accent in two spellings.
+  'é',
+  'e\u0301',
+  'a\nb',
+  'x'.repeat(255),
+  'x'.repeat(256),
+  'x'.repeat(255) + 'y',
+];
