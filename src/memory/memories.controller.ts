@@ -1,0 +1,134 @@
+import { Body, Controller, Delete, Get, HttpCode, Param, Post, Query, StreamableFile } from '@nestjs/common';
+import { Readable } from 'node:stream';
+import { Settings } from '../config/index.js';
+import { assertTextLength, ClientSignal, NdjsonBody } from '../http/index.js';
+import type { Memory } from './memory.js';
+import {
+  type AddMemoriesRequest,
+  addMemoriesSchema,
+  type AddMemoryRequest,
+  addMemorySchema,
+  type ListQuery,
+  listQuerySchema,
+  memoryIdSchema,
+  namedOwnerQuerySchema,
+  type OwnerQuery,
+  ownerQuerySchema,
+  readImportedMemory,
+  type SearchMemoriesRequest,
+  searchMemoriesSchema,
+  toDraft,
+  toFoundBody,
+  toMemoryBody,
+} from './memory.schema.js';
+import { MemoryService } from './memory.service.js';
+import { ImportLineError, readNdjson } from './ndjson.js';
+
+/** What is remembered of a user, for the user. */
+@Controller('memories')
+export class MemoriesController {
+  constructor(
+    private readonly memories: MemoryService,
+    private readonly settings: Settings,
+  ) {}
+
+  @Post()
+  async add(@Body({ schema: addMemorySchema }) request: AddMemoryRequest, @ClientSignal() signal: AbortSignal) {
+    this.assertLength(request.text);
+    const { user_id: userId, ...draft } = request;
+    const [memory] = await this.memories.add(userId, [toDraft(draft)], { signal });
+    return memory && toMemoryBody(memory);
+  }
+
+  @Post('batch')
+  async addBatch(
+    @Body({ schema: addMemoriesSchema }) request: AddMemoriesRequest,
+    @ClientSignal() signal: AbortSignal,
+  ) {
+    for (const { text } of request.memories) this.assertLength(text);
+    const memories = await this.memories.add(request.user_id, request.memories.map(toDraft), { signal });
+    return { memories: memories.map(toMemoryBody) };
+  }
+
+  @Post('search')
+  @HttpCode(200)
+  async search(
+    @Body({ schema: searchMemoriesSchema }) request: SearchMemoriesRequest,
+    @ClientSignal() signal: AbortSignal,
+  ) {
+    this.assertLength(request.query);
+    const { limit, min_similarity: minSimilarity, include_shadow: includeShadow } = request;
+    const options = { limit, minSimilarity, includeShadow };
+    const found = await this.memories.search(request.user_id, request.query, options, { signal });
+    return { memories: found.map(toFoundBody) };
+  }
+
+  /** A page, newest first; `next_cursor` asks for the one after it and is `null` at the end. */
+  @Get()
+  async list(@Query({ schema: listQuerySchema }) { user_id: userId, limit, cursor }: ListQuery) {
+    // One more than is shown tells whether there is another page.
+    const found = await this.memories.list(userId, {
+      limit: limit + 1,
+      ...(cursor !== undefined && { after: cursor }),
+    });
+    const page = found.slice(0, limit);
+    const last = page.at(-1);
+    return { memories: page.map(toMemoryBody), next_cursor: found.length > limit && last ? last.id : null };
+  }
+
+  @Get('export')
+  export(@Query({ schema: ownerQuerySchema }) { user_id: userId }: OwnerQuery): StreamableFile {
+    return new StreamableFile(Readable.from(linesOf(this.memories.export(userId))), { type: 'application/x-ndjson' });
+  }
+
+  @Post('import')
+  @HttpCode(200)
+  import(
+    @Query({ schema: ownerQuerySchema }) { user_id: userId }: OwnerQuery,
+    @NdjsonBody() body: AsyncIterable<Uint8Array>,
+    @ClientSignal() signal: AbortSignal,
+  ) {
+    return this.memories.import(userId, this.readMemories(body, userId), { signal });
+  }
+
+  @Get(':id')
+  async get(
+    @Param('id', { schema: memoryIdSchema }) id: string,
+    @Query({ schema: ownerQuerySchema }) { user_id: userId }: OwnerQuery,
+  ) {
+    return toMemoryBody(await this.memories.get(userId, id));
+  }
+
+  @Delete(':id')
+  @HttpCode(204)
+  async delete(
+    @Param('id', { schema: memoryIdSchema }) id: string,
+    @Query({ schema: ownerQuerySchema }) { user_id: userId }: OwnerQuery,
+  ): Promise<void> {
+    await this.memories.delete(userId, id);
+  }
+
+  /** Everything of a user. */
+  @Delete()
+  @HttpCode(200)
+  forget(@Query({ schema: namedOwnerQuerySchema }) { user_id: userId }: OwnerQuery) {
+    return this.memories.forget(userId);
+  }
+
+  private async *readMemories(body: AsyncIterable<Uint8Array>, userId: string): AsyncGenerator<Memory, void> {
+    for await (const { line, value } of readNdjson(body, this.settings.server.bodyLimitBytes)) {
+      const read = readImportedMemory(value, userId);
+      if ('problem' in read) throw new ImportLineError(line, read.problem);
+      this.assertLength(read.memory.text);
+      yield read.memory;
+    }
+  }
+
+  private assertLength(text: string): void {
+    assertTextLength('text', text, this.settings.chat.messageMaxCharacters);
+  }
+}
+
+async function* linesOf(memories: AsyncIterable<Memory>): AsyncGenerator<string, void> {
+  for await (const memory of memories) yield `${JSON.stringify(toMemoryBody(memory))}\n`;
+}

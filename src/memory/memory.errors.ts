@@ -1,0 +1,74 @@
+import { BrainError } from '../shared/index.js';
+import type { EmbeddingSpace } from './memory.js';
+
+const STORE_RETRY_SECONDS = 5;
+const REEMBEDDING_RETRY_SECONDS = 30;
+
+/** The store of memories cannot be reached, or refuses to write. The cause says why. */
+export class MemoryStoreUnavailableError extends BrainError {
+  readonly code = 'MEMORY_STORE_UNAVAILABLE';
+  readonly httpStatus = 503;
+  override readonly transient = true;
+  override readonly retryAfterSeconds = STORE_RETRY_SECONDS;
+
+  constructor(options?: ErrorOptions) {
+    super('The store of memories is not available; try again later.', options);
+  }
+}
+
+/** A vector that does not belong into the store: of another length, or with a number that is none. */
+export class MemoryVectorError extends BrainError {
+  readonly code = 'MEMORY_VECTOR_INVALID';
+  readonly httpStatus = 502;
+}
+
+/** The embedding model is another one than the store's vectors were made with. */
+export class EmbeddingModelChangedError extends BrainError {
+  readonly code = 'MEMORY_EMBEDDING_MODEL_CHANGED';
+  readonly httpStatus = 503;
+
+  constructor(stored: EmbeddingSpace, given: EmbeddingSpace) {
+    super(
+      `The memories were embedded with ${describeSpace(stored)} and the embeddings server now answers with ${describeSpace(given)}. ` +
+        'Run "npm run memories:reembed", or bring the old model back (EMBEDDINGS_MODEL, EMBEDDINGS_URL).',
+    );
+  }
+}
+
+/** The embeddings server embeds nothing, as a vLLM that was started with a chat model. */
+export class EmbeddingsUnsupportedError extends BrainError {
+  readonly code = 'MEMORY_EMBEDDINGS_UNSUPPORTED';
+  readonly httpStatus = 502;
+
+  constructor(refusal: string) {
+    super(
+      `The embeddings server does not embed even a plain sentence. Set EMBEDDINGS_URL to one that does, or unset it to have the local one. ${refusal}`,
+    );
+  }
+}
+
+/** The memories are being moved to another embedding model; until that is done none can be added or recalled. */
+export class ReembeddingError extends BrainError {
+  readonly code = 'MEMORY_REEMBEDDING';
+  readonly httpStatus = 503;
+  override readonly transient = true;
+  override readonly retryAfterSeconds = REEMBEDDING_RETRY_SECONDS;
+
+  constructor(next: EmbeddingSpace) {
+    super(
+      `The memories are being embedded anew with ${describeSpace(next)}. If nobody is at it, run "npm run memories:reembed" to finish.`,
+    );
+  }
+}
+
+/** No such memory of this user. Whether another user has one by that id is not told. */
+export class MemoryNotFoundError extends BrainError {
+  readonly code = 'MEMORY_NOT_FOUND';
+  readonly httpStatus = 404;
+
+  constructor() {
+    super('There is no such memory of this user.');
+  }
+}
+
+const describeSpace = ({ model, dimensions }: EmbeddingSpace): string => `${model} (${dimensions} dimensions)`;

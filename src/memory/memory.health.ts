@@ -1,0 +1,42 @@
+import { Injectable } from '@nestjs/common';
+import { HealthIndicatorService } from '@nestjs/terminus';
+import { describeError } from '../shared/index.js';
+import { MemoryStore } from './memory-store.port.js';
+
+// A probe must be answered before its own time-out; Kubernetes gives one second unless told otherwise.
+const CHECK_TIMEOUT_MS = 900;
+
+@Injectable()
+export class MemoryHealth {
+  constructor(
+    private readonly indicators: HealthIndicatorService,
+    private readonly store: MemoryStore,
+  ) {}
+
+  /** Up if a memory could be written now, with the embedding model that the memories are of. */
+  check() {
+    return this.indicators
+      .check('memory')
+      .attempt(async () => {
+        const { current, next } = await this.explaining(async () => {
+          await this.store.check();
+          return this.store.spaces();
+        });
+        return {
+          embedding_model: current?.model ?? null,
+          dimensions: current?.dimensions ?? null,
+          ...(next && { reembedding_to: next.model }),
+        };
+      })
+      .withTimeout(CHECK_TIMEOUT_MS);
+  }
+
+  /** The indicator shows an error's message alone; the operator needs its cause. */
+  private async explaining<T>(work: () => Promise<T>): Promise<T> {
+    try {
+      return await work();
+    } catch (error) {
+      throw new Error(describeError(error), { cause: error });
+    }
+  }
+}

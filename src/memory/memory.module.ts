@@ -1,0 +1,41 @@
+import { Module } from '@nestjs/common';
+import { TerminusModule } from '@nestjs/terminus';
+import { Settings } from '../config/index.js';
+import { Storage } from '../infra/storage/index.js';
+import { SessionsModule } from '../sessions/index.js';
+import { StreamModule } from '../stream/index.js';
+import { VorpalModule } from '../vorpal/index.js';
+import { RedisMemoryStore } from './adapters/redis-memory-store.js';
+import { SqliteMemoryStore } from './adapters/sqlite-memory-store.js';
+import { DecisionsController } from './decisions.controller.js';
+import { Embedder } from './embedder.js';
+import { MemoriesController } from './memories.controller.js';
+import { MemoryHealth } from './memory.health.js';
+import { MemoryService } from './memory.service.js';
+import { MemoryStore } from './memory-store.port.js';
+import { RecallService } from './recall.service.js';
+import { ReembedService } from './reembed.service.js';
+import { RememberService } from './remember.service.js';
+
+function openMemories({ backend }: Storage, { memory, stream: { keyPrefix } }: Settings): MemoryStore {
+  return backend.kind === 'redis'
+    ? new RedisMemoryStore(backend.connections, memory, { keyPrefix })
+    : new SqliteMemoryStore(backend.database, memory);
+}
+
+/** What is remembered, and how it is decided, kept, found and forgotten. */
+@Module({
+  imports: [StreamModule, SessionsModule, VorpalModule, TerminusModule],
+  controllers: [MemoriesController, DecisionsController],
+  providers: [
+    { provide: MemoryStore, inject: [Storage, Settings], useFactory: openMemories },
+    Embedder,
+    MemoryService,
+    RememberService,
+    RecallService,
+    ReembedService,
+    MemoryHealth,
+  ],
+  exports: [MemoryStore, Embedder, MemoryService, RememberService, RecallService, ReembedService, MemoryHealth],
+})
+export class MemoryModule {}

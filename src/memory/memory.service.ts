@@ -1,0 +1,166 @@
+import { Injectable } from '@nestjs/common';
+import { newId } from '../shared/index.js';
+import { SessionStore } from '../sessions/index.js';
+import { InputStream } from '../stream/index.js';
+import { Embedder } from './embedder.js';
+import type { Decision, FoundMemory, Memory } from './memory.js';
+import { MemoryNotFoundError } from './memory.errors.js';
+import { type ListOptions, MemoryStore, type SearchOptions } from './memory-store.port.js';
+
+/** What somebody wants remembered, whatever its surprise. */
+export interface MemoryDraft {
+  readonly text: string;
+  readonly sessionId?: string | null;
+  readonly role?: Memory['role'];
+  readonly createdAtMs?: number;
+  readonly metadata?: Memory['metadata'];
+}
+
+export interface Forgotten {
+  readonly memories: number;
+  readonly sessions: number;
+  /** Stream entries that were waiting, in work or dead. */
+  readonly entries: number;
+}
+
+interface CallOptions {
+  readonly signal?: AbortSignal;
+}
+
+// One page of an export, and one step of an import: a request to the embedder and one to the store each.
+const PAGE = 64;
+
+/** Memories of a user for the user: insert, look up, search, delete, take along. */
+@Injectable()
+export class MemoryService {
+  constructor(
+    private readonly store: MemoryStore,
+    private readonly embedder: Embedder,
+    private readonly sessions: SessionStore,
+    private readonly stream: InputStream,
+  ) {}
+
+  /** Keeps all of them, or none. @throws MemoryStoreUnavailableError, the embedder's errors */
+  async add(userId: string, drafts: readonly MemoryDraft[], { signal }: CallOptions = {}): Promise<Memory[]> {
+    const memories = drafts.map((draft) => newMemory(userId, draft));
+    await this.keep(userId, memories, signal);
+    return memories;
+  }
+
+  /** @throws MemoryNotFoundError for an id that this user does not have, whoever else has it */
+  async get(userId: string, id: string): Promise<Memory> {
+    const memory = await this.store.get(userId, id);
+    if (!memory) throw new MemoryNotFoundError();
+    return memory;
+  }
+
+  /** Newest first. */
+  list(userId: string, options: ListOptions): Promise<Memory[]> {
+    return this.store.list(userId, options);
+  }
+
+  /** Most similar first. */
+  async search(
+    userId: string,
+    query: string,
+    options: SearchOptions,
+    { signal }: CallOptions = {},
+  ): Promise<FoundMemory[]> {
+    const [vector] = await this.embedder.embed([query], { signal });
+    return vector ? this.store.search(userId, vector, options) : [];
+  }
+
+  /** @throws MemoryNotFoundError */
+  async delete(userId: string, id: string): Promise<void> {
+    if (!(await this.store.delete(userId, id))) throw new MemoryNotFoundError();
+  }
+
+  /** Newest first. */
+  decisions(userId: string, limit: number): Promise<Decision[]> {
+    return this.store.decisions(userId, limit);
+  }
+
+  /**
+   * Everything of a user: what waits in the stream first, so that nothing of it becomes a memory afterwards; a message
+   * that a worker has in hand is not recorded any more. May be repeated after a failure.
+   */
+  async forget(userId: string): Promise<Forgotten> {
+    const atMs = Date.now();
+    const entries = await this.stream.forget(userId);
+    const sessions = await this.sessions.forget(userId);
+    const memories = await this.store.forget(userId, atMs);
+    return { memories, sessions, entries };
+  }
+
+  /** All memories of a user, newest first, a page at a time. */
+  async *export(userId: string): AsyncGenerator<Memory, void> {
+    let page = await this.store.list(userId, { limit: PAGE });
+    while (page.length > 0) {
+      yield* page;
+      const after = page.at(-1)?.id;
+      page = after === undefined ? [] : await this.store.list(userId, { limit: PAGE, after });
+    }
+  }
+
+  /** Keeps memories as they come, under the ids they have; returns how many were new. @throws what `memories` throws */
+  async import(userId: string, memories: AsyncIterable<Memory>, { signal }: CallOptions = {}): Promise<Imported> {
+    let imported = 0;
+    let known = 0;
+    let page: Memory[] = [];
+    const flush = async (): Promise<void> => {
+      const isNew = await this.keep(userId, page, signal);
+      imported += isNew.filter(Boolean).length;
+      known += isNew.filter((one) => !one).length;
+      page = [];
+    };
+    for await (const memory of memories) {
+      page.push({ ...memory, userId });
+      if (page.length === PAGE) await flush();
+    }
+    await flush();
+    return { imported, known };
+  }
+
+  private async keep(userId: string, memories: readonly Memory[], signal?: AbortSignal): Promise<boolean[]> {
+    if (memories.length === 0) return [];
+    const vectors = await this.embedder.embed(
+      memories.map(({ text }) => text),
+      { signal },
+    );
+    return this.store.put(
+      userId,
+      memories.flatMap((memory, index) => {
+        const vector = vectors[index];
+        return vector ? [{ memory, vector }] : [];
+      }),
+    );
+  }
+}
+
+export interface Imported {
+  readonly imported: number;
+  /** Those whose ids the user had already. */
+  readonly known: number;
+}
+
+/** A memory that nobody judged. */
+export function newMemory(userId: string, draft: MemoryDraft & { readonly id?: string }): Memory {
+  const createdAtMs = draft.createdAtMs ?? Date.now();
+  return {
+    id: draft.id ?? newId(),
+    text: draft.text,
+    userId,
+    sessionId: draft.sessionId ?? null,
+    role: draft.role ?? 'user',
+    createdAtMs,
+    perplexity: null,
+    avgLogprob: null,
+    novelty: null,
+    surprise: null,
+    model: null,
+    source: 'manual',
+    metadata: draft.metadata ?? {},
+    count: 1,
+    lastSeenAtMs: createdAtMs,
+  };
+}

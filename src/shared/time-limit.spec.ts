@@ -1,0 +1,41 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import { TimeLimitError, withTimeLimit } from './time-limit.js';
+
+describe(withTimeLimit.name, () => {
+  it('passes on what the work comes to', async () => {
+    await expect(withTimeLimit(1_000, async () => 7)).resolves.toBe(7);
+    await expect(withTimeLimit(1_000, () => Promise.reject(new Error('broken')))).rejects.toThrow('broken');
+  });
+
+  it('gives up after the limit, and tells the work', async () => {
+    let told: AbortSignal | undefined;
+    const slow = withTimeLimit(20, async (signal) => {
+      told = signal;
+      await pause(60_000, undefined, { signal });
+    });
+
+    await expect(slow).rejects.toBeInstanceOf(TimeLimitError);
+    expect(told?.aborted).toBe(true);
+  });
+
+  it('does not wait for work that does not listen, nor trip over how it ends', async () => {
+    const deaf = withTimeLimit(10, async () => {
+      await pause(50);
+      throw new Error('too late to matter');
+    });
+
+    await expect(deaf).rejects.toThrow('not done within 10 ms');
+    await pause(80);
+  });
+
+  it('ends with the reason of its caller', async () => {
+    const caller = new AbortController();
+    const work = withTimeLimit(60_000, (signal) => pause(60_000, undefined, { signal }), caller.signal);
+    caller.abort(new Error('gone'));
+
+    await expect(work).rejects.toThrow('gone');
+    await expect(withTimeLimit(60_000, async () => 1, AbortSignal.abort(new Error('before')))).rejects.toThrow(
+      'before',
+    );
+  });
+});
