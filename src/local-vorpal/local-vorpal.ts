@@ -10,7 +10,7 @@ import { VorpalMetrics } from './vorpal-metrics.js';
 /** The engines may be in the middle of an evaluation or a file; the process ends without them after this. */
 const DISPOSE_MS = 1_000;
 
-/** The whole second program: two models, loaded in the background, behind an HTTP server. */
+/** The whole second program: its models, loaded in the background, behind an HTTP server. */
 export class LocalVorpal {
   private readonly slots;
   private readonly server: VorpalServer;
@@ -31,7 +31,7 @@ export class LocalVorpal {
   /** Resolves with the server's address as soon as it listens; the models are still loading then. */
   async start(): Promise<string> {
     const url = await this.server.listen();
-    this.slots.language.start();
+    this.slots.language?.start();
     this.slots.embedding.start();
     return url;
   }
@@ -39,7 +39,7 @@ export class LocalVorpal {
   /** Lets requests in flight finish within the grace period, ends the rest, and disposes of the models. */
   async stop(): Promise<void> {
     await this.server.stop(this.settings.localVorpal.shutdownGraceMs);
-    const disposed = Promise.all([this.slots.language.stop(), this.slots.embedding.stop()]).then(() => true);
+    const disposed = Promise.all([this.slots.language?.stop(), this.slots.embedding.stop()]).then(() => true);
     const late = new Promise<false>((resolve) => setTimeout(resolve, DISPOSE_MS, false).unref());
     if (!(await Promise.race([disposed, late]))) this.logger.warn('The models are still busy; leaving without them.');
   }
@@ -69,7 +69,7 @@ function createSlots({ localVorpal: settings, models }: Settings, logger: Logger
       return OnnxEmbedder.load({ ...files, settings });
     },
   });
-  return { language, embedding };
+  return { language: settings.serves === 'all' ? language : undefined, embedding };
 }
 
 function readVersion(): string {

@@ -1,6 +1,13 @@
 export { PerplexityScorer, type ScoringInput, type TextScore } from './perplexity.scorer.js';
-export { type ChatAnswer, type ChatOptions, type ModelInfo, VorpalClient } from './vorpal.client.js';
+export {
+  type ChatAnswer,
+  type ChatOptions,
+  type ModelInfo,
+  type TextEmbeddings,
+  VorpalClient,
+} from './vorpal.client.js';
 export { FixedVorpalEndpoint, VorpalEndpoint } from './vorpal-endpoint.js';
 export * from './vorpal.errors.js';
 export { VorpalHealth } from './vorpal.health.js';
 export { VorpalModule } from './vorpal.module.js';
+export { waitForVorpal } from './wait-for-vorpal.js';

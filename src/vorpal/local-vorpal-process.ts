@@ -1,12 +1,12 @@
-import { Injectable, Logger, type OnApplicationShutdown, type OnModuleInit } from '@nestjs/common';
+import { Logger, type OnApplicationShutdown, type OnModuleInit } from '@nestjs/common';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
-import { ProgramEnvironment } from '../config/index.js';
+import { ProgramEnvironment, type Settings } from '../config/index.js';
 import { ShutdownDeadline } from '../infra/lifecycle/index.js';
 import { fullJitterBackoffMs, sleep } from '../shared/index.js';
-import { VorpalEndpoint } from './vorpal-endpoint.js';
+import { EmbeddingsEndpoint } from './vorpal-endpoint.js';
 import { VorpalUnavailableError } from './vorpal.errors.js';
 
 const PROGRAM = fileURLToPath(new URL('../local-vorpal/main.js', import.meta.url));
@@ -22,9 +22,8 @@ const listeningMessage = z.object({ type: z.literal('listening'), url: z.url() }
  * The embedded Vorpal: runs the local Vorpal as a child process on a free loopback port, restarts it when it dies, and
  * ends it with the brain. The child itself fetches and loads the model; its `/health` says how far it is.
  */
-@Injectable()
-export class LocalVorpalProcess extends VorpalEndpoint implements OnModuleInit, OnApplicationShutdown {
-  private readonly logger = new Logger('Vorpal');
+export class LocalVorpalProcess extends EmbeddingsEndpoint implements OnModuleInit, OnApplicationShutdown {
+  private readonly logger: Logger;
   private readonly stopping = new AbortController();
   private child: ChildProcess | undefined;
   private address: string | undefined;
@@ -34,8 +33,10 @@ export class LocalVorpalProcess extends VorpalEndpoint implements OnModuleInit, 
   constructor(
     private readonly environment: ProgramEnvironment,
     private readonly deadline: ShutdownDeadline,
+    private readonly serves: Settings['localVorpal']['serves'],
   ) {
     super();
+    this.logger = new Logger(serves === 'all' ? 'Vorpal' : 'Embeddings');
   }
 
   url(): string {
@@ -84,7 +85,12 @@ export class LocalVorpalProcess extends VorpalEndpoint implements OnModuleInit, 
   /** Runs one child until it ends; says how it ended. */
   private async runOnce(): Promise<string> {
     const child = spawn(process.execPath, ['--enable-source-maps', PROGRAM], {
-      env: { ...this.environment.variables, LOCAL_VORPAL_HOST: '127.0.0.1', LOCAL_VORPAL_PORT: '0' },
+      env: {
+        ...this.environment.variables,
+        LOCAL_VORPAL_HOST: '127.0.0.1',
+        LOCAL_VORPAL_PORT: '0',
+        LOCAL_VORPAL_SERVES: this.serves,
+      },
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
       // A process group of its own: Ctrl-C in a terminal must not end the model under the requests being drained.
       detached: true,

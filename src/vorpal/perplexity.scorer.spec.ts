@@ -131,6 +131,26 @@ describe(PerplexityScorer.name, () => {
     expect(stub.requestsFor(COMPLETIONS)[0]?.body.prompt).toEqual([[...Buffer.from(' contextmessage')]]);
   });
 
+  it('adds the score without context where it was asked for', async () => {
+    const sut = await start();
+    const [score, other] = await sut.score([
+      { text: 'it is blue', context: 'The sky?\n', alsoPlain: true },
+      { text: 'it is red', context: 'The sun?\n' },
+    ]);
+    expectScore(score, 'it is blue', 0);
+    expect(score?.plain?.avgLogprob).toBeCloseTo(expectedAverage('it is blue', 1), 10);
+    expect(other).not.toHaveProperty('plain');
+    expect(stub.requestsFor(COMPLETIONS)).toHaveLength(1);
+  });
+
+  it('leaves the score without context out where it would cost a request of its own', async () => {
+    const sut = await start({ SCORING_MAX_TOKENS_PER_REQUEST: '24' });
+    const [score] = await sut.score([{ text: 'it is blue', context: 'The sky?\n', alsoPlain: true }]);
+    expectScore(score, 'it is blue', 0);
+    expect(score).not.toHaveProperty('plain');
+    expect(stub.requestsFor(COMPLETIONS)).toHaveLength(1);
+  });
+
   it('gives the same numbers alone, in a batch, and by token ids', async () => {
     const sut = await start({ SCORING_MAX_TOKENS_PER_REQUEST: '40' });
     const texts = ['The sky is blue.', 'Water is wet, mostly.', 'Two.'];

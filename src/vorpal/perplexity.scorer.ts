@@ -29,6 +29,8 @@ export interface ScoringInput {
    * the two. Cut from its left where both together do not fit the model's window.
    */
   readonly context?: string;
+  /** Whether the score without `context` is wanted as well, if it costs no request of its own. */
+  readonly alsoPlain?: boolean;
 }
 
 export interface TextScore extends Perplexity {
@@ -36,6 +38,8 @@ export interface TextScore extends Perplexity {
   readonly tokenCount: number;
   readonly tokens: readonly { readonly token: string; readonly logprob: number | null }[];
   readonly model: string;
+  /** The score without context, where it was asked for and came with the same request. */
+  readonly plain?: Perplexity;
 }
 
 interface ScoringOptions {
@@ -92,15 +96,21 @@ export class PerplexityScorer {
   ): Promise<TextScore[]> {
     const run: Run = { model, signal, faults: new Map() };
     const prompts = await this.plan(inputs, run);
-    const entries: PromptLogprobs[][] = inputs.map(() => []);
+    // Behind those of the inputs stand those of their plain forms.
+    const entries: PromptLogprobs[][] = Array.from({ length: 2 * inputs.length }, () => []);
     for (const [planned, outcome] of await this.scoreAll(prompts, run)) {
       if (isTextFault(outcome)) run.faults.set(planned.text, outcome);
       else entries[planned.text]?.push(ownEntries(planned, outcome));
     }
     if (run.faults.size > 0) await this.assertServerScores(prompts, run);
-    return entries.map((parts, index) => {
+    return inputs.map((_, index) => {
       const fault = run.faults.get(index);
-      return fault ? unscorable(fault, model.id) : toScore(parts, model.id);
+      if (fault) return unscorable(fault, model.id);
+      const plain = entries[inputs.length + index] ?? [];
+      return {
+        ...toScore(entries[index] ?? [], model.id),
+        ...(plain.length > 0 && { plain: perplexityOf(plain.flatMap(({ logprobs }) => logprobs)) }),
+      };
     });
   }
 
@@ -122,15 +132,23 @@ export class PerplexityScorer {
 
     const ids = await this.tokenizeAll(texts, run);
     const overlap = this.settings.vorpal.scoringWindowOverlapTokens;
-    return texts.flatMap(({ text, context = '', index }) => {
+    const plain: PlannedPrompt[] = [];
+    const prompts = texts.flatMap(({ text, context = '', alsoPlain, index }) => {
       const parts = [ids.get(context) ?? [], ids.get(text) ?? []] as const;
       const fault = parts.find(isTextFault);
       if (fault) run.faults.set(index, fault);
       const [contextIds, message] = parts;
       if (isTextFault(contextIds) || isTextFault(message)) return [];
-      const windows = scoringWindows({ prefix: special.prefix, context: contextIds, message, maxTokens, overlap });
-      return windows.map((window) => planWindow(index, window));
+      const windowsOf = (contextIds: number[]) =>
+        scoringWindows({ prefix: special.prefix, context: contextIds, message, maxTokens, overlap });
+      if (alsoPlain && contextIds.length > 0) {
+        plain.push(...windowsOf([]).map((window) => planWindow(inputs.length + index, window)));
+      }
+      return windowsOf(contextIds).map((window) => planWindow(index, window));
     });
+    const all = [...prompts, ...plain];
+    const requestsFor = (planned: PlannedPrompt[]) => packRequests(planned, scoringMaxTokensPerRequest).length;
+    return requestsFor(all) === requestsFor(prompts) ? all : prompts;
   }
 
   /** The ids of every text and context, each distinct one asked for once: the texts of a request often share a context. */

@@ -20,3 +20,38 @@ export class FixedVorpalEndpoint extends VorpalEndpoint {
     return this.base;
   }
 }
+
+/**
+ * Where embeddings come from: `EMBEDDINGS_URL`, else the local Vorpal, whatever answers chats: a vLLM serves a chat model
+ * or an embedding model, not both.
+ */
+export abstract class EmbeddingsEndpoint extends VorpalEndpoint {
+  /** Whether it is the server that answers chats; they then share one circuit breaker. */
+  readonly isVorpal: boolean = false;
+}
+
+/** The server that answers chats. */
+export class SharedEmbeddingsEndpoint extends EmbeddingsEndpoint {
+  override readonly isVorpal = true;
+
+  constructor(private readonly vorpal: VorpalEndpoint) {
+    super();
+  }
+
+  url(): string {
+    return this.vorpal.url();
+  }
+}
+
+export class FixedEmbeddingsEndpoint extends EmbeddingsEndpoint {
+  private readonly fixed: FixedVorpalEndpoint;
+
+  constructor(address: string) {
+    super();
+    this.fixed = new FixedVorpalEndpoint(address);
+  }
+
+  url(): string {
+    return this.fixed.url();
+  }
+}

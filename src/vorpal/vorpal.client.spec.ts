@@ -602,7 +602,8 @@ describe(VorpalClient.name, () => {
     it('asks in batches and keeps the order', async () => {
       const sut = await start();
       const texts = Array.from({ length: 130 }, (_, index) => 'x'.repeat(index + 1));
-      const vectors = await sut.embed(texts);
+      const { model, vectors } = await sut.embed(texts);
+      expect(model).toBe('embedder');
       expect(vectors.map((vector) => vector[0])).toEqual(texts.map((text) => text.length));
       expect(vectors[0]).toEqual(Float32Array.of(1, 1));
       expect(stub.requestsFor('/v1/embeddings').map(({ body }) => body.input.length)).toEqual([64, 64, 2]);
@@ -611,7 +612,7 @@ describe(VorpalClient.name, () => {
 
     it('asks nothing for nothing', async () => {
       const sut = await start();
-      await expect(sut.embed([])).resolves.toEqual([]);
+      await expect(sut.embed([])).resolves.toEqual({ model: '', vectors: [] });
       expect(stub.requests).toHaveLength(0);
     });
 
@@ -619,17 +620,14 @@ describe(VorpalClient.name, () => {
       const sut = await start();
       const { data, ...rest } = embeddings(['a', 'bb', 'ccc'], 'float');
       stub.next('/v1/embeddings', answer({ ...rest, data: data.toReversed() }));
-      await expect(sut.embed(['a', 'bb', 'ccc'])).resolves.toEqual([
-        Float32Array.of(1, 1),
-        Float32Array.of(2, 1),
-        Float32Array.of(3, 1),
-      ]);
+      const { vectors } = await sut.embed(['a', 'bb', 'ccc']);
+      expect(vectors).toEqual([Float32Array.of(1, 1), Float32Array.of(2, 1), Float32Array.of(3, 1)]);
     });
 
     it('uses a server of its own, with its own key, if there is one', async () => {
       const other = await StubVorpal.start();
       const sut = await start({ EMBEDDINGS_URL: `${other.url}/v1`, EMBEDDINGS_MODEL: 'embedder' });
-      await expect(sut.embed(['a'])).resolves.toHaveLength(1);
+      await expect(sut.embed(['a'])).resolves.toMatchObject({ vectors: [Float32Array.of(1, 1)] });
       expect(stub.requests).toHaveLength(0);
       expect(other.requests.map(({ path, headers }) => [path, headers.authorization])).toEqual([
         ['/v1/embeddings', undefined],
@@ -647,6 +645,12 @@ describe(VorpalClient.name, () => {
       object: 'list',
       model: 'm',
       data: vectors.map((embedding, index) => ({ index, object: 'embedding', embedding })),
+    });
+    it('refuses vectors of two models in one call', async () => {
+      const sut = await start();
+      stub.next('/v1/embeddings', answer({ ...embeddings(Array.from({ length: 64 }, () => 'a')), model: 'another' }));
+      const texts = Array.from({ length: 65 }, () => 'a');
+      expect(await failureOf(sut.embed(texts))).toBeInstanceOf(VorpalProtocolError);
     });
     it.each([
       ['too few', list([1, 2])],

@@ -16,7 +16,7 @@ import {
 import { CallAbortedError, CallDeadline, untilAborted } from './call-deadline.js';
 import { readEmbeddings } from './embeddings.js';
 import { GENERATED_TOKENS, type PromptLogprobs, readPromptLogprobs, type ScoringPrompt } from './prompt-logprobs.js';
-import { FixedVorpalEndpoint, VorpalEndpoint } from './vorpal-endpoint.js';
+import { EmbeddingsEndpoint, VorpalEndpoint } from './vorpal-endpoint.js';
 import {
   VorpalContextLengthError,
   VorpalModelNotFoundError,
@@ -45,6 +45,12 @@ export interface ChatAnswer {
   /** `stop`, or `length` where `maxTokens` cut the answer; `null` if the server does not say. */
   readonly finishReason: string | null;
   readonly usage: { prompt_tokens: number; completion_tokens: number; total_tokens: number } | null;
+}
+
+export interface TextEmbeddings {
+  /** As the server calls it, which may be more exact than what it was asked for. */
+  readonly model: string;
+  readonly vectors: Float32Array[];
 }
 
 interface CallOptions {
@@ -84,14 +90,16 @@ export class VorpalClient {
   private readonly language: VorpalTransport;
   private readonly embeddings: VorpalTransport;
   private readonly scoringSlots;
+  private scoringTokensTotal = 0;
   private known: { readonly url: string; readonly model: ModelInfo } | undefined;
 
   constructor(
     http: HttpService,
     private readonly endpoint: VorpalEndpoint,
+    embeddingsEndpoint: EmbeddingsEndpoint,
     settings: Settings,
   ) {
-    const { apiKey, embeddingsUrl, embeddingsApiKey, scoringConcurrency } = settings.vorpal;
+    const { apiKey, embeddingsApiKey, scoringConcurrency } = settings.vorpal;
     this.settings = settings.vorpal;
     this.scoringSlots = bulkhead(scoringConcurrency, SCORING_QUEUE_LIMIT);
     this.language = new VorpalTransport(
@@ -99,10 +107,9 @@ export class VorpalClient {
       { name: 'Vorpal', urlSetting: 'VORPAL_URL', keySetting: 'VORPAL_API_KEY', apiKey, url: () => endpoint.url() },
       settings.vorpal,
     );
-    this.embeddings =
-      embeddingsUrl === undefined
-        ? this.language
-        : new VorpalTransport(http, embeddingsServer(embeddingsUrl, embeddingsApiKey), settings.vorpal);
+    this.embeddings = embeddingsEndpoint.isVorpal
+      ? this.language
+      : new VorpalTransport(http, embeddingsServer(embeddingsEndpoint, embeddingsApiKey), settings.vorpal);
   }
 
   /** The models the server lists; the first is the one asked for if `VORPAL_MODEL` is not set. */
@@ -208,31 +215,48 @@ export class VorpalClient {
     };
     const timeoutMs = this.settings.scoringTimeoutMs;
     const call = { path: '/v1/completions', body, modelSetting: MODEL_SETTING, timeoutMs, signal };
-    return this.inScoringSlot(signal, async () =>
-      readPromptLogprobs(await this.language.fetchJson(call, completionResponseSchema), prompts),
-    );
+    return this.inScoringSlot(signal, async () => {
+      const answer = await this.language.fetchJson(call, completionResponseSchema);
+      this.scoringTokensTotal += answer.usage?.total_tokens ?? 0;
+      return readPromptLogprobs(answer, prompts);
+    });
   }
 
-  /** One vector per text, all of the same dimension, in their order. */
-  async embed(texts: readonly string[], { signal }: CallOptions = {}): Promise<Float32Array[]> {
+  /** What scoring has cost so far in tokens of the language model, as the server counts them (`usage`). */
+  get scoringTokens(): number {
+    return this.scoringTokensTotal;
+  }
+
+  /** One vector per text, all of the same dimension and model, in their order. */
+  async embed(texts: readonly string[], { signal }: CallOptions = {}): Promise<TextEmbeddings> {
     const vectors: Float32Array[] = [];
+    const models = new Set<string>();
     for (let start = 0; start < texts.length; start += EMBEDDING_BATCH) {
       const input = texts.slice(start, start + EMBEDDING_BATCH).map((text) => text.toWellFormed());
       const body = { model: this.settings.embeddingsModel, input, encoding_format: 'base64' };
       const timeoutMs = this.settings.scoringTimeoutMs;
       const call = { path: '/v1/embeddings', body, modelSetting: EMBEDDINGS_MODEL_SETTING, timeoutMs, signal };
-      vectors.push(...readEmbeddings(await this.embeddings.fetchJson(call, embeddingResponseSchema), input.length));
+      const answer = await this.embeddings.fetchJson(call, embeddingResponseSchema);
+      vectors.push(...readEmbeddings(answer, input.length));
+      models.add(answer.model);
     }
     const odd = vectors.find(({ length }) => length !== vectors[0]?.length);
     if (odd)
       throw new VorpalProtocolError(`Embeddings of ${vectors[0]?.length} and ${odd.length} dimensions came back.`);
-    return vectors;
+    const [model = '', other] = models;
+    if (other !== undefined) throw new VorpalProtocolError(`Embeddings of ${model} and of ${other} came back.`);
+    return { model, vectors };
   }
 
   /** For health checks: asks the server now, without retries, and says which model answers. */
   async check(signal?: AbortSignal): Promise<ModelInfo> {
     await this.language.checkAlive(signal);
     return this.model(signal);
+  }
+
+  /** For health checks: asks the embeddings server now, without retries, whether it is alive. */
+  async checkEmbeddings(signal?: AbortSignal): Promise<void> {
+    await this.embeddings.checkAlive(signal);
   }
 
   private chatCall(model: string, { messages, maxTokens, temperature, signal }: ChatOptions, stream: boolean) {
@@ -267,8 +291,7 @@ export class VorpalClient {
   }
 }
 
-const embeddingsServer = (address: string, apiKey: string | undefined) => {
-  const endpoint = new FixedVorpalEndpoint(address);
+const embeddingsServer = (endpoint: EmbeddingsEndpoint, apiKey: string | undefined) => {
   const name = 'The embeddings server';
   return { name, urlSetting: 'EMBEDDINGS_URL', keySetting: 'EMBEDDINGS_API_KEY', apiKey, url: () => endpoint.url() };
 };

@@ -30,4 +30,18 @@ export class VorpalHealth {
     if (result.vorpal.status === 'up') return result;
     return session.down({ kind, reason: String(result.vorpal.message) });
   }
+
+  /** Whether the embeddings server answers. */
+  checkEmbeddings() {
+    const { embeddingsUrl, embeddingsModel, connectTimeoutMs } = this.settings.vorpal;
+    const kind = embeddingsUrl === undefined ? 'local' : 'remote';
+    return this.indicators
+      .check('embeddings')
+      .attempt(async ({ signal }) => {
+        await this.client.checkEmbeddings(signal);
+        return { kind, model: embeddingsModel };
+      })
+      .withTimeout(connectTimeoutMs)
+      .cacheFor(CACHE_MS);
+  }
 }

@@ -7,7 +7,13 @@ import { vorpalHttpOptions } from './http-options.js';
 import { LocalVorpalProcess } from './local-vorpal-process.js';
 import { PerplexityScorer } from './perplexity.scorer.js';
 import { VorpalClient } from './vorpal.client.js';
-import { FixedVorpalEndpoint, VorpalEndpoint } from './vorpal-endpoint.js';
+import {
+  EmbeddingsEndpoint,
+  FixedEmbeddingsEndpoint,
+  FixedVorpalEndpoint,
+  SharedEmbeddingsEndpoint,
+  VorpalEndpoint,
+} from './vorpal-endpoint.js';
 import { VorpalHealth } from './vorpal.health.js';
 
 /** The language-model server: the configured one, or a local one that this module starts and ends. */
@@ -25,8 +31,22 @@ import { VorpalHealth } from './vorpal.health.js';
       inject: [Settings, ProgramEnvironment, ShutdownDeadline],
       useFactory: (settings: Settings, environment: ProgramEnvironment, deadline: ShutdownDeadline): VorpalEndpoint =>
         settings.vorpal.url === undefined
-          ? new LocalVorpalProcess(environment, deadline)
+          ? new LocalVorpalProcess(environment, deadline, 'all')
           : new FixedVorpalEndpoint(settings.vorpal.url),
+    },
+    {
+      provide: EmbeddingsEndpoint,
+      inject: [Settings, ProgramEnvironment, ShutdownDeadline, VorpalEndpoint],
+      useFactory: (
+        { vorpal: { url, embeddingsUrl } }: Settings,
+        environment: ProgramEnvironment,
+        deadline: ShutdownDeadline,
+        endpoint: VorpalEndpoint,
+      ): EmbeddingsEndpoint => {
+        if (embeddingsUrl !== undefined) return new FixedEmbeddingsEndpoint(embeddingsUrl);
+        if (url === undefined) return new SharedEmbeddingsEndpoint(endpoint);
+        return new LocalVorpalProcess(environment, deadline, 'embeddings');
+      },
     },
     VorpalClient,
     PerplexityScorer,

@@ -2,6 +2,7 @@ import { Test, type TestingModule } from '@nestjs/testing';
 import { inspect } from 'node:util';
 import { ConfigModule } from '../../src/config/index.js';
 import { LifecycleModule } from '../../src/infra/lifecycle/index.js';
+import { EmbeddingsEndpoint, SharedEmbeddingsEndpoint } from '../../src/vorpal/vorpal-endpoint.js';
 import { PerplexityScorer, VorpalClient, VorpalEndpoint, VorpalHealth, VorpalModule } from '../../src/vorpal/index.js';
 
 export const TEST_KEY = 'sk-very-secret-0123456789';
@@ -13,7 +14,10 @@ export interface VorpalParts {
   close(): Promise<void>;
 }
 
-/** The Vorpal module as the brain has it, with the key {@link TEST_KEY} and no retries unless `environment` says so. */
+/**
+ * The Vorpal module as the brain has it, with the key {@link TEST_KEY} and no retries unless `environment` says so. Embeddings
+ * come from the same server, unless it names another.
+ */
 export async function startVorpalModule(
   environment: NodeJS.ProcessEnv,
   endpoint?: VorpalEndpoint,
@@ -25,6 +29,12 @@ export async function startVorpalModule(
       VorpalModule,
     ],
   });
+  if (environment.EMBEDDINGS_URL === undefined) {
+    builder.overrideProvider(EmbeddingsEndpoint).useFactory({
+      inject: [VorpalEndpoint],
+      factory: (vorpal: VorpalEndpoint) => new SharedEmbeddingsEndpoint(vorpal),
+    });
+  }
   if (endpoint) builder.overrideProvider(VorpalEndpoint).useValue(endpoint);
   const module: TestingModule = await builder.compile();
   return {

@@ -27,3 +27,6 @@ export interface EmbeddingModel {
 
   dispose(): Promise<void>;
 }
+
+/** The model's name with its build. */
+export const exactNameOf = ({ id, build }: EmbeddingModel): string => `${id}/${build}`;

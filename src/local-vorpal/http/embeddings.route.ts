@@ -1,6 +1,6 @@
 import type { FastifyInstance } from 'fastify';
 import { type EmbeddingRequest, embeddingRequestSchema, type EmbeddingResponse } from '../../vllm-protocol/index.js';
-import type { EmbeddingModel } from '../engine/embedding-model.js';
+import { type EmbeddingModel, exactNameOf } from '../engine/embedding-model.js';
 import { InvalidRequestError } from '../errors.js';
 import { assertInVocabulary, listPrompts } from './prompts.js';
 import { parseBody } from './request-body.js';
@@ -24,7 +24,8 @@ export function registerEmbeddings(app: FastifyInstance, context: ServerContext)
     return {
       id: context.answerId('embd', request),
       object: 'list',
-      model: model.id,
+      // With its build, whose vectors are not interchangeable with another's; clients keep it beside what they store.
+      model: exactNameOf(model),
       data: embeddings.map(({ vector }, index) => ({
         object: 'embedding',
         index,

@@ -28,9 +28,12 @@ export function registerService(app: FastifyInstance, { models, metrics }: Serve
   });
 
   app.get('/v1/models', (): ModelList => {
-    const language = models.languageFor(undefined, 'Models API');
+    const data: ModelList['data'] = [];
+    if (models.servesLanguage) {
+      const language = models.languageFor(undefined, 'Models API');
+      data.push(describe(language.id, language.id, language.windowTokens));
+    }
     const embedding = models.embeddingModel;
-    const data = [describe(language.id, language.id, language.windowTokens)];
     if (embedding) data.push(describe(embedding.id, embedding.build, embedding.windowTokens));
     return { object: 'list', data };
   });
