@@ -1,8 +1,14 @@
 import { Module } from '@nestjs/common';
+import { MemoryModule } from '../memory/index.js';
+import { SessionsModule } from '../sessions/index.js';
 import { StreamModule } from '../stream/index.js';
 import { VorpalModule } from '../vorpal/index.js';
 import { ChatController } from './chat.controller.js';
 import { ChatService } from './chat.service.js';
 
-@Module({ imports: [StreamModule, VorpalModule], controllers: [ChatController], providers: [ChatService] })
+@Module({
+  imports: [StreamModule, SessionsModule, MemoryModule, VorpalModule],
+  controllers: [ChatController],
+  providers: [ChatService],
+})
 export class ChatModule {}

@@ -1,18 +1,13 @@
 import { z } from 'zod';
-import { spokenText, wellFormedText } from '../http/index.js';
-
-// Ids become keys of the store; a bound keeps one client from filling it with a single key.
-const ID_MAX_CHARACTERS = 256;
-
-const identifier = wellFormedText
-  .min(1, 'must not be empty')
-  .max(ID_MAX_CHARACTERS, `must have at most ${ID_MAX_CHARACTERS} characters`);
+import { identifier, spokenText, userId } from '../http/index.js';
 
 /** `POST /chat`. */
 export const chatRequestSchema = z.strictObject({
   message: spokenText,
-  user_id: identifier.optional(),
+  user_id: userId,
   session_id: identifier.optional(),
+  /** `false`: the message is neither captured nor answered with memories. */
+  memory: z.boolean('must be true or false').default(true),
 });
 export type ChatRequest = z.infer<typeof chatRequestSchema>;
 
@@ -21,5 +16,14 @@ export interface ChatResponse {
   readonly engine: 'vorpal';
   readonly model: string;
   readonly session_id: string;
+  /** What was recalled for the answer, best first; `null` where it could not be. */
+  readonly memories: readonly RecalledMemory[] | null;
   readonly usage: { prompt_tokens: number; completion_tokens: number; total_tokens: number } | null;
+}
+
+export interface RecalledMemory {
+  readonly id: string;
+  readonly text: string;
+  /** Cosine similarity to the message. */
+  readonly similarity: number;
 }

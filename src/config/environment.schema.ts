@@ -4,7 +4,18 @@ import { z } from 'zod';
 
 const paths = envPaths('archive-brain', { suffix: '' });
 
-export type Section = 'Server' | 'Chat' | 'Stream' | 'Memory worker' | 'Vorpal' | 'Local Vorpal' | 'Models' | 'Logs';
+export type Section =
+  | 'Server'
+  | 'Chat'
+  | 'Sessions'
+  | 'Stream'
+  | 'Memory worker'
+  | 'Memory'
+  | 'Recall'
+  | 'Vorpal'
+  | 'Local Vorpal'
+  | 'Models'
+  | 'Logs';
 
 interface Documented {
   readonly section: Section;
@@ -19,6 +30,8 @@ const flag = (fallback: boolean) =>
   z.stringbool({ truthy: ['true', '1', 'yes', 'on'], falsy: ['false', '0', 'no', 'off'] }).default(fallback);
 const integer = (fallback: number, min: number, max: number) =>
   z.coerce.number<string>('must be a whole number').int('must be a whole number').min(min).max(max).default(fallback);
+const number = (fallback: number, min: number, max: number) =>
+  z.coerce.number<string>('must be a number').min(min).max(max).default(fallback);
 const port = (fallback: number) => integer(fallback, 0, 65_535);
 const milliseconds = (fallback: number, min = 1) => integer(fallback, min, 86_400_000);
 const httpUrl = z.url({ protocol: /^https?$/, error: 'must be an http:// or https:// address' });
@@ -45,7 +58,7 @@ export const environmentSchema = z.object({
   }),
   BRAIN_DATA_DIR: documented(text.default(paths.data), {
     section: 'Server',
-    description: 'Folder for the embedded stream.',
+    description: 'Folder for the embedded stream, sessions and memories.',
     defaultText: "the user's data folder (`~/.local/share/archive-brain` on Linux)",
   }),
 
@@ -67,13 +80,41 @@ export const environmentSchema = z.object({
     description: 'System message that stands before every conversation.',
   }),
 
+  SESSION_TTL_MS: documented(integer(86_400_000, 1_000, 31_536_000_000), {
+    section: 'Sessions',
+    description: 'How long a session is kept after its last turn.',
+  }),
+  SESSION_MAX_TURNS: documented(integer(50, 2, 10_000), {
+    section: 'Sessions',
+    description: 'Most turns (messages of either side) kept of a session; the oldest give way.',
+  }),
+  SESSION_READ_TIMEOUT_MS: documented(milliseconds(150), {
+    section: 'Sessions',
+    description: 'How long a chat waits for its session to be read or written. Past it the chat goes on without.',
+  }),
+  CONTEXT_MAX_TURNS: documented(integer(4, 0, 100), {
+    section: 'Sessions',
+    description: 'Turns before a message that are captured with it, as the context it is scored in; `0`: none.',
+  }),
+  CONTEXT_MAX_CHARACTERS: documented(integer(2_000, 0, 100_000), {
+    section: 'Sessions',
+    description:
+      'Longest context captured with a message; it is cut at its start. Its tokens are paid with every score.',
+  }),
+
   REDIS_URL: documented(z.url({ protocol: /^rediss?$/, error: 'must be a redis:// or rediss:// address' }).optional(), {
     section: 'Stream',
-    description: 'Redis that carries the stream. Not set: an SQLite file in `BRAIN_DATA_DIR`.',
+    description:
+      'Redis (8 or later) that carries stream, sessions and memories. Not set: an SQLite file in `BRAIN_DATA_DIR`.',
   }),
   STREAM_KEY: documented(text.default('session:input_stream'), {
     section: 'Stream',
     description: 'Key of the stream in Redis. Dead letters go to the same key with `:dead` appended.',
+  }),
+  REDIS_KEY_PREFIX: documented(z.string().default(''), {
+    section: 'Stream',
+    description:
+      'Put before the keys of memories and sessions in Redis, so that two brains with different data can share one server.',
   }),
   STREAM_GROUP: documented(text.default('memory-workers'), {
     section: 'Stream',
@@ -120,6 +161,89 @@ export const environmentSchema = z.object({
     description: 'How many of the last scored entries `GET /memory-worker` shows. They are held in memory.',
   }),
 
+  SURPRISE_MODE: documented(z.enum(['fixed', 'adaptive'], 'must be fixed or adaptive').default('fixed'), {
+    section: 'Memory',
+    description:
+      '`fixed`: a message is kept if its surprise reaches `SURPRISE_THRESHOLD`. `adaptive`: if it is among the most surprising `SURPRISE_KEEP_RATE` of what its user says.',
+  }),
+  SURPRISE_PERPLEXITY_WEIGHT: documented(number(0.6, 0, 1), {
+    section: 'Memory',
+    description: 'Share of perplexity in the surprise.',
+  }),
+  SURPRISE_NOVELTY_WEIGHT: documented(number(0.4, 0, 1), {
+    section: 'Memory',
+    description: 'Share of novelty in the surprise.',
+  }),
+  SURPRISE_PERPLEXITY_DIVISOR: documented(number(5, 0.1, 100), {
+    section: 'Memory',
+    description: 'ln(perplexity + 1) at which the share of perplexity is full. Depends on the model (mode `fixed`).',
+  }),
+  SURPRISE_THRESHOLD: documented(number(0.7, 0, 2), {
+    section: 'Memory',
+    description: 'Least surprise that is kept (mode `fixed`, and the warm-up of `adaptive`).',
+  }),
+  SURPRISE_KEEP_RATE: documented(number(0.5, 0.01, 0.99), {
+    section: 'Memory',
+    description: 'Share of a user’s messages to keep (mode `adaptive`).',
+  }),
+  SURPRISE_WARM_UP_MESSAGES: documented(integer(30, 2, 10_000), {
+    section: 'Memory',
+    description: 'Messages of a user before which mode `adaptive` judges by the fixed rule.',
+  }),
+  SURPRISE_HALF_LIFE_MESSAGES: documented(integer(500, 10, 1_000_000), {
+    section: 'Memory',
+    description: 'Messages after which a message counts half in the running statistics.',
+  }),
+  MEMORY_DUPLICATE_SIMILARITY: documented(number(0.95, 0, 1), {
+    section: 'Memory',
+    description: 'A message at least this similar (cosine) to a memory strengthens it instead of being stored again.',
+  }),
+  SHADOW_TTL_MS: documented(integer(604_800_000, 1_000, 31_536_000_000), {
+    section: 'Memory',
+    description: 'How long what was not kept waits in the shadow buffer.',
+  }),
+  SHADOW_MAX_ENTRIES: documented(integer(1_000, 0, 1_000_000), {
+    section: 'Memory',
+    description: 'Most entries of a user in the shadow buffer; the oldest give way. `0` turns it off.',
+  }),
+  DECISIONS_MAX_ENTRIES: documented(integer(1_000, 1, 10_000_000), {
+    section: 'Memory',
+    description: 'Most decisions kept of a user; the oldest give way.',
+  }),
+
+  RECALL_LIMIT: documented(integer(5, 0, 100), {
+    section: 'Recall',
+    description: 'Most memories given to the model with a chat; `0` turns recall off.',
+  }),
+  RECALL_MIN_SIMILARITY: documented(number(0.3, -1, 1), {
+    section: 'Recall',
+    description: 'Least cosine similarity of a memory to the message. Depends on the embedding model.',
+  }),
+  RECALL_TIMEOUT_MS: documented(milliseconds(150), {
+    section: 'Recall',
+    description: 'Time limit of recall; past it the answer goes on without memories.',
+  }),
+  RECALL_MAX_TOKENS: documented(integer(512, 16, 1_000_000), {
+    section: 'Recall',
+    description: 'Most tokens (estimated) that memories may take of the prompt.',
+  }),
+  RECALL_SIMILARITY_WEIGHT: documented(number(0.7, 0, 1), {
+    section: 'Recall',
+    description: 'Share of similarity in the order of memories.',
+  }),
+  RECALL_RECENCY_WEIGHT: documented(number(0.15, 0, 1), {
+    section: 'Recall',
+    description: 'Share of recency in the order of memories.',
+  }),
+  RECALL_SURPRISE_WEIGHT: documented(number(0.15, 0, 1), {
+    section: 'Recall',
+    description: 'Share of surprise in the order of memories.',
+  }),
+  RECALL_RECENCY_HALF_LIFE_MS: documented(integer(2_592_000_000, 60_000, 3_153_600_000_000), {
+    section: 'Recall',
+    description: 'Age at which recency is one half.',
+  }),
+
   VORPAL_URL: documented(httpUrl.optional(), {
     section: 'Vorpal',
     description: 'Address of a vLLM-compatible server, without `/v1`. Not set: the brain starts the local Vorpal.',
@@ -134,7 +258,8 @@ export const environmentSchema = z.object({
   }),
   EMBEDDINGS_URL: documented(httpUrl.optional(), {
     section: 'Vorpal',
-    description: 'Server for `/v1/embeddings`, without `/v1`. Not set: the same as Vorpal.',
+    description:
+      'Server for `/v1/embeddings`, without `/v1`. Not set: the local Vorpal, which the brain starts for that even where `VORPAL_URL` names another server for chats.',
   }),
   EMBEDDINGS_API_KEY: documented(text.optional(), {
     section: 'Vorpal',
@@ -201,6 +326,10 @@ export const environmentSchema = z.object({
     description:
       'Any GGUF model: a path, or `hf:owner/repository/file.gguf`, with `@revision` after the repository if wanted.',
     defaultText: 'SmolLM2-135M-Instruct',
+  }),
+  LOCAL_VORPAL_SERVES: documented(z.enum(['all', 'embeddings'], 'must be all or embeddings').default('all'), {
+    section: 'Local Vorpal',
+    description: 'Which models it loads: both, or the small one for embeddings alone.',
   }),
   LOCAL_VORPAL_CONTEXT_TOKENS: documented(integer(4_096, 64, 1_048_576), {
     section: 'Local Vorpal',

@@ -26,8 +26,40 @@ const nest = (env: Environment) => ({
     temperature: env.CHAT_TEMPERATURE ?? (env.VORPAL_URL === undefined ? EMBEDDED_TEMPERATURE : undefined),
     systemPrompt: env.CHAT_SYSTEM_PROMPT,
   },
+  sessions: {
+    ttlMs: env.SESSION_TTL_MS,
+    maxTurns: env.SESSION_MAX_TURNS,
+    readTimeoutMs: env.SESSION_READ_TIMEOUT_MS,
+    contextMaxTurns: env.CONTEXT_MAX_TURNS,
+    contextMaxCharacters: env.CONTEXT_MAX_CHARACTERS,
+  },
+  memory: {
+    surpriseMode: env.SURPRISE_MODE,
+    perplexityWeight: env.SURPRISE_PERPLEXITY_WEIGHT,
+    noveltyWeight: env.SURPRISE_NOVELTY_WEIGHT,
+    perplexityDivisor: env.SURPRISE_PERPLEXITY_DIVISOR,
+    threshold: env.SURPRISE_THRESHOLD,
+    keepRate: env.SURPRISE_KEEP_RATE,
+    warmUpMessages: env.SURPRISE_WARM_UP_MESSAGES,
+    halfLifeMessages: env.SURPRISE_HALF_LIFE_MESSAGES,
+    duplicateSimilarity: env.MEMORY_DUPLICATE_SIMILARITY,
+    shadowTtlMs: env.SHADOW_TTL_MS,
+    shadowMaxEntries: env.SHADOW_MAX_ENTRIES,
+    maxDecisions: env.DECISIONS_MAX_ENTRIES,
+  },
+  recall: {
+    limit: env.RECALL_LIMIT,
+    minSimilarity: env.RECALL_MIN_SIMILARITY,
+    timeoutMs: env.RECALL_TIMEOUT_MS,
+    maxTokens: env.RECALL_MAX_TOKENS,
+    similarityWeight: env.RECALL_SIMILARITY_WEIGHT,
+    recencyWeight: env.RECALL_RECENCY_WEIGHT,
+    surpriseWeight: env.RECALL_SURPRISE_WEIGHT,
+    recencyHalfLifeMs: env.RECALL_RECENCY_HALF_LIFE_MS,
+  },
   stream: {
     redisUrl: env.REDIS_URL,
+    keyPrefix: env.REDIS_KEY_PREFIX,
     key: env.STREAM_KEY,
     deadLetterKey: `${env.STREAM_KEY}:dead`,
     group: env.STREAM_GROUP,
@@ -67,6 +99,7 @@ const nest = (env: Environment) => ({
     port: env.LOCAL_VORPAL_PORT,
     apiKey: env.VORPAL_API_KEY,
     model: env.LOCAL_VORPAL_MODEL,
+    serves: env.LOCAL_VORPAL_SERVES,
     contextTokens: env.LOCAL_VORPAL_CONTEXT_TOKENS,
     sequences: env.LOCAL_VORPAL_SEQUENCES,
     queueLimit: env.LOCAL_VORPAL_QUEUE,
@@ -93,6 +126,9 @@ type SettingsShape = DeepReadonly<ReturnType<typeof nest>>;
 export class Settings {
   readonly server: SettingsShape['server'];
   readonly chat: SettingsShape['chat'];
+  readonly sessions: SettingsShape['sessions'];
+  readonly memory: SettingsShape['memory'];
+  readonly recall: SettingsShape['recall'];
   readonly stream: SettingsShape['stream'];
   readonly worker: SettingsShape['worker'];
   readonly vorpal: SettingsShape['vorpal'];
@@ -104,6 +140,9 @@ export class Settings {
     const nested = nest(environment);
     this.server = nested.server;
     this.chat = nested.chat;
+    this.sessions = nested.sessions;
+    this.memory = nested.memory;
+    this.recall = nested.recall;
     this.stream = nested.stream;
     this.worker = nested.worker;
     this.vorpal = nested.vorpal;

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { parseArgs } from 'node:util';
 import { ChildProgram } from './child-program.js';
-import { ProgressBar } from './progress-bar.js';
+import { ProgressBar } from '../observability/index.js';
 import { describeMachine, formatTable, percentile, print, round } from './report.js';
 import { FixedLatencyVorpal } from './fixed-latency-vorpal.js';
 
@@ -24,6 +24,7 @@ const stub = await FixedLatencyVorpal.start(LATENCIES);
 const start = (name: string, asyncMemory: boolean) =>
   ChildProgram.start('brain', {
     VORPAL_URL: stub.url,
+    EMBEDDINGS_URL: stub.url,
     ASYNC_MEMORY: String(asyncMemory),
     BRAIN_DATA_DIR: join(folder, name),
     LOG_LEVEL: 'log',

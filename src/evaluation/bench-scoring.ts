@@ -8,7 +8,7 @@ import { z } from 'zod';
 import { sleep } from '../shared/index.js';
 import { completionResponseSchema, tokenizeResponseSchema } from '../vllm-protocol/index.js';
 import { ChildProgram } from './child-program.js';
-import { ProgressBar } from './progress-bar.js';
+import { ProgressBar } from '../observability/index.js';
 import { describeMachine, formatTable, percentile, print, round } from './report.js';
 
 const ROUNDS = 5;

@@ -8,6 +8,7 @@ const LISTENING = 'Listening on ';
 
 const PROGRAMS = {
   brain: new URL('../../dist/main.js', import.meta.url),
+  reembed: new URL('../../dist/commands/reembed-memories.js', import.meta.url),
   'local-vorpal': new URL('../../dist/local-vorpal/main.js', import.meta.url),
 } as const;
 

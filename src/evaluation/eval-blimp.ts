@@ -5,12 +5,10 @@ import { NestFactory } from '@nestjs/core';
 import { parseArgs } from 'node:util';
 import { ConfigModule, readSettings } from '../config/index.js';
 import { LifecycleModule } from '../infra/lifecycle/index.js';
-import { createLogger } from '../observability/index.js';
-import { PerplexityScorer, type TextScore, VorpalModule } from '../vorpal/index.js';
+import { createLogger, ProgressBar } from '../observability/index.js';
+import { PerplexityScorer, type TextScore, VorpalClient, VorpalModule, waitForVorpal } from '../vorpal/index.js';
 import { countCorrect, type MinimalPair, readPairs } from './blimp.js';
-import { ProgressBar } from './progress-bar.js';
 import { formatTable, print, round } from './report.js';
-import { waitForVorpal } from './wait-for-vorpal.js';
 
 // Pairs of one scoring call: few enough that the bar moves, enough that requests are batches.
 const PAIRS_PER_CALL = 16;
@@ -33,7 +31,7 @@ async function run(path: string): Promise<void> {
     logger: createLogger(readSettings(environment), 'Evaluation'),
   });
   try {
-    await waitForVorpal(app);
+    await waitForVorpal(app.get(VorpalClient));
     const { totals, model } = await scorePairs(app.get(PerplexityScorer), pairs);
     report(pairs, totals, model);
   } finally {

@@ -1,8 +1,14 @@
+import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { json } from 'node:stream/consumers';
-import { type CompletionRequest, completionRequestSchema } from '../vllm-protocol/index.js';
+import {
+  type CompletionRequest,
+  completionRequestSchema,
+  type EmbeddingRequest,
+  embeddingRequestSchema,
+} from '../vllm-protocol/index.js';
 
 export interface StubLatencies {
   readonly chatMs: number;
@@ -10,6 +16,7 @@ export interface StubLatencies {
 }
 
 const MODEL = 'stub';
+const EMBEDDING_MODEL = 'stub-embedder';
 const STUB_LOGPROB = -2.5;
 const CHARACTERS_PER_TOKEN = 4;
 
@@ -60,6 +67,9 @@ export class FixedLatencyVorpal {
         later(this.latencies.scoringMs, response, this.score(body));
         return;
       }
+      case '/v1/embeddings':
+        send(response, embeddingsAnswer(embeddingRequestSchema.parse(await json(request))));
+        return;
       default:
         response.writeHead(404).end();
     }
@@ -98,6 +108,21 @@ function chatAnswer(): object {
     choices: [{ index: 0, message: { role: 'assistant', content: 'Understood.' }, finish_reason: 'stop' }],
     usage: { prompt_tokens: 8, completion_tokens: 2, total_tokens: 10 },
   };
+}
+
+/** Vectors that depend on nothing but the text, and lie far apart for different ones. */
+function embeddingsAnswer({ input }: EmbeddingRequest): object {
+  const texts = (Array.isArray(input) ? input : [input]).map(String);
+  return {
+    object: 'list',
+    model: EMBEDDING_MODEL,
+    data: texts.map((text, index) => ({ index, object: 'embedding', embedding: pseudoEmbedding(text) })),
+    usage: { prompt_tokens: texts.length, total_tokens: texts.length },
+  };
+}
+
+function pseudoEmbedding(text: string): number[] {
+  return [...createHash('sha256').update(text).digest()].map((byte) => byte / 127.5 - 1);
 }
 
 function send(response: ServerResponse, body: object): void {

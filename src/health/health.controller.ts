@@ -1,6 +1,7 @@
 import { Controller, Get } from '@nestjs/common';
 import { HealthCheck, type HealthCheckResult, HealthCheckService, HealthIndicatorService } from '@nestjs/terminus';
 import { DrainService } from '../http/index.js';
+import { MemoryHealth } from '../memory/index.js';
 import { MemoryWorkerHealth } from '../memory-worker/index.js';
 import { StreamHealth } from '../stream/index.js';
 import { VorpalHealth } from '../vorpal/index.js';
@@ -14,6 +15,7 @@ export class HealthController {
     private readonly drain: DrainService,
     private readonly stream: StreamHealth,
     private readonly vorpal: VorpalHealth,
+    private readonly memory: MemoryHealth,
     private readonly worker: MemoryWorkerHealth,
   ) {}
 
@@ -24,6 +26,8 @@ export class HealthController {
       () => this.server(),
       () => this.stream.check(),
       () => this.vorpal.check(),
+      () => this.vorpal.checkEmbeddings(),
+      () => this.memory.check(),
       () => this.worker.check(),
     ]);
   }

@@ -1,4 +1,5 @@
 import { FastifyAdapter } from '@nestjs/platform-fastify';
+import { acceptNdjson } from './ndjson-body.js';
 
 /**
  * The HTTP server: JSON bodies only, bounded, and closing idle connections at shutdown (requests in flight are waited
@@ -6,6 +7,8 @@ import { FastifyAdapter } from '@nestjs/platform-fastify';
  */
 export function createFastifyAdapter(bodyLimitBytes: number): FastifyAdapter {
   const adapter = new FastifyAdapter({ bodyLimit: bodyLimitBytes, forceCloseConnections: true });
-  adapter.getInstance().removeContentTypeParser('text/plain');
+  const fastify = adapter.getInstance();
+  fastify.removeContentTypeParser('text/plain');
+  acceptNdjson(fastify);
   return adapter;
 }

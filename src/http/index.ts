@@ -2,5 +2,6 @@ export { ClientSignal } from './client-signal.js';
 export { DrainService } from './drain.service.js';
 export { createFastifyAdapter } from './fastify-adapter.js';
 export { InvalidRequestError, TextTooLongError } from './http.errors.js';
+export { NdjsonBody } from './ndjson-body.js';
 export { BrainHttpModule } from './http.module.js';
-export { assertTextLength, spokenText, wellFormedText } from './validation.js';
+export { assertTextLength, identifier, spokenText, userId, wellFormedText } from './validation.js';

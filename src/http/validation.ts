@@ -26,6 +26,20 @@ export const wellFormedText = z
 /** A text that says something. */
 export const spokenText = wellFormedText.refine((value) => value.trim() !== '', 'must not be empty or blank');
 
+// Ids become keys of the store; a bound keeps one client from filling it with a single key.
+const ID_MAX_CHARACTERS = 256;
+
+/** A name that a client gives to a user or a session. */
+export const identifier = wellFormedText
+  .min(1, 'must not be empty')
+  .max(ID_MAX_CHARACTERS, `must have at most ${ID_MAX_CHARACTERS} characters`);
+
+/** The user of requests that name none: all of them share one memory. */
+const ANONYMOUS_USER = 'anonymous';
+
+/** The user that a request is for. */
+export const userId = identifier.default(ANONYMOUS_USER);
+
 /** @throws TextTooLongError beyond `maxCharacters` UTF-16 code units */
 export function assertTextLength(field: string, text: string, maxCharacters: number): void {
   if (text.length > maxCharacters) throw new TextTooLongError(field, text.length, maxCharacters);

@@ -1,10 +1,13 @@
 import { jest } from '@jest/globals';
 import { Logger } from '@nestjs/common';
+import { createHash } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { readSettings } from '../config/index.js';
+import { readSettings, type Settings } from '../config/index.js';
 import { SqliteDatabase } from '../infra/sqlite/index.js';
+import { SqliteMemoryStore } from '../memory/adapters/sqlite-memory-store.js';
+import { type Embedder, RememberService } from '../memory/index.js';
 import { newId } from '../shared/index.js';
 import { SqliteInputStream } from '../stream/adapters/sqlite-input-stream.js';
 import type { DeliveredEntry } from '../stream/index.js';
@@ -24,7 +27,27 @@ class FaultyScorer {
     this.calls += 1;
     if (this.outage) throw this.outage;
     if (inputs.some(({ text }) => text.includes(POISON))) throw new TypeError('cannot read the poison');
-    return inputs.map(() => ({ perplexity: 10, avgLogprob: -Math.log(10), tokenCount: 3, tokens: [], model: 'fixed' }));
+    return inputs.map(() => ({ perplexity: 20, avgLogprob: -Math.log(20), tokenCount: 3, tokens: [], model: 'fixed' }));
+  }
+}
+
+/** A direction of its own for every text; fails while there is an outage. */
+class FaultyEmbedder {
+  calls = 0;
+  outage: Error | undefined;
+
+  constructor(private readonly store: SqliteMemoryStore) {}
+
+  async embed(texts: readonly string[]): Promise<Float32Array[]> {
+    this.calls += 1;
+    if (this.outage) throw this.outage;
+    await this.store.claimSpace({ model: 'fixed', dimensions: 64 });
+    return texts.map((text) => {
+      const digest = createHash('sha512').update(text).digest();
+      const vector = Float32Array.from(digest, (byte) => byte / 127.5 - 1);
+      const length = Math.hypot(...vector);
+      return vector.map((value) => value / length);
+    });
   }
 }
 
@@ -33,23 +56,39 @@ describe(EntryProcessor.name, () => {
   const errors = jest.spyOn(Logger.prototype, 'error').mockImplementation(() => undefined);
   const logs = jest.spyOn(Logger.prototype, 'log').mockImplementation(() => undefined);
   let folder: string;
+  let database: SqliteDatabase;
   let stream: SqliteInputStream;
   let scorer: FaultyScorer;
+  let embedder: FaultyEmbedder;
+  let store: SqliteMemoryStore;
   let status: WorkerStatus;
   let sut: EntryProcessor;
 
+  const processorWith = (chosen: Settings): EntryProcessor =>
+    new EntryProcessor(
+      stream,
+      scorer as unknown as PerplexityScorer,
+      embedder as unknown as Embedder,
+      new RememberService(store, chosen),
+      status,
+      chosen,
+    );
+
   beforeEach(async () => {
     folder = mkdtempSync(join(tmpdir(), 'entry-processor-'));
-    stream = new SqliteInputStream(await SqliteDatabase.open(join(folder, 'stream.sqlite')), settings.stream);
+    database = await SqliteDatabase.open(join(folder, 'stream.sqlite'));
+    stream = new SqliteInputStream(database, settings.stream);
     scorer = new FaultyScorer();
+    store = new SqliteMemoryStore(database, settings.memory);
+    embedder = new FaultyEmbedder(store);
     status = new WorkerStatus(settings);
-    sut = new EntryProcessor(stream, scorer as unknown as PerplexityScorer, status, settings);
+    sut = processorWith(settings);
     errors.mockClear();
     logs.mockClear();
   });
 
   afterEach(async () => {
-    await stream.close();
+    await database.close();
     rmSync(folder, { recursive: true, force: true });
   });
 
@@ -73,20 +112,22 @@ describe(EntryProcessor.name, () => {
 
   it('scores a batch in one call and acknowledges it', async () => {
     await sut.process(await deliver('one', 'two', 'three'), never);
-    expect(scorer.calls).toBe(1);
+    expect([scorer.calls, embedder.calls]).toEqual([1, 1]);
     expect(status.recent.map(({ session_id }) => session_id)).toEqual(['three', 'two', 'one']);
     expect(await stream.statistics()).toMatchObject({ pending: 0, lag: 0 });
   });
 
   it('shows messages in the log only where the settings allow it', async () => {
     await sut.process(await deliver('a secret'), never);
-    expect(logs.mock.calls.flat()).toEqual(['Message: a secret...', 'Perplexity: 10.00']);
+    const kept = expect.stringMatching(/^Kept: surprise 0\.77/) as unknown;
+    expect(logs.mock.calls.flat()).toEqual(['Message: a secret...', 'Perplexity: 20.00', kept]);
 
     logs.mockClear();
     const discreet = readSettings({ WORKER_LOG_MESSAGES: 'false' });
-    sut = new EntryProcessor(stream, scorer as unknown as PerplexityScorer, status, discreet);
+    sut = processorWith(discreet);
     await sut.process(await deliver('another secret'), never);
-    expect(logs.mock.calls.flat()).toEqual(['Perplexity: 10.00']);
+    expect(logs.mock.calls.flat().join()).not.toContain('another secret');
+    expect(logs.mock.calls.flat()).toHaveLength(2);
   });
 
   it('logs the failure of one entry and goes on with the next', async () => {
@@ -111,6 +152,61 @@ describe(EntryProcessor.name, () => {
     await expect(sut.process(batch, never)).rejects.toBe(scorer.outage);
     expect(status).toMatchObject({ processed: 0, failed: 0 });
     expect(await stream.statistics()).toMatchObject({ pending: 2, deadLetters: 0 });
+  });
+
+  it('remembers what is surprising under the id of its entry, and leaves a decision for each', async () => {
+    const batch = await deliver('one', 'two');
+
+    await sut.process(batch, never);
+
+    const ids = batch.map(({ entry }) => entry.id).toReversed();
+    expect((await store.decisions('ada', 10)).map(({ id }) => id)).toEqual(ids);
+    const memories = await store.list('ada', { limit: 10 });
+    const kept = (await store.decisions('ada', 10)).filter((decision) => decision.kept);
+    expect(memories.map(({ id }) => id)).toEqual(kept.map(({ id }) => id));
+    expect(memories.length).toBeGreaterThan(0);
+  });
+
+  it('stores one memory and one decision, however often an entry is given', async () => {
+    const batch = await deliver('again and again');
+
+    await sut.process(batch, never);
+    await sut.process(batch, never);
+
+    expect(await store.decisions('ada', 10)).toHaveLength(1);
+    expect(await store.count('ada')).toMatchObject({ memories: 1 });
+    expect((await store.statistics('ada', 'fixed'))[0]).toBe(1);
+  });
+
+  it('judges the entries of one batch one after another', async () => {
+    await sut.process(await deliver('the same words', 'the same words'), never);
+
+    expect(await store.list('ada', { limit: 10 })).toMatchObject([{ text: 'the same words', count: 2 }]);
+    const [second] = await store.decisions('ada', 10);
+    expect(second).toMatchObject({ kept: false, reason: expect.stringMatching(/^says what memory/) as unknown });
+  });
+
+  it('waits while there are no embeddings, and loses nothing', async () => {
+    embedder.outage = new VorpalUnavailableError('no embedder');
+    const batch = await deliver('one');
+
+    await expect(sut.process(batch, never)).rejects.toBe(embedder.outage);
+    expect(await stream.statistics()).toMatchObject({ pending: 1, deadLetters: 0 });
+
+    embedder.outage = undefined;
+    await sut.process(batch, never);
+    expect(await stream.statistics()).toMatchObject({ pending: 0 });
+  });
+
+  it('records nothing of a user who was forgotten meanwhile', async () => {
+    const batch = await deliver('forget me');
+    await store.forget('ada', Date.now());
+
+    await sut.process(batch, never);
+
+    expect(await store.decisions('ada', 10)).toEqual([]);
+    expect(status.processed).toBe(0);
+    expect(await stream.statistics()).toMatchObject({ pending: 0 });
   });
 
   it('leaves a batch that was broken off unacknowledged', async () => {

@@ -1,5 +1,6 @@
 import { Module } from '@nestjs/common';
 import { TerminusModule } from '@nestjs/terminus';
+import { MemoryModule } from '../memory/index.js';
 import { StreamModule } from '../stream/index.js';
 import { VorpalModule } from '../vorpal/index.js';
 import { EntryProcessor } from './entry-processor.js';
@@ -9,7 +10,7 @@ import { MemoryWorker } from './memory-worker.service.js';
 import { WorkerStatus } from './worker-status.js';
 
 @Module({
-  imports: [StreamModule, VorpalModule, TerminusModule],
+  imports: [StreamModule, MemoryModule, VorpalModule, TerminusModule],
   controllers: [MemoryWorkerController],
   providers: [MemoryWorker, EntryProcessor, WorkerStatus, MemoryWorkerHealth],
   exports: [MemoryWorkerHealth],

@@ -15,6 +15,9 @@ export interface ScoredEntry {
   readonly model: string;
   /** Why there is no perplexity. */
   readonly reason?: string;
+  readonly novelty: number;
+  readonly surprise: number;
+  readonly kept: boolean;
   readonly received_at: string;
   readonly scored_at: string;
 }

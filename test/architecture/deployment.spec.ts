@@ -122,7 +122,8 @@ describe('docker-compose.yml', () => {
     const targetOf = (service: string) => compose.services[service]?.volumes?.map((volume) => volume.split(':')[1]);
 
     expect(mounts.map(([source]) => source).sort()).toEqual(Object.keys(compose.volumes).sort());
-    expect(targetOf('brain')).toEqual([imageConfig(stages, 'brain').environment.BRAIN_DATA_DIR]);
+    const { BRAIN_DATA_DIR, BRAIN_CACHE_DIR } = imageConfig(stages, 'brain').environment;
+    expect(targetOf('brain')).toEqual([BRAIN_DATA_DIR, BRAIN_CACHE_DIR]);
     expect(targetOf('local-vorpal')).toEqual([imageConfig(stages, 'local-vorpal').environment.BRAIN_CACHE_DIR]);
   });
 

@@ -109,7 +109,7 @@ describe('The law of the house', () => {
 });
 
 const isProgram = (source: string): boolean =>
-  /^src\/(?:main|local-vorpal\/main|local-vorpal\/plain-prefill|local-vorpal\/models\/fetch-models|evaluation\/[^/]+)\.ts$/.test(
+  /^src\/(?:main|local-vorpal\/main|local-vorpal\/plain-prefill|local-vorpal\/models\/fetch-models|(?:evaluation|commands)\/[^/]+)\.ts$/.test(
     source,
   );
 

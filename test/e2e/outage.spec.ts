@@ -15,6 +15,7 @@ describe('while Vorpal is away', () => {
     const port = await freePort();
     sut = await TestBrain.start({
       VORPAL_URL: `http://127.0.0.1:${port}`,
+      EMBEDDINGS_URL: `http://127.0.0.1:${port}`,
       WORKER_BACKOFF_MAX_MS: '500',
       VORPAL_BREAKER_OPEN_MS: '300',
     });
@@ -62,6 +63,7 @@ describe('while Redis is away', () => {
     const vorpal = await FixedLatencyVorpal.start({ chatMs: 1, scoringMs: 1 });
     const sut = await TestBrain.start({
       VORPAL_URL: vorpal.url,
+      EMBEDDINGS_URL: vorpal.url,
       REDIS_URL: redis.url,
       STREAM_KEY: `${redis.keyPrefix}outage`,
       WORKER_BACKOFF_MAX_MS: '500',

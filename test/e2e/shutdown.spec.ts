@@ -22,6 +22,7 @@ describe.each(['SQLite', 'Redis'])('stopping the brain with its stream on %s', (
   const startBrain = async (environment: NodeJS.ProcessEnv = {}) => {
     const brain = await TestBrain.start({
       VORPAL_URL: vorpal.url,
+      EMBEDDINGS_URL: vorpal.url,
       WORKER_BLOCK_MS: '60000',
       ...ownStream(),
       ...environment,

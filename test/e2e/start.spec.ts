@@ -4,6 +4,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { bulk, FaultyRedis } from '../support/faulty-redis.js';
 import { ChildProgram } from '../../src/evaluation/child-program.js';
 
 /** What a start that failed leaves on the screen, and its exit code. */
@@ -46,7 +47,21 @@ describe('a start that cannot succeed', () => {
     writeFileSync(file, '');
     const { exitCode, screen } = await failToStart({ BRAIN_DATA_DIR: join(file, 'below') });
     expect(exitCode).toBe(1);
-    expect(screen).toMatch(/STREAM_CONFIGURATION: .*BRAIN_DATA_DIR/);
+    expect(screen).toMatch(/STORAGE_CONFIGURATION: .*BRAIN_DATA_DIR/);
+    expect(screen).not.toContain('    at ');
+  });
+
+  it('names a Redis that cannot hold memories', async () => {
+    const redis = new FaultyRedis((command) =>
+      command === 'INFO' ? bulk('redis_version:7.0.15\r\nredis_mode:standalone\r\n') : '+OK\r\n',
+    );
+    const { exitCode, screen } = await failToStart({
+      REDIS_URL: `redis://127.0.0.1:${await redis.listen()}`,
+      BRAIN_DATA_DIR: folder,
+    });
+    redis.close();
+    expect(exitCode).toBe(1);
+    expect(screen).toMatch(/REDIS_UNSUPPORTED: .*7\.0\.15.*Redis 8/);
     expect(screen).not.toContain('    at ');
   });
 });

@@ -8,6 +8,7 @@ const POLL_MS = 50;
 
 export interface WorkerReport {
   state: string;
+  waiting_for?: string;
   lag: number | null;
   pending: number | null;
   dead_letters: number | null;
@@ -65,6 +66,10 @@ export class TestBrain {
     );
   }
 
+  async delete<T = Record<string, unknown>>(path: string): Promise<Answer<T>> {
+    return read<T>(await fetch(this.url + path, { method: 'DELETE' }));
+  }
+
   async worker(): Promise<WorkerReport> {
     return (await this.get<WorkerReport>('/memory-worker')).body;
   }
@@ -115,6 +120,6 @@ export async function until<T>(
 
 async function read<T>(response: Response): Promise<Answer<T>> {
   const text = await response.text();
-  const isJson = response.headers.get('content-type')?.includes('json') ?? false;
+  const isJson = /\bjson\b/.test(response.headers.get('content-type') ?? '');
   return { status: response.status, headers: response.headers, body: (isJson ? JSON.parse(text) : text) as T };
 }

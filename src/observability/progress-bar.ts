@@ -6,16 +6,19 @@ const LINES = 5;
 /** How far a long measurement is: a bar on a terminal, a few plain lines elsewhere. */
 export class ProgressBar {
   private readonly bar: SingleBar | undefined;
-  private done = 0;
+  private done: number;
 
   constructor(
     private readonly label: string,
     private readonly total: number,
+    /** Steps that were done before. */
+    alreadyDone = 0,
   ) {
+    this.done = alreadyDone;
     if (!process.stderr.isTTY) return;
     const format = `${label} {bar} {value}/{total}, {eta_formatted} left`;
     this.bar = new SingleBar({ format, stream: process.stderr });
-    this.bar.start(total, 0);
+    this.bar.start(total, alreadyDone);
   }
 
   advance(steps = 1): void {
