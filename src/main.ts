@@ -17,7 +17,7 @@ async function main(): Promise<void> {
   }
   const logger = new Logger('Brain');
   logger.log(`Listening on ${await app.getUrl()}`);
-  logger.log(`Stream: ${stream.redisUrl === undefined ? `SQLite in ${server.dataDir}` : 'Redis'}`);
+  logger.log(`Storage: ${stream.redisUrl === undefined ? `SQLite in ${server.dataDir}` : 'Redis'}`);
   logger.log(`Vorpal: ${vorpal.url ?? 'local, started by the brain'}`);
 }
 

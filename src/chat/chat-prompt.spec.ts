@@ -23,7 +23,12 @@ const memoryOf = (text: string): FoundMemory => ({
     lastSeenAtMs: 0,
   },
 });
-const turn = (role: Turn['role'], text: string): Turn => ({ role, text, atMs: 0 });
+const turn = (role: Turn['role'], text: string): Turn => ({
+  role,
+  text,
+  atMs: 0,
+  isPrivate: false,
+});
 const PARTS = { systemPrompt: 'Be kind.', memories: [], turns: [], message: 'And now?', maxTokens: 1_000 };
 
 describe(buildPrompt.name, () => {

@@ -49,8 +49,8 @@ export class ChatService {
     const memories = recalled?.filter(({ memory }) => !wasJustSaid(memory.text, message, turns)) ?? null;
     const answer = await this.ask(message, memories ?? [], turns, signal);
     await this.sessions.append(userId, sessionId, [
-      { role: 'user', text: message, atMs: receivedAtMs },
-      { role: 'assistant', text: answer.text, atMs: Date.now() },
+      { role: 'user', text: message, atMs: receivedAtMs, isPrivate: !withMemory },
+      { role: 'assistant', text: answer.text, atMs: Date.now(), isPrivate: !withMemory },
     ]);
     return {
       response: answer.text,

@@ -63,6 +63,8 @@ function describeType(schema: PropertySchema): string {
       return '`true`, `false`';
     case 'integer':
       return `whole number, ${formatNumber(schema.minimum)} to ${formatNumber(schema.maximum)}`;
+    case 'number':
+      return `number, ${formatNumber(schema.minimum)} to ${formatNumber(schema.maximum)}`;
     case 'array':
       return `one or more of ${describeType(schema.items as PropertySchema)}, with commas between`;
     default:

@@ -92,7 +92,7 @@ export const environmentSchema = z.object({
     section: 'Sessions',
     description: 'How long a chat waits for its session to be read or written. Past it the chat goes on without.',
   }),
-  CONTEXT_MAX_TURNS: documented(integer(4, 0, 100), {
+  CONTEXT_MAX_TURNS: documented(integer(2, 0, 100), {
     section: 'Sessions',
     description: 'Turns before a message that are captured with it, as the context it is scored in; `0`: none.',
   }),
@@ -161,18 +161,18 @@ export const environmentSchema = z.object({
     description: 'How many of the last scored entries `GET /memory-worker` shows. They are held in memory.',
   }),
 
-  SURPRISE_MODE: documented(z.enum(['fixed', 'adaptive'], 'must be fixed or adaptive').default('fixed'), {
+  SURPRISE_MODE: documented(z.enum(['fixed', 'adaptive'], 'must be fixed or adaptive').default('adaptive'), {
     section: 'Memory',
     description:
-      '`fixed`: a message is kept if its surprise reaches `SURPRISE_THRESHOLD`. `adaptive`: if it is among the most surprising `SURPRISE_KEEP_RATE` of what its user says.',
+      '`adaptive`: a message is kept if it is among the most surprising `SURPRISE_KEEP_RATE` of what its user says. `fixed`: if its surprise reaches `SURPRISE_THRESHOLD`.',
   }),
   SURPRISE_PERPLEXITY_WEIGHT: documented(number(0.6, 0, 1), {
     section: 'Memory',
-    description: 'Share of perplexity in the surprise.',
+    description: 'Share of perplexity in the surprise (mode `fixed`).',
   }),
   SURPRISE_NOVELTY_WEIGHT: documented(number(0.4, 0, 1), {
     section: 'Memory',
-    description: 'Share of novelty in the surprise.',
+    description: 'Share of novelty in the surprise (mode `fixed`).',
   }),
   SURPRISE_PERPLEXITY_DIVISOR: documented(number(5, 0.1, 100), {
     section: 'Memory',
@@ -186,7 +186,11 @@ export const environmentSchema = z.object({
     section: 'Memory',
     description: 'Share of a user’s messages to keep (mode `adaptive`).',
   }),
-  SURPRISE_WARM_UP_MESSAGES: documented(integer(30, 2, 10_000), {
+  SURPRISE_ADAPTIVE_NOVELTY_WEIGHT: documented(number(0.2, 0, 1), {
+    section: 'Memory',
+    description: 'Share of novelty in the surprise (mode `adaptive`); the rest is the information in the words.',
+  }),
+  SURPRISE_WARM_UP_MESSAGES: documented(integer(10, 2, 10_000), {
     section: 'Memory',
     description: 'Messages of a user before which mode `adaptive` judges by the fixed rule.',
   }),

@@ -40,6 +40,7 @@ const nest = (env: Environment) => ({
     perplexityDivisor: env.SURPRISE_PERPLEXITY_DIVISOR,
     threshold: env.SURPRISE_THRESHOLD,
     keepRate: env.SURPRISE_KEEP_RATE,
+    adaptiveNoveltyWeight: env.SURPRISE_ADAPTIVE_NOVELTY_WEIGHT,
     warmUpMessages: env.SURPRISE_WARM_UP_MESSAGES,
     halfLifeMessages: env.SURPRISE_HALF_LIFE_MESSAGES,
     duplicateSimilarity: env.MEMORY_DUPLICATE_SIMILARITY,

@@ -3,7 +3,7 @@ import { Settings } from '../config/index.js';
 import { type Decision, Embedder, type Remembered, RememberService, type ScoredMessage } from '../memory/index.js';
 import { BrainError, describeError } from '../shared/index.js';
 import { type DeliveredEntry, InputStream, type StreamEntry } from '../stream/index.js';
-import { PerplexityScorer, type ScoringInput, type TextScore } from '../vorpal/index.js';
+import { informationOf, PerplexityScorer, type ScoringInput, type TextScore } from '../vorpal/index.js';
 import { previewOf } from './preview.js';
 import { WorkerStatus } from './worker-status.js';
 
@@ -117,6 +117,7 @@ function toScoredMessage(entry: StreamEntry, score: TextScore, vector: Float32Ar
     model: score.model,
     perplexity: score.perplexity,
     avgLogprob: score.avgLogprob,
+    informationNats: informationOf(score),
     contextual,
     plainPerplexity: contextual ? (score.plain?.perplexity ?? null) : score.perplexity,
     ...(score.reason !== undefined && { unscorable: score.reason }),

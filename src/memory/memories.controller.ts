@@ -119,7 +119,11 @@ export class MemoriesController {
     for await (const { line, value } of readNdjson(body, this.settings.server.bodyLimitBytes)) {
       const read = readImportedMemory(value, userId);
       if ('problem' in read) throw new ImportLineError(line, read.problem);
-      this.assertLength(read.memory.text);
+      const { length } = read.memory.text;
+      const { messageMaxCharacters } = this.settings.chat;
+      if (length > messageMaxCharacters) {
+        throw new ImportLineError(line, `text: has ${length} characters; at most ${messageMaxCharacters} are accepted`);
+      }
       yield read.memory;
     }
   }

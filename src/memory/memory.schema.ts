@@ -168,6 +168,7 @@ export function toDecisionBody(decision: Decision) {
     session_id: decision.sessionId,
     decided_at: new Date(decision.decidedAtMs).toISOString(),
     perplexity: decision.perplexity,
+    information_nats: decision.informationNats,
     contextual: decision.contextual,
     plain_perplexity: decision.plainPerplexity,
     novelty: decision.novelty,

@@ -43,7 +43,9 @@ export interface Decision {
   readonly model: string | null;
   /** `null`: the message could not be scored, and novelty alone decided. */
   readonly perplexity: number | null;
-  /** Whether `perplexity` was taken given the turns before the message. */
+  /** `-Σ logprob` of the message's tokens in nats: how much its words tell that the model did not expect. */
+  readonly informationNats: number | null;
+  /** Whether both were taken given the turns before the message. */
   readonly contextual: boolean;
   /** The perplexity without context, where it was scored as well. */
   readonly plainPerplexity: number | null;

@@ -23,6 +23,8 @@ export interface ScoredMessage {
   readonly model: string;
   readonly perplexity: number | null;
   readonly avgLogprob: number | null;
+  /** `-Σ logprob` over the tokens that `avgLogprob` is the mean of. */
+  readonly informationNats: number | null;
   /** Whether `perplexity` was taken given the turns before. */
   readonly contextual: boolean;
   /** Without the turns before, where that was scored as well. */
@@ -57,7 +59,8 @@ export class RememberService {
       this.store.nearest(message.userId, message.vector),
       this.store.statistics(message.userId, message.model),
     ]);
-    const surprisal = { perplexity: message.perplexity, novelty: nearest ? Math.max(0, 1 - nearest.similarity) : 1 };
+    const { perplexity, informationNats } = message;
+    const surprisal = { perplexity, informationNats, novelty: nearest ? Math.max(0, 1 - nearest.similarity) : 1 };
     const verdict = judge(surprisal, rule, distributionOf(sums));
     const duplicate = nearest !== undefined && nearest.similarity >= rule.duplicateSimilarity ? nearest : undefined;
     const decision = toDecision(message, surprisal, verdict, nearest, duplicate);
@@ -82,7 +85,7 @@ export class RememberService {
 
 function toDecision(
   message: ScoredMessage,
-  { perplexity, novelty }: Surprisal,
+  { perplexity, informationNats, novelty }: Surprisal,
   { surprise, threshold, mode, kept }: Verdict,
   nearest: Nearest | undefined,
   duplicate: Nearest | undefined,
@@ -94,6 +97,7 @@ function toDecision(
     decidedAtMs: Date.now(),
     model: message.model,
     perplexity,
+    informationNats,
     contextual: message.contextual,
     plainPerplexity: message.plainPerplexity,
     novelty,

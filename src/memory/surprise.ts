@@ -4,6 +4,8 @@ import type { SurpriseMode } from './memory.js';
 export interface Surprisal {
   /** How unexpected its words are to the language model; `null` where it could not be scored. */
   readonly perplexity: number | null;
+  /** The same as a sum instead of a mean, `-Σ logprob` in nats: how much there is of it. `null` with `perplexity`. */
+  readonly informationNats: number | null;
   /** How far its meaning is from every memory of the user: cosine distance, 0 to 2; 1 where there is none. */
   readonly novelty: number;
 }
@@ -15,6 +17,7 @@ export interface SurpriseRule {
   readonly perplexityDivisor: number;
   readonly threshold: number;
   readonly keepRate: number;
+  readonly adaptiveNoveltyWeight: number;
   readonly warmUpMessages: number;
   readonly halfLifeMessages: number;
 }
@@ -31,7 +34,8 @@ export interface Verdict {
 export interface SurpriseDistribution {
   /** Messages it is made of, each weighted by its age. */
   readonly messages: number;
-  readonly logPerplexity: Spread;
+  /** Of the logarithm of the information: it is a sum over tokens, and near to log-normal. */
+  readonly logInformation: Spread;
   readonly novelty: Spread;
   /** Pearson correlation of the two. */
   readonly correlation: number;
@@ -45,32 +49,48 @@ interface Spread {
 // Below it everything was alike so far, and a z-score would blow rounding up to a surprise.
 const LEAST_DEVIATION = 1e-6;
 
+// A z-score beyond it says no more: one message of a thousand times the usual length must not outweigh everything else.
+const MOST_DEVIATIONS = 4;
+// A single token that the model was sure of has next to no information; its logarithm must stay a number.
+const LEAST_NATS = 1e-6;
+
 /**
- * Weighted sums from which {@link distributionOf} reads: of 1, l, l², n, n², l·n over messages that were scored (l: log
- * perplexity, n: novelty), and of 1, n, n² over those that were not.
+ * Weighted sums from which {@link distributionOf} reads: of 1, x, x², n, n², x·n over messages that were scored (x: log
+ * information, n: novelty), and of 1, n, n² over those that were not.
  */
-export function statisticsAddends({ perplexity, novelty }: Surprisal): number[] {
-  if (perplexity === null) return [0, 0, 0, 0, 0, 0, 1, novelty, novelty ** 2];
-  const l = Math.log(perplexity);
-  return [1, l, l ** 2, novelty, novelty ** 2, l * novelty, 0, 0, 0];
+export function statisticsAddends({ informationNats, novelty }: Surprisal): number[] {
+  if (informationNats === null) return [0, 0, 0, 0, 0, 0, 1, novelty, novelty ** 2];
+  const x = logInformationOf(informationNats);
+  return [1, x, x ** 2, novelty, novelty ** 2, x * novelty, 0, 0, 0];
 }
+
+const logInformationOf = (nats: number): number => Math.log(Math.max(LEAST_NATS, nats));
 
 /** The factor by which older messages lose weight with each new one, so that it is a half after `halfLifeMessages`. */
 export function decayOf(halfLifeMessages: number): number {
   return 2 ** (-1 / halfLifeMessages);
 }
 
+/**
+ * How many messages a decayed count of them stands for: the inverse of the geometric sum `(1 - d^n) / (1 - d)`, which
+ * alone would never reach a warm-up longer than `1 / (1 - d)`.
+ */
+export function messagesBehind(decayedCount: number, halfLifeMessages: number): number {
+  const decay = decayOf(halfLifeMessages);
+  const left = 1 - decayedCount * (1 - decay);
+  return left <= 0 ? Infinity : Math.log(left) / Math.log(decay);
+}
+
 /** Mean and deviation from decayed sums; see {@link statisticsAddends}. */
 export function distributionOf(sums: readonly number[]): SurpriseDistribution {
-  const [scored = 0, l = 0, ll = 0, n = 0, nn = 0, ln = 0, unscored = 0, un = 0, unn = 0] = sums;
+  const [scored = 0, x = 0, xx = 0, n = 0, nn = 0, xn = 0, unscored = 0, un = 0, unn = 0] = sums;
   const messages = scored + unscored;
-  const logPerplexity = spread(scored, l, ll);
+  const logInformation = spread(scored, x, xx);
   const novelty = spread(messages, n + un, nn + unn);
-  const scoredNovelty = spread(scored, n, nn);
-  const covariance = scored === 0 ? 0 : ln / scored - (l / scored) * (n / scored);
-  const scale = logPerplexity.deviation * scoredNovelty.deviation;
+  const covariance = scored === 0 ? 0 : xn / scored - (x / scored) * (n / scored);
+  const scale = logInformation.deviation * spread(scored, n, nn).deviation;
   const correlation = scale < LEAST_DEVIATION ** 2 ? 0 : Math.max(-1, Math.min(1, covariance / scale));
-  return { messages, logPerplexity, novelty, correlation };
+  return { messages, logInformation, novelty, correlation };
 }
 
 function spread(weight: number, sum: number, squares: number): Spread {
@@ -84,11 +104,12 @@ function spread(weight: number, sum: number, squares: number): Spread {
  * Whether a message is worth keeping.
  *
  * Mode `fixed`: `w_p · min(1, ln(perplexity + 1) / divisor) + w_n · novelty ≥ threshold`; novelty alone where there is no
- * perplexity. Mode `adaptive`, after its warm-up: both sides as z-scores of `distribution`, weighted, and the sum brought
- * to unit deviation; its percentile under a normal distribution has to be among the upper `keepRate`.
+ * perplexity. Mode `adaptive`, after its warm-up: log information and novelty as z-scores of `distribution`, weighted, and
+ * the sum brought to unit deviation; its percentile under a normal distribution has to be among the upper `keepRate`.
+ * docs/evaluation.md says why information, and what else was tried.
  */
 export function judge(surprisal: Surprisal, rule: SurpriseRule, distribution: SurpriseDistribution): Verdict {
-  const warm = distribution.messages >= rule.warmUpMessages;
+  const warm = Math.round(messagesBehind(distribution.messages, rule.halfLifeMessages)) >= rule.warmUpMessages;
   return rule.surpriseMode === 'adaptive' && warm
     ? judgeAdaptively(surprisal, rule, distribution)
     : judgeFixedly(surprisal, rule);
@@ -103,30 +124,36 @@ function judgeFixedly({ perplexity, novelty }: Surprisal, rule: SurpriseRule): V
   return { surprise, threshold, mode: 'fixed', kept: surprise >= threshold };
 }
 
-function judgeAdaptively({ perplexity, novelty }: Surprisal, rule: SurpriseRule, known: SurpriseDistribution): Verdict {
+function judgeAdaptively(
+  { informationNats, novelty }: Surprisal,
+  rule: SurpriseRule,
+  known: SurpriseDistribution,
+): Verdict {
   const noveltyZ = zScore(novelty, known.novelty);
   const z =
-    perplexity === null
+    informationNats === null
       ? noveltyZ
-      : combine(zScore(Math.log(perplexity), known.logPerplexity), noveltyZ, rule, known.correlation);
+      : combine(
+          zScore(logInformationOf(informationNats), known.logInformation),
+          noveltyZ,
+          rule.adaptiveNoveltyWeight,
+          known.correlation,
+        );
   const surprise = normalCdf(z);
   const threshold = 1 - rule.keepRate;
   return { surprise, threshold, mode: 'adaptive', kept: surprise >= threshold };
 }
 
 /** The weighted sum of two z-scores, brought to unit variance: `Var(aX + bY) = a² + b² + 2abρ`. */
-function combine(
-  perplexityZ: number,
-  noveltyZ: number,
-  { perplexityWeight: a, noveltyWeight: b }: SurpriseRule,
-  correlation: number,
-): number {
+function combine(informationZ: number, noveltyZ: number, noveltyWeight: number, correlation: number): number {
+  const [a, b] = [1 - noveltyWeight, noveltyWeight];
   const variance = a ** 2 + b ** 2 + 2 * a * b * correlation;
-  return variance < LEAST_DEVIATION ? 0 : (a * perplexityZ + b * noveltyZ) / Math.sqrt(variance);
+  return variance < LEAST_DEVIATION ? 0 : (a * informationZ + b * noveltyZ) / Math.sqrt(variance);
 }
 
 function zScore(value: number, { mean, deviation }: Spread): number {
-  return deviation < LEAST_DEVIATION ? 0 : (value - mean) / deviation;
+  if (deviation < LEAST_DEVIATION) return 0;
+  return Math.max(-MOST_DEVIATIONS, Math.min(MOST_DEVIATIONS, (value - mean) / deviation));
 }
 
 /**

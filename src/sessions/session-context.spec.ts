@@ -1,7 +1,12 @@
 import { contextOf } from './session-context.js';
 import type { Turn } from './session-store.port.js';
 
-const turn = (role: Turn['role'], text: string): Turn => ({ role, text, atMs: 0 });
+const turn = (role: Turn['role'], text: string): Turn => ({
+  role,
+  text,
+  atMs: 0,
+  isPrivate: false,
+});
 const BOUNDS = { contextMaxTurns: 4, contextMaxCharacters: 1_000 };
 const TURNS = [turn('user', 'Hello'), turn('assistant', 'Hi!'), turn('user', 'How are you?')];
 
@@ -19,6 +24,12 @@ describe(contextOf.name, () => {
   it('keeps the newest turns and characters', () => {
     expect(contextOf(TURNS, 'user', { ...BOUNDS, contextMaxTurns: 1 })).toBe('User: How are you?\nUser: ');
     expect(contextOf(TURNS, 'user', { ...BOUNDS, contextMaxCharacters: 16 })).toBe(' are you?\nUser: ');
+  });
+
+  it('leaves out what was said without memory', () => {
+    const turns = [turn('user', 'Hello'), { ...turn('user', 'A secret'), isPrivate: true }];
+    expect(contextOf(turns, 'user', BOUNDS)).toBe('User: Hello\nUser: ');
+    expect(contextOf(turns.slice(1), 'user', BOUNDS)).toBe('');
   });
 
   it('does not cut a character in half', () => {

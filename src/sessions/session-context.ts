@@ -9,10 +9,11 @@ const SPEAKERS = { user: 'User', assistant: 'Assistant' } as const;
 
 /**
  * The turns before a message as the text it is scored after: `User: …` and `Assistant: …` a line, up to where the message
- * begins. The newest turns, cut at their start to the bounds; the empty string where there are none.
+ * begins. The newest turns, cut at their start to the bounds; the empty string where there are none. It is captured with the
+ * message, so private turns are no part of it.
  */
 export function contextOf(turns: readonly Turn[], role: Turn['role'], bounds: ContextBounds): string {
-  const recent = bounds.contextMaxTurns === 0 ? [] : turns.slice(-bounds.contextMaxTurns);
+  const recent = bounds.contextMaxTurns === 0 ? [] : turns.filter(isOpen).slice(-bounds.contextMaxTurns);
   if (recent.length === 0) return '';
   const lines = recent.map((turn) => `${SPEAKERS[turn.role]}: ${turn.text}\n`).join('');
   const opening = `${SPEAKERS[role]}: `;
@@ -20,3 +21,5 @@ export function contextOf(turns: readonly Turn[], role: Turn['role'], bounds: Co
   // Cutting between the halves of a surrogate pair would leave one that has no UTF-8 form.
   return room <= 0 ? '' : `${lines.slice(-room).toWellFormed()}${opening}`;
 }
+
+const isOpen = ({ isPrivate }: Turn): boolean => !isPrivate;

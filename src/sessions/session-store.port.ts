@@ -3,6 +3,8 @@ export interface Turn {
   readonly role: 'user' | 'assistant';
   readonly text: string;
   readonly atMs: number;
+  /** Said without memory: part of the conversation, and of nothing that is captured. */
+  readonly isPrivate: boolean;
 }
 
 /**

@@ -1,4 +1,4 @@
-export { PerplexityScorer, type ScoringInput, type TextScore } from './perplexity.scorer.js';
+export { informationOf, PerplexityScorer, type ScoringInput, type TextScore } from './perplexity.scorer.js';
 export {
   type ChatAnswer,
   type ChatOptions,

@@ -10,6 +10,7 @@ import {
 } from '../../test/support/stub-vorpal.js';
 import { failureOf, startVorpalModule, type VorpalParts } from '../../test/support/vorpal-module.js';
 import {
+  informationOf,
   PerplexityScorer,
   type TextScore,
   VorpalFailedError,
@@ -129,6 +130,13 @@ describe(PerplexityScorer.name, () => {
     const [score] = await sut.score([{ text: 'message', context: 'a very long context' }]);
     expectScore(score, 'message', 0);
     expect(stub.requestsFor(COMPLETIONS)[0]?.body.prompt).toEqual([[...Buffer.from(' contextmessage')]]);
+  });
+
+  it('tells the information of a text: its mean times the tokens that have a logprob', async () => {
+    const sut = await start();
+    const [score, single] = await sut.score([{ text: 'The sky is blue.' }, { text: 'x' }]);
+    expect(informationOf(score!)).toBeCloseTo(-expectedAverage('The sky is blue.', 1) * 15, 10);
+    expect(informationOf(single!)).toBeNull();
   });
 
   it('adds the score without context where it was asked for', async () => {

@@ -229,6 +229,14 @@ export class PerplexityScorer {
   }
 }
 
+/**
+ * How much a text tells that the model did not expect: `-Σ logprob` of its tokens in nats, the sum that `avgLogprob` is
+ * the mean of. `null` where there is no mean.
+ */
+export function informationOf({ avgLogprob, tokens }: TextScore): number | null {
+  return avgLogprob === null ? null : -avgLogprob * tokens.filter(({ logprob }) => logprob !== null).length;
+}
+
 /** @throws `error` itself if no text is to blame for it */
 function faultOf(error: unknown): TextFault {
   if (isTextFault(error)) return error;

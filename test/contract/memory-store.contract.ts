@@ -103,6 +103,7 @@ function judgementOf(effect: Effect, more: MoreOfJudgement = {}): Judgement {
       decidedAtMs: 1_790_000_001_000,
       model: 'llm-a',
       perplexity: 33.1,
+      informationNats: 101.25,
       contextual: true,
       plainPerplexity: 44.2,
       novelty: 0.1 + 0.2,

@@ -47,6 +47,7 @@ function judgementOf(effect: Effect, userId = USER): Judgement {
     decidedAtMs: AT_MS,
     model: 'llm-a',
     perplexity: 33.1,
+    informationNats: 101.25,
     contextual: false,
     plainPerplexity: null,
     novelty: 0.5,

@@ -42,6 +42,7 @@ const judgementOf = (memory: EmbeddedMemory, expiresAtMs?: number): Judgement =>
     decidedAtMs: 1,
     model: null,
     perplexity: null,
+    informationNats: null,
     contextual: false,
     plainPerplexity: null,
     novelty: 1,

@@ -20,6 +20,7 @@ const turnOf = (text: string, more: Partial<Turn> = {}): Turn => ({
   role: 'user',
   text,
   atMs: 1_790_000_000_123,
+  isPrivate: false,
   ...more,
 });
 const pairOf = (name: string): Turn[] => [turnOf(`${name} ?`), turnOf(`${name} !`, { role: 'assistant' })];
@@ -48,7 +49,7 @@ export function describeSessionStore(name: string, makeHarness: () => Promise<Se
         const sut = await harness.open();
         const turns = [
           turnOf('hello', { atMs: 3 }),
-          turnOf('hi', { role: 'assistant', atMs: 2 }),
+          turnOf('hi', { role: 'assistant', atMs: 2, isPrivate: true }),
           turnOf('how are you?', { atMs: 1_790_000_000_456 }),
         ];
 

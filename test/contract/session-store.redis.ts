@@ -5,7 +5,7 @@ import { RedisSessionStore } from '../../src/sessions/adapters/redis-session-sto
 import type { RedisSessionHarness } from './session-store.redis-harness.js';
 
 const HOUR_MS = 3_600_000;
-const turns = [{ role: 'user', text: 'my secret', atMs: 1_790_000_000_123 }] as const;
+const turns = [{ role: 'user', text: 'my secret', atMs: 1_790_000_000_123, isPrivate: false }] as const;
 
 /** What only the Redis adapter has to do, beside the contract. */
 export function describeRedisSessionStore(makeHarness: () => RedisSessionHarness): void {
@@ -31,7 +31,7 @@ export function describeRedisSessionStore(makeHarness: () => RedisSessionHarness
       const list = `${backing.keyPrefix}session:{ada%20%7Ba%7D}:s%3A1`;
       expect(await backing.allKeys()).toEqual([`${backing.keyPrefix}session:{ada%20%7Ba%7D}`, list]);
       expect(await backing.outside.lrange(list, 0, -1)).toEqual([
-        '{"role":"user","text":"my secret","at_ms":1790000000123}',
+        '{"role":"user","text":"my secret","at_ms":1790000000123,"is_private":false}',
       ]);
     });
 

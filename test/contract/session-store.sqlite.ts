@@ -13,7 +13,7 @@ export function describeSqliteSessionStore(): void {
       const path = join(folder, 'brain.sqlite');
       const database = await SqliteDatabase.open(path);
       const outside = new DatabaseSync(path);
-      const turn = { role: 'user', text: 'hello', atMs: 1 } as const;
+      const turn = { role: 'user', text: 'hello', atMs: 1, isPrivate: false } as const;
       const countRows = (table: string): unknown => outside.prepare(`SELECT count(*) AS n FROM ${table}`).get()?.n;
       const brief = new SqliteSessionStore(database, { maxTurns: 10, ttlMs: 0 });
       const sut = new SqliteSessionStore(database, { maxTurns: 10, ttlMs: 60_000 });

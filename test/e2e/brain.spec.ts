@@ -37,6 +37,7 @@ describe('the brain with its embedded Vorpal and stream', () => {
       engine: 'vorpal',
       model: expect.stringMatching(/SmolLM2/i),
       session_id: 'first',
+      memories: [],
       usage: {
         prompt_tokens: expect.any(Number),
         completion_tokens: expect.any(Number),

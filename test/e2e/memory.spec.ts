@@ -243,6 +243,16 @@ describe.each(['sqlite', 'redis'] as const)('memory on %s, with the real models'
   );
 
   it(
+    'lets what was said without memory be part of the conversation, and of nothing that is captured',
+    async () => {
+      await chat('My safe has the code 9-1-1-4.', { session_id: 'private', memory: false });
+      await chat('Thank you for listening.', { session_id: 'private' });
+      expect(await decided(1)).toMatchObject([{ contextual: false }]);
+    },
+    LIMIT_MS,
+  );
+
+  it(
     'strengthens a memory that is said again',
     async () => {
       const message = 'Our glass octopus collects antique barometers in Reykjavik.';

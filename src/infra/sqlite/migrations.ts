@@ -102,7 +102,8 @@ export const MIGRATIONS: readonly string[] = [
     session INTEGER NOT NULL REFERENCES sessions (seq) ON DELETE CASCADE,
     role TEXT NOT NULL,
     text TEXT NOT NULL,
-    at_ms INTEGER NOT NULL
+    at_ms INTEGER NOT NULL,
+    is_private INTEGER NOT NULL
   );
   CREATE INDEX session_turns_by_session ON session_turns (session, seq);
   `,

@@ -298,7 +298,7 @@ export class SqliteMemoryStore extends MemoryStore {
       memory.count,
       memory.lastSeenAtMs,
     );
-    vectors.put(Number(lastInsertRowid), userId, tierOf(expiresAtMs), vector);
+    vectors.add(Number(lastInsertRowid), userId, tierOf(expiresAtMs), vector);
   }
 
   private remove(seq: number, { current, next }: Generations): void {

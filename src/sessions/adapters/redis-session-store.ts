@@ -58,13 +58,18 @@ export class RedisSessionStore extends SessionStore {
   }
 }
 
-const storedTurn = z.object({ role: z.enum(['user', 'assistant']), text: z.string(), at_ms: z.number() });
+const storedTurn = z.object({
+  role: z.enum(['user', 'assistant']),
+  text: z.string(),
+  at_ms: z.number(),
+  is_private: z.boolean(),
+});
 
-function encodeTurn({ role, text, atMs }: Turn): string {
-  return JSON.stringify({ role, text, at_ms: atMs } satisfies z.output<typeof storedTurn>);
+function encodeTurn({ role, text, atMs, isPrivate }: Turn): string {
+  return JSON.stringify({ role, text, at_ms: atMs, is_private: isPrivate } satisfies z.output<typeof storedTurn>);
 }
 
 function decodeTurn(stored: string): Turn {
-  const { role, text, at_ms: atMs } = storedTurn.parse(JSON.parse(stored));
-  return { role, text, atMs };
+  const { role, text, at_ms: atMs, is_private: isPrivate } = storedTurn.parse(JSON.parse(stored));
+  return { role, text, atMs, isPrivate };
 }

@@ -33,7 +33,7 @@ export class SqliteSessionStore extends SessionStore {
     return reachingSqlite(() =>
       this.database.snapshot(() => {
         const rows = this.statements.turns.all(userId, sessionId, Date.now());
-        return rows.map((row) => row as unknown as Turn);
+        return rows.map(({ isPrivate, ...row }) => ({ ...row, isPrivate: isPrivate === 1 }) as unknown as Turn);
       }),
     );
   }
@@ -54,7 +54,9 @@ export class SqliteSessionStore extends SessionStore {
   private add(userId: string, sessionId: string, turns: readonly Turn[]): void {
     const { maxTurns, ttlMs } = this.limits;
     const session = Number(this.statements.renew.get(userId, sessionId, Date.now() + ttlMs)?.seq);
-    for (const { role, text, atMs } of turns) this.statements.append.run(session, role, text, atMs);
+    for (const { role, text, atMs, isPrivate } of turns) {
+      this.statements.append.run(session, role, text, atMs, isPrivate ? 1 : 0);
+    }
     this.statements.trim.run(session, session, maxTurns);
   }
 
@@ -66,7 +68,7 @@ export class SqliteSessionStore extends SessionStore {
 interface SessionStatements {
   /** user id, session id, expires at: returns the session's seq. */
   readonly renew: SqliteStatement;
-  /** session, role, text, at */
+  /** session, role, text, at, is private */
   readonly append: SqliteStatement;
   /** session, session, how many to keep */
   readonly trim: SqliteStatement;
@@ -87,12 +89,14 @@ function prepareStatements(database: SqliteDatabase): SessionStatements {
       INSERT INTO sessions (user_id, session_id, expires_at_ms) VALUES (?, ?, ?)
       ON CONFLICT (user_id, session_id) DO UPDATE SET expires_at_ms = excluded.expires_at_ms
       RETURNING seq`),
-    append: database.prepare('INSERT INTO session_turns (session, role, text, at_ms) VALUES (?, ?, ?, ?)'),
+    append: database.prepare(
+      'INSERT INTO session_turns (session, role, text, at_ms, is_private) VALUES (?, ?, ?, ?, ?)',
+    ),
     trim: database.prepare(`
       DELETE FROM session_turns WHERE session = ?
       AND seq <= (SELECT seq FROM session_turns WHERE session = ? ORDER BY seq DESC LIMIT 1 OFFSET ?)`),
     turns: database.prepare(`
-      SELECT role, text, at_ms AS atMs FROM session_turns
+      SELECT role, text, at_ms AS atMs, is_private AS isPrivate FROM session_turns
       WHERE session = (SELECT seq FROM sessions WHERE user_id = ? AND session_id = ? AND expires_at_ms > ?)
       ORDER BY seq`),
     removeExpired: database.prepare('DELETE FROM sessions WHERE user_id = ? AND session_id = ? AND expires_at_ms <= ?'),
