@@ -7,7 +7,7 @@ const floors = [
   ['main.ts'],
   ['create-app.ts'],
   ['app.module.ts'],
-  ['health'],
+  ['health', 'metrics'],
   ['chat', 'memory-worker', 'perplexity', 'evaluation', 'commands'],
   ['memory'],
   ['stream', 'sessions', 'vorpal', 'http', 'security'],

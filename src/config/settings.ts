@@ -13,6 +13,7 @@ const EMBEDDED_TEMPERATURE = 0.2;
 
 const nest = (env: Environment) => ({
   server: {
+    role: env.BRAIN_ROLE,
     host: env.HOST,
     port: env.PORT,
     bodyLimitBytes: env.BODY_LIMIT_BYTES,
@@ -69,7 +70,7 @@ const nest = (env: Environment) => ({
     maxAttempts: env.STREAM_MAX_ATTEMPTS,
   },
   worker: {
-    enabled: env.ASYNC_MEMORY,
+    enabled: env.ASYNC_MEMORY && env.BRAIN_ROLE !== 'api',
     batchSize: env.WORKER_BATCH_SIZE,
     blockMs: env.WORKER_BLOCK_MS,
     backoffMaxMs: env.WORKER_BACKOFF_MAX_MS,

@@ -2,12 +2,14 @@ import { Global, Module } from '@nestjs/common';
 import { APP_FILTER, APP_PIPE } from '@nestjs/core';
 import { DrainService } from './drain.service.js';
 import { ProblemFilter } from './problem.filter.js';
+import { RequestMetrics } from './request-metrics.js';
 import { createValidationPipe } from './validation.js';
 
 @Global()
 @Module({
   providers: [
     DrainService,
+    RequestMetrics,
     { provide: APP_FILTER, useClass: ProblemFilter },
     { provide: APP_PIPE, useFactory: createValidationPipe },
   ],

@@ -13,6 +13,6 @@ import { WorkerStatus } from './worker-status.js';
   imports: [StreamModule, MemoryModule, VorpalModule, TerminusModule],
   controllers: [MemoryWorkerController],
   providers: [MemoryWorker, EntryProcessor, WorkerStatus, MemoryWorkerHealth],
-  exports: [MemoryWorkerHealth],
+  exports: [MemoryWorkerHealth, WorkerStatus],
 })
 export class MemoryWorkerModule {}

@@ -1,6 +1,7 @@
 export { Embedder } from './embedder.js';
 export type { Decision, EmbeddingSpace, FoundMemory, Memory, MemoryTier } from './memory.js';
 export { MemoryHealth } from './memory.health.js';
+export { MemoryApiModule } from './memory-api.module.js';
 export { MemoryModule } from './memory.module.js';
 export { newMemory } from './memory.service.js';
 export { type EmbeddedMemory, MemoryStore } from './memory-store.port.js';

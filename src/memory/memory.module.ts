@@ -7,9 +7,7 @@ import { StreamModule } from '../stream/index.js';
 import { VorpalModule } from '../vorpal/index.js';
 import { RedisMemoryStore } from './adapters/redis-memory-store.js';
 import { SqliteMemoryStore } from './adapters/sqlite-memory-store.js';
-import { DecisionsController } from './decisions.controller.js';
 import { Embedder } from './embedder.js';
-import { MemoriesController } from './memories.controller.js';
 import { MemoryHealth } from './memory.health.js';
 import { MemoryService } from './memory.service.js';
 import { MemoryStore } from './memory-store.port.js';
@@ -26,7 +24,6 @@ function openMemories({ backend }: Storage, { memory, stream: { keyPrefix } }: S
 /** What is remembered, and how it is decided, kept, found and forgotten. */
 @Module({
   imports: [StreamModule, SessionsModule, VorpalModule, TerminusModule],
-  controllers: [MemoriesController, DecisionsController],
   providers: [
     { provide: MemoryStore, inject: [Storage, Settings], useFactory: openMemories },
     Embedder,

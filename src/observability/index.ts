@@ -1,3 +1,4 @@
 export { createLogger } from './logger.js';
-export { Counter, createMetricsRegistry, Gauge, Histogram, type Registry } from './metrics.js';
+export { Counter, createMetricsRegistry, Gauge, Histogram, Registry } from './metrics.js';
 export { ProgressBar } from './progress-bar.js';
+export { ObservabilityModule } from './observability.module.js';

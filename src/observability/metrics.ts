@@ -1,6 +1,6 @@
 import { Registry } from 'prom-client';
 
-export { Counter, Gauge, Histogram, type Registry } from 'prom-client';
+export { Counter, Gauge, Histogram, Registry } from 'prom-client';
 
 /**
  * A registry of its own for one program or one test. The library's global registry would make two instances in one

@@ -1,0 +1,7 @@
+import { Global, Module } from '@nestjs/common';
+import { createMetricsRegistry, Registry } from './metrics.js';
+
+/** Makes the program's metrics {@link Registry} injectable everywhere. */
+@Global()
+@Module({ providers: [{ provide: Registry, useFactory: createMetricsRegistry }], exports: [Registry] })
+export class ObservabilityModule {}
