@@ -10,6 +10,7 @@ import { MemoryWorkerModule } from './memory-worker/index.js';
 import { MetricsModule } from './metrics/index.js';
 import { ObservabilityModule } from './observability/index.js';
 import { PerplexityModule } from './perplexity/index.js';
+import { DeadLettersApiModule } from './stream/index.js';
 
 @Module({})
 export class AppModule {
@@ -24,7 +25,7 @@ export class AppModule {
         ObservabilityModule,
         StorageModule,
         BrainHttpModule,
-        ...(role === 'worker' ? [] : [ChatModule, PerplexityModule, MemoryApiModule]),
+        ...(role === 'worker' ? [] : [ChatModule, PerplexityModule, MemoryApiModule, DeadLettersApiModule]),
         // Without a worker of its own it still tells how far the others are.
         MemoryWorkerModule,
         HealthModule,

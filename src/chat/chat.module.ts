@@ -1,7 +1,7 @@
-import { Module } from '@nestjs/common';
+import { Module, type OnModuleInit } from '@nestjs/common';
 import { MemoryModule } from '../memory/index.js';
 import { SessionsModule } from '../sessions/index.js';
-import { StreamModule } from '../stream/index.js';
+import { CaptureService, StreamModule } from '../stream/index.js';
 import { VorpalModule } from '../vorpal/index.js';
 import { ChatController } from './chat.controller.js';
 import { ChatService } from './chat.service.js';
@@ -11,4 +11,10 @@ import { ChatService } from './chat.service.js';
   controllers: [ChatController],
   providers: [ChatService],
 })
-export class ChatModule {}
+export class ChatModule implements OnModuleInit {
+  constructor(private readonly capture: CaptureService) {}
+
+  async onModuleInit(): Promise<void> {
+    await this.capture.start();
+  }
+}

@@ -18,6 +18,7 @@ export class BrainMetrics {
     this.counter('capture_failures_total', 'Messages that were lost on the way to the stream.', () => capture.failed);
     this.counter('processed_entries_total', 'Entries that the worker has decided about.', () => worker.processed);
     this.counter('failed_attempts_total', 'Attempts that failed for the entry’s own sake.', () => worker.failed);
+    this.gauge('spooled_messages', 'Messages that wait on the disk for the stream.', async () => capture.spooled);
     this.gauge('captures_in_flight', 'Appends under way.', async () => capture.inFlight);
     this.gauge('stream_lag', 'Entries that nobody has read.', async () => (await this.statistics())?.lag);
     this.gauge('stream_pending', 'Entries read and not acknowledged.', async () => (await this.statistics())?.pending);

@@ -1,19 +1,43 @@
 import { Injectable, Logger } from '@nestjs/common';
-import { describeError, sleep } from '../shared/index.js';
+import { describeError, fullJitterBackoffMs, sleep } from '../shared/index.js';
 import { InputStream, type StreamEntry } from './input-stream.port.js';
+import { CaptureSpool } from './spool/index.js';
+import { StreamUnavailableError } from './stream.errors.js';
 
-// Without these two a stream that hangs fills the memory with messages nobody has stored: the first bounds the number of
-// appends under way, the second what they hold (UTF-16 code units; two bytes each at most).
+// Without these two a stream that hangs fills the memory: the first bounds the number of appends under way, the second
+// what they hold (UTF-16 code units). What comes on top goes to the spool, which must have room in memory for all of it
+// when the stream turns out to be gone.
 const MAX_IN_FLIGHT = 10_000;
-const MAX_IN_FLIGHT_CHARACTERS = 64 * 1_024 * 1_024;
-// A stream that is down fails every capture; one line for each would bury the log.
+const MAX_IN_FLIGHT_CHARACTERS = 16 * 1_024 * 1_024;
+const RESEND_BACKOFF = { initialMs: 100, maxMs: 3_000 };
+// Full jitter may give zero; the floor keeps a stream that is away from being asked without pause.
+const RESEND_FLOOR_MS = 50;
+// With a spool that is full every capture fails; one line for each would bury the log.
 const REPORT_INTERVAL_MS = 1_000;
 
-/** Sends messages to the stream without anyone waiting for it: a capture never delays and never fails a chat. */
+interface Flight {
+  readonly entry: StreamEntry;
+  readonly characters: number;
+  landed: Promise<void>;
+  /** The spool has it, too, and sends it again: what becomes of this append does not matter any more. */
+  isSpooled: boolean;
+}
+
+/**
+ * Sends messages to the stream without anyone waiting for it: a capture never delays and never fails a chat.
+ *
+ * While the stream is away messages go to the spool. They, and all that come after them, are sent from there, so that
+ * the stream has the messages of this process in the order of their captures. A message that is sent twice, because
+ * nobody knows what became of the first attempt, is recognised by its id.
+ */
 @Injectable()
 export class CaptureService {
   private readonly logger = new Logger('Capture');
-  private readonly landing = new Set<Promise<void>>();
+  /** In the order of their captures. */
+  private readonly underWay = new Set<Flight>();
+  private readonly stopping = new AbortController();
+  /** While it is there, captures queue in the spool. */
+  private sending: Promise<void> | undefined;
   private charactersInFlight = 0;
   private capturedCount = 0;
   private failedCount = 0;
@@ -21,64 +45,163 @@ export class CaptureService {
   private lastReason = '';
   private reportTimer: NodeJS.Timeout | undefined;
 
-  constructor(private readonly stream: InputStream) {}
+  constructor(
+    private readonly stream: InputStream,
+    private readonly spool: CaptureSpool,
+  ) {}
 
   /** Entries that the stream has. */
   get captured(): number {
     return this.capturedCount;
   }
 
-  /** Entries that were lost: the stream refused them, or too many were under way. Each is in the log. */
+  /** Entries that wait in the spool now. */
+  get spooled(): number {
+    return this.spool.waiting;
+  }
+
+  /** Entries that were lost: the spool had no room, or they failed for their own sake. Each is in the log. */
   get failed(): number {
     return this.failedCount;
   }
 
   /** Appends under way. */
   get inFlight(): number {
-    return this.landing.size;
+    return this.underWay.size;
+  }
+
+  /**
+   * Sends what a former process left in the spool. For the process that captures: a command beside it would send the
+   * same files.
+   */
+  async start(): Promise<void> {
+    await this.spool.open();
+    if (this.spool.waiting === 0) return;
+    this.logger.log(`${this.spool.waiting} message(s) of a former run wait in the spool and are sent first`);
+    this.sending = this.sendSpooled(0);
   }
 
   /** Starts appending `entry`. Never throws; a failure is logged and counted. */
   capture(entry: StreamEntry): void {
     const characters = entry.message.length + entry.context.length;
-    if (this.landing.size >= MAX_IN_FLIGHT || this.charactersInFlight + characters > MAX_IN_FLIGHT_CHARACTERS) {
-      this.fail(`the stream is too slow: ${this.landing.size} appends are under way`);
-      return;
+    const isTooMuch =
+      this.underWay.size >= MAX_IN_FLIGHT || this.charactersInFlight + characters > MAX_IN_FLIGHT_CHARACTERS;
+    if (isTooMuch && this.sending === undefined) {
+      this.fallBack(`the stream is too slow, ${this.underWay.size} appends are under way`);
     }
-    this.charactersInFlight += characters;
-    const landed = this.append(entry).finally(() => {
-      this.charactersInFlight -= characters;
-      this.landing.delete(landed);
-    });
-    this.landing.add(landed);
+    if (isTooMuch || this.sending !== undefined) this.toSpool(entry);
+    else this.launch(entry, characters);
   }
 
-  /** Waits up to `timeoutMs` for the appends under way. */
-  async drain(timeoutMs: number): Promise<void> {
-    if (this.landing.size > 0) {
-      const drained = new AbortController();
-      const all = Promise.all(this.landing).then(() => {
-        drained.abort();
-      });
-      await Promise.race([all, sleep(timeoutMs, drained.signal)]);
-    }
-    if (this.landing.size > 0)
-      this.logger.error(`${this.landing.size} message(s) may be lost: the stream did not answer in time`);
+  /**
+   * Waits up to `landMs` for the appends under way. What has not landed by then goes to the spool, where the next process
+   * finds it; `spoolMs` is for writing it.
+   */
+  async drain(landMs: number, spoolMs: number): Promise<void> {
+    this.stopping.abort();
+    const settled = new AbortController();
+    const all = Promise.all([this.sending, ...[...this.underWay].map(({ landed }) => landed)]).then(() => {
+      settled.abort();
+    });
+    await Promise.race([all, sleep(landMs, settled.signal)]);
+    this.spoolUnderWay();
+    const lost = await this.spool.close(spoolMs);
+    if (lost > 0) this.fail('the spool could not be written before the end', lost);
+    const left = this.spool.waiting - lost;
+    if (left > 0) this.logger.log(`${left} message(s) wait in the spool for the next start`);
     this.report();
   }
 
-  private async append(entry: StreamEntry): Promise<void> {
+  private launch(entry: StreamEntry, characters: number): void {
+    const flight: Flight = { entry, characters, landed: Promise.resolve(), isSpooled: false };
+    this.underWay.add(flight);
+    this.charactersInFlight += characters;
+    flight.landed = this.land(flight);
+  }
+
+  private async land(flight: Flight): Promise<void> {
     try {
-      await this.stream.append(entry);
-      this.capturedCount += 1;
+      await this.stream.append(flight.entry);
+      if (!flight.isSpooled) this.capturedCount += 1;
+    } catch (error) {
+      if (flight.isSpooled) return;
+      if (error instanceof StreamUnavailableError) this.fallBack(describeError(error));
+      else this.fail(describeError(error));
+    } finally {
+      this.underWay.delete(flight);
+      this.charactersInFlight -= flight.characters;
+    }
+  }
+
+  private fallBack(reason: string): void {
+    this.spoolUnderWay();
+    // A spool without any room changes nothing.
+    if (this.sending !== undefined || this.spool.waiting === 0) return;
+    this.logger.warn(`Messages go to the spool until the stream takes them again: ${reason}`);
+    this.sending = this.sendSpooled(1);
+  }
+
+  /** Everything under way, and not only what has failed: what fails later would stand behind newer messages. */
+  private spoolUnderWay(): void {
+    for (const flight of this.underWay) {
+      if (flight.isSpooled) continue;
+      flight.isSpooled = true;
+      this.toSpool(flight.entry);
+    }
+  }
+
+  private toSpool(entry: StreamEntry): void {
+    try {
+      const refusal = this.spool.add(entry);
+      if (refusal !== undefined) this.fail(refusal);
     } catch (error) {
       this.fail(describeError(error));
     }
   }
 
-  private fail(reason: string): void {
-    this.failedCount += 1;
-    this.unreported += 1;
+  /** Sends the spool, oldest entry first, until it is empty; from then on captures go to the stream again. */
+  private async sendSpooled(failures: number): Promise<void> {
+    const { signal } = this.stopping;
+    let sent = 0;
+    for (let failed = failures; !signal.aborted;) {
+      const pauseMs = failed === 0 ? 0 : RESEND_FLOOR_MS + fullJitterBackoffMs(failed - 1, RESEND_BACKOFF);
+      if (pauseMs > 0 && !(await sleep(pauseMs, signal))) return;
+      if (this.spool.waiting === 0) {
+        this.sending = undefined;
+        this.logger.log(`The stream takes messages again; ${sent} from the spool were sent`);
+        return;
+      }
+      try {
+        const { landed, isComplete } = await this.sendPortion();
+        sent += landed;
+        failed = isComplete ? 0 : failed + 1;
+      } catch (error) {
+        this.logger.error(`The spool could not be sent: ${describeError(error)}`);
+        failed += 1;
+      }
+    }
+  }
+
+  private async sendPortion(): Promise<{ readonly landed: number; readonly isComplete: boolean }> {
+    const { entries, unreadable } = await this.spool.peek();
+    if (unreadable > 0) this.fail('torn or damaged in the spool', unreadable);
+    const outcomes = await Promise.allSettled(entries.map(async (entry) => this.stream.append(entry)));
+    const isAway = (outcome: PromiseSettledResult<unknown>): boolean =>
+      outcome.status === 'rejected' && outcome.reason instanceof StreamUnavailableError;
+    const firstAway = outcomes.findIndex(isAway);
+    const done = firstAway === -1 ? outcomes : outcomes.slice(0, firstAway);
+    for (const outcome of done) {
+      if (outcome.status === 'fulfilled') this.capturedCount += 1;
+      else this.fail(describeError(outcome.reason));
+    }
+    await this.spool.shift(done.length);
+    if (firstAway !== -1) this.spool.release();
+    return { landed: done.length, isComplete: firstAway === -1 };
+  }
+
+  private fail(reason: string, messages = 1): void {
+    this.failedCount += messages;
+    this.unreported += messages;
     this.lastReason = reason;
     // The first failure is told at once, those of the second after it together.
     if (this.reportTimer === undefined) this.report();

@@ -7,10 +7,13 @@ import { RedisInputStream } from './adapters/redis-input-stream.js';
 import { SqliteInputStream } from './adapters/sqlite-input-stream.js';
 import { CaptureService } from './capture.service.js';
 import { InputStream } from './input-stream.port.js';
+import { CaptureSpool, spoolFolder } from './spool/index.js';
 import { StreamHealth } from './stream.health.js';
 
 // Captures get this long even when the requests have used up the grace period: one round to the disk or to Redis.
 const MIN_DRAIN_MS = 250;
+// For writing to the spool what has not landed by then; it takes milliseconds, unless the disk hangs.
+const SPOOL_MS = 1_000;
 
 function openStream({ backend }: Storage, { stream }: Settings): InputStream {
   return backend.kind === 'redis'
@@ -18,11 +21,19 @@ function openStream({ backend }: Storage, { stream }: Settings): InputStream {
     : new SqliteInputStream(backend.database, stream);
 }
 
-/** The stream of captured messages. What is being captured when the process stops is landed before the store is closed. */
+function makeSpool({ server: { dataDir }, stream: { consumer, spoolMaxBytes } }: Settings): CaptureSpool {
+  return new CaptureSpool({ folder: spoolFolder(dataDir, consumer), maxBytes: spoolMaxBytes });
+}
+
+/**
+ * The stream of captured messages. What is being captured when the process stops is landed, or spooled, before the store
+ * is closed.
+ */
 @Module({
   imports: [TerminusModule],
   providers: [
     { provide: InputStream, inject: [Storage, Settings], useFactory: openStream },
+    { provide: CaptureSpool, inject: [Settings], useFactory: makeSpool },
     CaptureService,
     StreamHealth,
   ],
@@ -30,6 +41,6 @@ function openStream({ backend }: Storage, { stream }: Settings): InputStream {
 })
 export class StreamModule {
   constructor(storage: Storage, capture: CaptureService, deadline: ShutdownDeadline) {
-    storage.beforeClose(() => capture.drain(Math.max(MIN_DRAIN_MS, deadline.remainingMs())));
+    storage.beforeClose(() => capture.drain(Math.max(MIN_DRAIN_MS, deadline.remainingMs() - SPOOL_MS), SPOOL_MS));
   }
 }

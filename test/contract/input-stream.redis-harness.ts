@@ -11,6 +11,8 @@ export interface RedisHarness extends InputStreamHarness {
   readonly key: string;
   /** A connection of the test's own. */
   readonly outside: Redis;
+  /** A consumer that takes others for gone after `goneAfterMs`. */
+  openTidy(consumer: string, goneAfterMs: number): Promise<RedisInputStream>;
 }
 
 /** Each consumer has connections of its own to a stream of its own on `server`. */
@@ -19,17 +21,20 @@ export async function makeRedisHarness(server: RedisServer): Promise<RedisHarnes
   const deadLetterKey = `${key}:dead`;
   const outside = new Redis(server.url, { protocol: 2 });
   const opened: RedisConnections[] = [];
+  const open = async (consumer: string, claimIdleMs: number, goneAfterMs?: number): Promise<RedisInputStream> => {
+    const connections = new RedisConnections(server.url);
+    await connections.open();
+    opened.push(connections);
+    const settings = { key, deadLetterKey, group: 'workers', consumer, claimIdleMs };
+    return new RedisInputStream(connections, settings, goneAfterMs);
+  };
 
   return {
     url: server.url,
     key,
     outside,
-    async open(consumer, { claimIdleMs = 60_000 } = {}) {
-      const connections = new RedisConnections(server.url);
-      await connections.open();
-      opened.push(connections);
-      return new RedisInputStream(connections, { key, deadLetterKey, group: 'workers', consumer, claimIdleMs });
-    },
+    open: (consumer, { claimIdleMs = 60_000 } = {}) => open(consumer, claimIdleMs),
+    openTidy: (consumer, goneAfterMs) => open(consumer, 60_000, goneAfterMs),
     async appendFields(fields) {
       await outside.xadd(key, '*', ...Object.entries(fields).flat());
     },

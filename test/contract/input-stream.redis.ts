@@ -4,7 +4,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { RedisConnections } from '../../src/infra/redis/index.js';
 import { newId } from '../../src/shared/index.js';
 import { RedisInputStream } from '../../src/stream/adapters/redis-input-stream.js';
-import { type StreamEntry, StreamUnavailableError } from '../../src/stream/index.js';
+import { type InputStream, type StreamEntry, StreamUnavailableError } from '../../src/stream/index.js';
 import type { RedisHarness } from './input-stream.redis-harness.js';
 
 const LONG_MS = 20_000;
@@ -162,6 +162,89 @@ export function describeRedisInputStream(makeHarness: () => Promise<RedisHarness
       const { inspect } = await import('node:util');
       expect(inspect(error, { depth: 10, showHidden: true })).not.toContain('my secret');
       expect(inspect(error)).toContain('WRONGTYPE');
+    });
+
+    describe('consumers that are gone', () => {
+      const namesOfConsumers = async (): Promise<string[]> => {
+        const reply = (await harness.outside.xinfo('CONSUMERS', harness.key, 'workers')) as string[][];
+        return reply.map(([, name = '']) => name).sort();
+      };
+      const readOnce = (stream: InputStream, count = 10) => stream.read({ count, blockMs: 0, signal: never });
+
+      it('are removed from the group once they hold nothing, itself excepted', async () => {
+        const sut = await harness.openTidy('self', 200);
+        const [holding, gone, busy] = [
+          await harness.open('holding'),
+          await harness.open('gone'),
+          await harness.open('busy'),
+        ];
+        for (const name of ['held', 'done']) await sut.append(entryOf(name));
+        await readOnce(holding, 1);
+        await gone.acknowledge(await readOnce(gone, 1));
+        await pause(300);
+        await readOnce(busy);
+
+        await readOnce(sut);
+
+        expect(await namesOfConsumers()).toEqual(['busy', 'holding', 'self']);
+        expect(await sut.statistics()).toEqual({ lag: 0, pending: 1, deadLetters: 0 });
+      });
+
+      it('are made again when they come back', async () => {
+        const sut = await harness.openTidy('self', 50);
+        const away = await harness.open('away');
+        await readOnce(away);
+        await pause(100);
+        await readOnce(sut);
+        expect(await namesOfConsumers()).toEqual(['self']);
+
+        await sut.append(entryOf('for whoever asks'));
+        const delivered = await readOnce(away);
+
+        expect(delivered.map(({ entry }) => entry.message)).toEqual(['for whoever asks']);
+        await away.acknowledge(delivered);
+        expect(await sut.statistics()).toEqual({ lag: 0, pending: 0, deadLetters: 0 });
+      });
+
+      it('stay for an hour at least, so that a pause is not taken for an end', async () => {
+        const sut = await harness.open('self', { claimIdleMs: 100 });
+        await readOnce(await harness.open('paused'));
+        await pause(1_200);
+
+        await readOnce(sut);
+
+        expect(await namesOfConsumers()).toEqual(['paused', 'self']);
+      });
+
+      it('stay where the server forbids their removal, and reading goes on', async () => {
+        const user = newId();
+        await harness.outside.acl('SETUSER', user, 'on', 'nopass', '~*', '+@all', '-xgroup|delconsumer');
+        const url = new URL(harness.url);
+        url.username = user;
+        url.password = 'any';
+        const connections = new RedisConnections(url.href);
+        try {
+          await connections.open();
+          await readOnce(await harness.open('gone'));
+          await pause(100);
+          const settings = {
+            key: harness.key,
+            deadLetterKey: `${harness.key}:dead`,
+            group: 'workers',
+            consumer: 'self',
+          };
+          const sut = new RedisInputStream(connections, { ...settings, claimIdleMs: 60_000 }, 50);
+          await sut.append(entryOf('readable'));
+
+          const delivered = await readOnce(sut);
+
+          expect(delivered.map(({ entry }) => entry.message)).toEqual(['readable']);
+          expect(await namesOfConsumers()).toEqual(['gone', 'self']);
+        } finally {
+          await connections.close();
+          await harness.outside.acl('DELUSER', user);
+        }
+      });
     });
 
     describe('behind a wire that falls silent', () => {

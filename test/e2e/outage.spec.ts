@@ -1,10 +1,10 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { globSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { FixedLatencyVorpal } from '../../src/evaluation/fixed-latency-vorpal.js';
 import { TestBrain, until } from '../support/brain.js';
 import { freePort } from '../support/free-port.js';
-import { startRedis } from '../support/redis-server.js';
+import { type RedisServer, startRedis } from '../support/redis-server.js';
 
 describe('while Vorpal is away', () => {
   let vorpal: FixedLatencyVorpal | undefined;
@@ -58,41 +58,120 @@ describe('while Vorpal is away', () => {
 });
 
 describe('while Redis is away', () => {
-  it('chats on, says that nothing is captured, and captures again once Redis is back', async () => {
-    const redis = await startRedis();
-    const vorpal = await FixedLatencyVorpal.start({ chatMs: 1, scoringMs: 1 });
-    const sut = await TestBrain.start({
+  let redis: RedisServer;
+  let vorpal: FixedLatencyVorpal;
+  const started: TestBrain[] = [];
+
+  // The first start on a machine may have to fetch the server.
+  beforeEach(async () => {
+    redis = await startRedis();
+    vorpal = await FixedLatencyVorpal.start({ chatMs: 1, scoringMs: 1 });
+  }, 180_000);
+
+  afterEach(async () => {
+    for (const brain of started.splice(0).reverse()) await brain.dispose();
+    vorpal.stop();
+    await redis.stop();
+  });
+
+  async function startBrain(): Promise<TestBrain> {
+    const brain = await TestBrain.start({
       VORPAL_URL: vorpal.url,
       EMBEDDINGS_URL: vorpal.url,
       REDIS_URL: redis.url,
       STREAM_KEY: `${redis.keyPrefix}outage`,
       WORKER_BACKOFF_MAX_MS: '500',
     });
-    try {
-      await sut.post('/chat', { message: 'Before the outage', session_id: 'before' });
-      await sut.workerUntil(({ processed }) => processed === 1);
+    started.push(brain);
+    return brain;
+  }
 
-      await redis.kill();
-      await until(
-        () => sut.get('/health/ready'),
-        ({ status }) => status === 503,
-        10_000,
-      );
-      expect((await sut.post('/chat', { message: 'During the outage' })).status).toBe(200);
-      expect((await sut.get('/health/live')).status).toBe(200);
-      expect(await sut.get('/health')).toMatchObject({ body: { error: { stream: { status: 'down' } } } });
-      await sut.program.waitForLog(/^1 message\(s\) not captured/);
+  async function restart(brain: TestBrain): Promise<TestBrain> {
+    const again = await brain.restart();
+    started.push(again);
+    return again;
+  }
 
-      await redis.restart();
-      await sut.ready();
-      await sut.post('/chat', { message: 'After the outage', session_id: 'after' });
-      const { recent } = await sut.workerUntil(({ processed }) => processed === 2);
-      expect(recent.map(({ session_id }) => session_id)).toEqual(['after', 'before']);
-    } finally {
-      await sut.dispose();
-      vorpal.stop();
-      await redis.stop();
-    }
+  const say = async (brain: TestBrain, session_id: string): Promise<void> => {
+    expect((await brain.post('/chat', { message: `A message ${session_id}`, session_id })).status).toBe(200);
+  };
+
+  const takeRedisAway = async (brain: TestBrain): Promise<void> => {
+    await redis.kill();
+    await until(
+      () => brain.get('/health/ready'),
+      ({ status }) => status === 503,
+      10_000,
+    );
+  };
+
+  /** The sessions of what was processed, in that order, once the stream holds nothing more. */
+  const processed = async (brain: TestBrain, count: number): Promise<string[]> => {
+    const { recent } = await brain.workerUntil(
+      (report) => report.processed >= count && report.spooled === 0 && report.lag === 0 && report.pending === 0,
+    );
+    return recent.map(({ session_id }) => session_id).reverse();
+  };
+
+  /** What a process that is killed now leaves. */
+  const spooledOnDisk = async ({ dataDir }: TestBrain): Promise<number> => {
+    const files = globSync('spool/*/*.jsonl', { cwd: dataDir });
+    return (
+      files
+        .map((file) => readFileSync(join(dataDir, file), 'utf8'))
+        .join('')
+        .split('\n').length - 1
+    );
+  };
+
+  it('chats on, keeps what is said, and processes it in order once Redis is back', async () => {
+    const sut = await startBrain();
+    await say(sut, 'before');
+    await sut.workerUntil((report) => report.processed === 1);
+
+    await takeRedisAway(sut);
+    for (const session of ['first', 'second', 'third']) await say(sut, session);
+    expect((await sut.get('/health/live')).status).toBe(200);
+    expect(await sut.get('/health')).toMatchObject({ body: { error: { stream: { status: 'down' } } } });
+    expect(await sut.worker()).toMatchObject({ captured: 1, spooled: 3, capture_failures: 0 });
+    await sut.program.waitForLog(/^Messages go to the spool/);
+
+    await redis.restart();
+    await sut.ready();
+    await say(sut, 'after');
+
+    expect(await processed(sut, 5)).toEqual(['before', 'first', 'second', 'third', 'after']);
+    expect(await sut.worker()).toMatchObject({ processed: 5, captured: 5, spooled: 0, capture_failures: 0 });
+    await sut.program.waitForLog(/^The stream takes messages again/);
+    expect(await spooledOnDisk(sut)).toBe(0);
+  }, 180_000);
+
+  it('loses nothing and repeats nothing when the brain is killed and started again meanwhile', async () => {
+    const first = await startBrain();
+    await say(first, 'before');
+    await first.workerUntil((report) => report.processed === 1);
+    await takeRedisAway(first);
+    for (const session of ['first', 'second']) await say(first, session);
+    await until(
+      () => spooledOnDisk(first),
+      (count) => count === 2,
+      30_000,
+    );
+    expect(await first.program.end('SIGKILL')).toBe('SIGKILL');
+
+    const second = await restart(first);
+    await second.program.waitForLog(/^2 message\(s\) of a former run wait in the spool/);
+    await say(second, 'third');
+    // In order this time: what waits is left to the next one.
+    expect(await second.program.end('SIGTERM')).toBe(0);
+    expect(await spooledOnDisk(second)).toBe(3);
+
+    const third = await restart(second);
+    await say(third, 'fourth');
+    await redis.restart();
+
+    expect(await processed(third, 4)).toEqual(['first', 'second', 'third', 'fourth']);
+    expect(await third.worker()).toMatchObject({ processed: 4, captured: 4, spooled: 0, capture_failures: 0 });
   }, 180_000);
 });
 

@@ -57,7 +57,7 @@ describe.each(['sqlite', 'redis'] as const)('roles in processes of their own, on
         body: { code: 'ROUTE_NOT_FOUND' },
       });
     }
-    for (const path of ['/memories', '/decisions']) expect((await worker.get(path)).status).toBe(404);
+    for (const path of ['/memories', '/decisions', '/dead-letters']) expect((await worker.get(path)).status).toBe(404);
     for (const path of ['/health/live', '/health/ready', '/health', '/memory-worker', '/metrics']) {
       expect([path, (await worker.get(path)).status]).toEqual([path, 200]);
     }

@@ -15,6 +15,8 @@ export interface WorkerReport {
   processed: number;
   failed: number;
   captured: number;
+  spooled: number;
+  capture_failures: number;
   recent: ScoredEntry[];
 }
 

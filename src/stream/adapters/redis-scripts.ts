@@ -1,16 +1,24 @@
 import { RedisScript } from '../../infra/redis/index.js';
 
 /**
- * Appends an entry unless its id is known.
- * KEYS: entries, known ids. ARGV: id, how many ids to remember, then field, value, field, value …
- * The id is recorded after the entry: were it recorded first and the XADD refused, a resend would be taken for done.
+ * Appends entries, in order, unless their ids are known.
+ * KEYS: entries, known ids. ARGV: how many ids to remember, then for each entry its id, how many values follow, and
+ * field, value, field, value …
+ * An id is recorded after its entry: were it recorded first and the XADD refused, a resend would be taken for done.
  */
 export const APPEND = new RedisScript(`
-  if redis.call('ZSCORE', KEYS[2], ARGV[1]) then return 0 end
-  redis.call('XADD', KEYS[1], '*', unpack(ARGV, 3))
   local now = redis.call('TIME')
-  redis.call('ZADD', KEYS[2], now[1] * 1000 + math.floor(now[2] / 1000), ARGV[1])
-  redis.call('ZREMRANGEBYRANK', KEYS[2], 0, -tonumber(ARGV[2]) - 1)
+  local at = now[1] * 1000 + math.floor(now[2] / 1000)
+  local next = 2
+  while next <= #ARGV do
+    local id, last = ARGV[next], next + 1 + tonumber(ARGV[next + 1])
+    if not redis.call('ZSCORE', KEYS[2], id) then
+      redis.call('XADD', KEYS[1], '*', unpack(ARGV, next + 2, last))
+      redis.call('ZADD', KEYS[2], at, id)
+    end
+    next = last + 1
+  end
+  redis.call('ZREMRANGEBYRANK', KEYS[2], 0, -tonumber(ARGV[1]) - 1)
   return 1
 `);
 
@@ -24,6 +32,20 @@ export const ACKNOWLEDGE = new RedisScript(`
     redis.call('XDEL', KEYS[1], ARGV[i])
   end
   return #ARGV - 1
+`);
+
+/**
+ * Sets the idle time of entries back to zero, of those that are still pending for the consumer, without counting a
+ * delivery. A bare XCLAIM would take back what another consumer has taken over meanwhile.
+ * KEYS: entries. ARGV: group, consumer, then the entries' stream ids.
+ */
+export const RENEW = new RedisScript(`
+  for i = 3, #ARGV do
+    if #redis.call('XPENDING', KEYS[1], ARGV[1], ARGV[i], ARGV[i], 1, ARGV[2]) > 0 then
+      redis.call('XCLAIM', KEYS[1], ARGV[1], ARGV[2], 0, ARGV[i], 'JUSTID')
+    end
+  end
+  return #ARGV - 2
 `);
 
 /**
@@ -50,4 +72,40 @@ export const DEAD_LETTER = new RedisScript(`
   redis.call('XACK', KEYS[1], ARGV[1], ARGV[2])
   redis.call('XDEL', KEYS[1], ARGV[2])
   return 1
+`);
+
+/**
+ * Appends the entry of a dead letter once more and removes the letter, unless somebody has done so. Its id, which is known,
+ * is recorded as the newest one.
+ * KEYS: entries, dead letters, known ids. ARGV: id of the letter, id, how many ids to remember, then field, value …
+ * The letter goes after the entry is there: were it removed first and the XADD refused, both would be lost.
+ */
+export const REQUEUE = new RedisScript(`
+  if #redis.call('XRANGE', KEYS[2], ARGV[1], ARGV[1]) == 0 then return 0 end
+  redis.call('XADD', KEYS[1], '*', unpack(ARGV, 4))
+  redis.call('XDEL', KEYS[2], ARGV[1])
+  local now = redis.call('TIME')
+  redis.call('ZADD', KEYS[3], now[1] * 1000 + math.floor(now[2] / 1000), ARGV[2])
+  redis.call('ZREMRANGEBYRANK', KEYS[3], 0, -tonumber(ARGV[3]) - 1)
+  return 1
+`);
+
+/**
+ * Removes consumers that hold nothing and have not asked for anything for long. In one script, because removing a
+ * consumer removes what it holds from the group: one that comes back between the look and the removal would lose entries.
+ * KEYS: entries. ARGV: group, consumer that stays, how long it must have been idle (ms).
+ * Returns the names.
+ */
+export const REMOVE_GONE_CONSUMERS = new RedisScript(`
+  local removed = {}
+  if redis.call('EXISTS', KEYS[1]) == 0 then return removed end
+  for _, flat in ipairs(redis.call('XINFO', 'CONSUMERS', KEYS[1], ARGV[1])) do
+    local consumer = {}
+    for i = 1, #flat, 2 do consumer[flat[i]] = flat[i + 1] end
+    if consumer.pending == 0 and consumer.idle >= tonumber(ARGV[3]) and consumer.name ~= ARGV[2] then
+      redis.call('XGROUP', 'DELCONSUMER', KEYS[1], ARGV[1], consumer.name)
+      removed[#removed + 1] = consumer.name
+    end
+  end
+  return removed
 `);

@@ -13,8 +13,20 @@ export interface StreamStatements {
   readonly takeStale: SqliteStatement;
   /** consumer, now, count: takes entries that nobody has read. */
   readonly takeUnread: SqliteStatement;
+  /** now, seq, consumer: puts off the moment at which an entry counts as stale. */
+  readonly renew: SqliteStatement;
   /** error, time, seq: copies a pending entry to the dead letters. */
   readonly deadLetter: SqliteStatement;
+  /** after seq, limit */
+  readonly deadLetters: SqliteStatement;
+  /** seq */
+  readonly findDeadLetter: SqliteStatement;
+  /** seq of a dead letter: appends its entry, unless that is in the stream again already. */
+  readonly requeue: SqliteStatement;
+  /** id: will be remembered anew when the entry is gone again. */
+  readonly forgetId: SqliteStatement;
+  /** seq of a dead letter */
+  readonly removeDeadLetter: SqliteStatement;
   /** seq: remembers the entry's id after it is gone. */
   readonly rememberId: SqliteStatement;
   /** seq */
@@ -44,9 +56,17 @@ export function prepareStatements(database: SqliteDatabase): StreamStatements {
     takeOwn: prepareTake(database, 'consumer = ? AND seq > ?'),
     takeStale: prepareTake(database, 'consumer IS NOT NULL AND delivered_at <= ?'),
     takeUnread: prepareTake(database, 'consumer IS NULL'),
+    renew: database.prepare('UPDATE stream_entries SET delivered_at = ? WHERE seq = ? AND consumer = ?'),
     deadLetter: database.prepare(`
       INSERT INTO stream_dead_letters (${ENTRY_COLUMNS}, error, deliveries, dead_lettered_at)
       SELECT ${ENTRY_COLUMNS}, ?, deliveries, ? FROM stream_entries WHERE seq = ?`),
+    deadLetters: database.prepare('SELECT * FROM stream_dead_letters WHERE seq > ? ORDER BY seq LIMIT ?'),
+    findDeadLetter: database.prepare('SELECT * FROM stream_dead_letters WHERE seq = ?'),
+    requeue: database.prepare(`
+      INSERT INTO stream_entries (${ENTRY_COLUMNS}) SELECT ${ENTRY_COLUMNS} FROM stream_dead_letters WHERE seq = ?
+      ON CONFLICT (id) DO NOTHING`),
+    forgetId: database.prepare('DELETE FROM stream_settled_ids WHERE id = ?'),
+    removeDeadLetter: database.prepare('DELETE FROM stream_dead_letters WHERE seq = ?'),
     rememberId: database.prepare(`
       INSERT INTO stream_settled_ids (id) SELECT id FROM stream_entries WHERE seq = ? ON CONFLICT (id) DO NOTHING`),
     remove: database.prepare('DELETE FROM stream_entries WHERE seq = ?'),

@@ -1,0 +1,368 @@
+import { Logger } from '@nestjs/common';
+import { access, constants, mkdir, readdir } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import { setImmediate as endOfTurn } from 'node:timers/promises';
+import { describeError, fullJitterBackoffMs, sleep, withTimeLimit } from '../../shared/index.js';
+import type { StreamEntry } from '../input-stream.port.js';
+import { decodeLine, encodeLine, linesOf } from './spool-lines.js';
+import { SpoolSegment } from './spool-segment.js';
+
+// Room on the disk comes back a segment at a time, so the spool has at least this many…
+const MIN_SEGMENTS = 8;
+// …and none is larger: after a crash a segment that was partly sent is resent as a whole.
+const MAX_SEGMENT_BYTES = 4 * 1_024 * 1_024;
+// Entries that are not on the disk yet. Without a bound a disk that hangs fills the memory.
+const MAX_UNWRITTEN_BYTES = 64 * 1_024 * 1_024;
+// One write and its sync; a larger one would hold back the portions that are read meanwhile.
+const MAX_WRITE_BYTES = 1_024 * 1_024;
+// What is read at a time, so that memory stays flat however full the spool is.
+const PORTION_BYTES = 256 * 1_024;
+const PORTION_ENTRIES = 64;
+const WRITE_BACKOFF = { initialMs: 200, maxMs: 5_000 };
+// Full jitter may give zero; the floor keeps a full disk from being asked without pause.
+const WRITE_FLOOR_MS = 100;
+const SEGMENT_NAME = /^\d{12}\.jsonl$/;
+
+export interface SpoolOptions {
+  readonly folder: string;
+  /** Most bytes on the disk, those included that are sent already and share a file with others. */
+  readonly maxBytes: number;
+}
+
+export interface SpoolPortion {
+  /** The oldest entries, in order. */
+  readonly entries: readonly StreamEntry[];
+  /** Lines before them that were no entries; they are passed over. */
+  readonly unreadable: number;
+}
+
+/** The folder of one process name: two brains on one disk must not send, and remove, each other's entries. */
+export function spoolFolder(dataDir: string, consumer: string): string {
+  // A name with a leading dot could be `..`.
+  return join(dataDir, 'spool', encodeURIComponent(consumer).replace(/^\./, '%2E'));
+}
+
+/**
+ * A queue of entries in files, first in, first out. What is added is written behind the caller's back, the entries of a
+ * moment with one sync. A disk that cannot be written costs nothing at once: entries are held in memory, up to a bound,
+ * and can be taken from there. One taker at a time.
+ */
+export class CaptureSpool {
+  private readonly logger = new Logger('Spool');
+  private readonly closing = new AbortController();
+  private readonly segmentBytes: number;
+  private readonly segments: SpoolSegment[] = [];
+  /** The last segment, while it can be written to. */
+  private tail: SpoolSegment | undefined;
+  /** Where the first entry that is not sent begins in the first segment. */
+  private offset = 0;
+  private nextNumber = 1;
+  /** Lines behind those of the segments. */
+  private readonly unwritten: Buffer[] = [];
+  private unwrittenBytes = 0;
+  /** The write under way. */
+  private attempt: Promise<boolean> | undefined;
+  private isWriting = false;
+  private hasWriteFailed = false;
+  /**
+   * All that is on the disk is sent, and the taker is at the entries in memory. They are not written meanwhile: the taker
+   * would wait for the disk, new ones come in that time, and it would never be done.
+   */
+  private isHeld = false;
+  /** Where each entry of the last portion ends in the first segment; `undefined` where they are in memory. */
+  private portionEnds: readonly number[] | undefined;
+
+  constructor(private readonly options: SpoolOptions) {
+    this.segmentBytes = Math.min(MAX_SEGMENT_BYTES, Math.ceil(options.maxBytes / MIN_SEGMENTS));
+  }
+
+  /** Entries that are not sent. */
+  get waiting(): number {
+    return this.segments.reduce((sum, { left }) => sum + left, this.unwritten.length);
+  }
+
+  /** Finds what a former process left. Never fails: without a disk the spool is one in memory. */
+  async open(): Promise<void> {
+    const { folder } = this.options;
+    try {
+      await mkdir(folder, { recursive: true, mode: 0o700 });
+      const names = await readdir(folder);
+      for (const name of names.filter((name) => SEGMENT_NAME.test(name)).sort()) await this.openSegment(name);
+      await access(folder, constants.W_OK);
+    } catch (error) {
+      this.logger.warn(
+        `${folder} cannot be written (${describeError(error)}): while the stream is down, messages are held in memory ` +
+          'only. Set BRAIN_DATA_DIR to a folder that this user can write',
+      );
+      return;
+    }
+    await this.tellOfOtherNames();
+  }
+
+  /** Takes `entry`, or says why not. */
+  add(entry: StreamEntry): string | undefined {
+    if (this.closing.signal.aborted) return 'the program is stopping';
+    const line = encodeLine(entry);
+    const { maxBytes } = this.options;
+    if (this.bytes + line.length > maxBytes) return `the spool is full (STREAM_SPOOL_MAX_BYTES is ${maxBytes})`;
+    if (this.unwrittenBytes + line.length > MAX_UNWRITTEN_BYTES) {
+      return 'the disk of the spool cannot be written, or too slowly, and there is no more room in memory';
+    }
+    this.unwritten.push(line);
+    this.unwrittenBytes += line.length;
+    this.startWriting();
+    return undefined;
+  }
+
+  /** The oldest entries. They remain until {@link shift}; where they could not be sent, call {@link release}. */
+  async peek(): Promise<SpoolPortion> {
+    for (;;) {
+      const [head] = this.segments;
+      if (head !== undefined && this.offset < head.bytes) return this.peekSegment(head);
+      if (head === undefined || head === this.tail) {
+        this.isHeld = true;
+        if (this.attempt !== undefined) {
+          await this.attempt;
+          continue;
+        }
+      }
+      if (head === undefined) return this.peekMemory();
+      await this.removeSegments(1);
+    }
+  }
+
+  /** Removes the first `count` entries of the last portion. */
+  async shift(count: number): Promise<void> {
+    if (count === 0 || this.closing.signal.aborted) return;
+    if (this.portionEnds === undefined) this.dropUnwritten(count);
+    else {
+      this.offset = this.portionEnds[count - 1] ?? this.offset;
+      this.segments[0]?.passOver(count);
+    }
+    if (this.waiting > 0) return;
+    this.isHeld = false;
+    await this.removeSegments(this.segments.length);
+  }
+
+  /** Entries in memory may be written again. */
+  release(): void {
+    this.isHeld = false;
+    this.startWriting();
+  }
+
+  /** Writes what is in memory, for up to `limitMs`. Returns how many entries could not be, and are lost. */
+  async close(limitMs: number): Promise<number> {
+    this.closing.abort();
+    try {
+      await withTimeLimit(limitMs, () => this.writeRest());
+      await Promise.all(this.segments.map((segment) => segment.close()));
+    } catch (error) {
+      this.logger.error(`The spool was not closed in order: ${describeError(error)}`);
+    }
+    return this.unwritten.length;
+  }
+
+  private get bytes(): number {
+    return this.segments.reduce((sum, { bytes }) => sum + bytes, this.unwrittenBytes);
+  }
+
+  private async openSegment(name: string): Promise<void> {
+    const path = join(this.options.folder, name);
+    this.nextNumber = Number.parseInt(name, 10) + 1;
+    try {
+      const segment = await SpoolSegment.find(path);
+      this.segments.push(segment);
+    } catch (error) {
+      this.logger.error(`${path} cannot be read and is left for the next start: ${describeError(error)}`);
+    }
+  }
+
+  /** A process that comes back under another name would leave its messages here, and nobody would know. */
+  private async tellOfOtherNames(): Promise<void> {
+    const { folder } = this.options;
+    const parent = dirname(folder);
+    try {
+      const paths = await readdir(parent, { recursive: true });
+      const folders = paths.filter((path) => SEGMENT_NAME.test(basename(path))).map(dirname);
+      const others = new Set(folders.filter((name) => name !== basename(folder)).map(decodeURIComponent));
+      if (others.size === 0) return;
+      this.logger.warn(
+        `${parent} holds messages captured under other names: ${[...others].join(', ')}. If no brain of that name ` +
+          'runs, start one with STREAM_CONSUMER set to it, and they are sent',
+      );
+    } catch (error) {
+      this.logger.debug(`Could not look for other spools: ${describeError(error)}`);
+    }
+  }
+
+  private async peekSegment(head: SpoolSegment): Promise<SpoolPortion> {
+    try {
+      return await this.readPortion(head);
+    } catch (error) {
+      this.logger.error(
+        `${head.path} cannot be read; its ${head.left} message(s) are left for the next start: ${describeError(error)}`,
+      );
+      this.forgetHead();
+      return { entries: [], unreadable: 0 };
+    }
+  }
+
+  private async readPortion(head: SpoolSegment): Promise<SpoolPortion> {
+    const start = this.offset;
+    const restBytes = head.bytes - start;
+    for (let bytes = PORTION_BYTES; ; bytes *= 2) {
+      const wanted = Math.min(bytes, restBytes);
+      const chunk = await head.read(start, wanted);
+      if (chunk.length < wanted) throw new Error('the file is shorter than it was');
+      const portion = this.decodePortion(head, chunk, wanted === restBytes);
+      // A line longer than what was read: read more.
+      if (portion.entries.length > 0 || portion.unreadable > 0) return portion;
+    }
+  }
+
+  private decodePortion(head: SpoolSegment, chunk: Buffer, isLast: boolean): SpoolPortion {
+    const start = this.offset;
+    const entries: StreamEntry[] = [];
+    const ends: number[] = [];
+    let unreadable = 0;
+    for (const { line, end } of linesOf(chunk, isLast)) {
+      const entry = decodeLine(line);
+      if (entry !== undefined) {
+        entries.push(entry);
+        ends.push(start + end);
+      } else {
+        // Behind an entry that is still to be sent it is passed over with the next portion.
+        if (entries.length > 0) break;
+        unreadable += 1;
+        this.offset = start + end;
+        head.passOver(1);
+      }
+      if (entries.length === PORTION_ENTRIES) break;
+    }
+    this.portionEnds = ends;
+    return { entries, unreadable };
+  }
+
+  private peekMemory(): SpoolPortion {
+    this.portionEnds = undefined;
+    const lines = this.takeLines(PORTION_BYTES).slice(0, PORTION_ENTRIES);
+    if (lines.length === 0) this.isHeld = false;
+    return { entries: lines.map((line) => decodeLine(line)).filter((entry) => entry !== undefined), unreadable: 0 };
+  }
+
+  /** The first lines in memory, up to `maxBytes`, but one at least. */
+  private takeLines(maxBytes: number): Buffer[] {
+    let bytes = 0;
+    const end = this.unwritten.findIndex((line, index) => (bytes += line.length) > maxBytes && index > 0);
+    return this.unwritten.slice(0, end === -1 ? undefined : end);
+  }
+
+  private dropUnwritten(count: number): void {
+    for (const line of this.unwritten.splice(0, count)) this.unwrittenBytes -= line.length;
+  }
+
+  private startWriting(): void {
+    if (!this.isWriting) void this.writeUnwritten();
+  }
+
+  private async writeUnwritten(): Promise<void> {
+    this.isWriting = true;
+    // The entries of one turn of the event loop share a sync.
+    await endOfTurn();
+    for (let failures = 0; this.unwritten.length > 0 && !this.isHeld && !this.closing.signal.aborted;) {
+      this.attempt = this.write();
+      const written = await this.attempt;
+      this.attempt = undefined;
+      failures = written ? 0 : failures + 1;
+      if (!written) {
+        await sleep(WRITE_FLOOR_MS + fullJitterBackoffMs(failures - 1, WRITE_BACKOFF), this.closing.signal);
+      }
+    }
+    this.isWriting = false;
+  }
+
+  private async writeRest(): Promise<void> {
+    await this.attempt;
+    do this.attempt = this.unwritten.length > 0 ? this.write() : undefined;
+    while (await this.attempt);
+  }
+
+  /** Whether the first lines in memory are on the disk now. */
+  private async write(): Promise<boolean> {
+    const lines = this.takeLines(Math.min(MAX_WRITE_BYTES, this.segmentBytes));
+    const data = Buffer.concat(lines);
+    try {
+      const segment = await this.segmentFor(data.length);
+      await segment.append(data, lines.length);
+    } catch (error) {
+      await this.onWriteFailed(error);
+      return false;
+    }
+    this.dropUnwritten(lines.length);
+    if (this.hasWriteFailed) this.logger.log('The spool can be written again');
+    this.hasWriteFailed = false;
+    return true;
+  }
+
+  private async segmentFor(bytes: number): Promise<SpoolSegment> {
+    const { tail } = this;
+    if (tail !== undefined && (tail.bytes === 0 || tail.bytes + bytes <= this.segmentBytes)) return tail;
+    await tail?.close();
+    const created = await this.createSegment();
+    this.segments.push(created);
+    this.tail = created;
+    return created;
+  }
+
+  private async createSegment(): Promise<SpoolSegment> {
+    const { folder } = this.options;
+    await mkdir(folder, { recursive: true, mode: 0o700 });
+    for (;;) {
+      const name = `${String(this.nextNumber++).padStart(12, '0')}.jsonl`;
+      try {
+        return await SpoolSegment.create(join(folder, name));
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+      }
+    }
+  }
+
+  private async onWriteFailed(error: unknown): Promise<void> {
+    if (!this.hasWriteFailed) {
+      this.logger.warn(`The spool cannot be written; messages are held in memory: ${describeError(error)}`);
+    }
+    this.hasWriteFailed = true;
+    const failed = this.tail;
+    if (failed === undefined) return;
+    this.tail = undefined;
+    try {
+      if (failed.bytes > 0) await failed.cutOffUnsynced();
+      else {
+        this.segments.splice(this.segments.indexOf(failed), 1);
+        await failed.remove();
+      }
+    } catch (cause) {
+      this.logger.debug(`${failed.path} keeps lines that are written again: ${describeError(cause)}`);
+    }
+  }
+
+  private forgetHead(): void {
+    const [head] = this.segments.splice(0, 1);
+    if (head === this.tail) this.tail = undefined;
+    this.offset = 0;
+  }
+
+  private async removeSegments(count: number): Promise<void> {
+    // All of it at once: what is added while files are removed goes to a new one.
+    const removed = this.segments.splice(0, count);
+    if (this.tail !== undefined && removed.includes(this.tail)) this.tail = undefined;
+    this.offset = 0;
+    for (const segment of removed) {
+      try {
+        await segment.remove();
+      } catch (error) {
+        this.logger.warn(`${segment.path} is sent but cannot be removed: ${describeError(error)}`);
+      }
+    }
+  }
+}

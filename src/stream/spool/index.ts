@@ -1,0 +1,1 @@
+export { CaptureSpool, spoolFolder, type SpoolOptions, type SpoolPortion } from './capture-spool.js';
