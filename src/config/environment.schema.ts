@@ -30,6 +30,8 @@ const flag = (fallback: boolean) =>
   z.stringbool({ truthy: ['true', '1', 'yes', 'on'], falsy: ['false', '0', 'no', 'off'] }).default(fallback);
 const integer = (fallback: number, min: number, max: number) =>
   z.coerce.number<string>('must be a whole number').int('must be a whole number').min(min).max(max).default(fallback);
+const optionalInteger = (min: number, max: number) =>
+  z.coerce.number<string>('must be a whole number').int('must be a whole number').min(min).max(max).optional();
 const number = (fallback: number, min: number, max: number) =>
   z.coerce.number<string>('must be a number').min(min).max(max).default(fallback);
 const port = (fallback: number) => integer(fallback, 0, 65_535);
@@ -63,7 +65,8 @@ export const environmentSchema = z.object({
   }),
   BRAIN_DATA_DIR: documented(text.default(paths.data), {
     section: 'Server',
-    description: 'Folder for the embedded stream, sessions and memories.',
+    description:
+      'Folder for the embedded stream, sessions and memories, and for messages that wait while the stream cannot be reached.',
     defaultText: "the user's data folder (`~/.local/share/archive-brain` on Linux)",
   }),
 
@@ -134,7 +137,12 @@ export const environmentSchema = z.object({
   STREAM_CLAIM_IDLE_MS: documented(milliseconds(60_000, 100), {
     section: 'Stream',
     description:
-      'An entry that another consumer has held this long without acknowledging it is taken over. Shorter than the slowest batch, entries are processed twice.',
+      'An entry that another consumer has held this long is taken over. A consumer renews its hold on what it works on at a third of this time, so only those that hang or are gone lose their entries.',
+  }),
+  STREAM_SPOOL_MAX_BYTES: documented(integer(268_435_456, 0, 68_719_476_736), {
+    section: 'Stream',
+    description:
+      'Most bytes of messages kept on the disk (`BRAIN_DATA_DIR`) while the stream cannot be reached; what comes on top is dropped, counted and logged. `0`: none is kept.',
   }),
   STREAM_MAX_ATTEMPTS: documented(integer(3, 1, 100), {
     section: 'Stream',
@@ -147,7 +155,14 @@ export const environmentSchema = z.object({
   }),
   WORKER_BATCH_SIZE: documented(integer(10, 1, 64), {
     section: 'Memory worker',
-    description: 'Most entries of one read; they are scored in one request.',
+    description: 'Most entries of one batch; they are scored in one request.',
+  }),
+  WORKER_MAX_BATCHES: documented(optionalInteger(1, 256), {
+    section: 'Memory worker',
+    description:
+      'Most batches processed at once, and never more than `SCORING_CONCURRENCY`. Up to it the worker follows Vorpal: more while that costs no time; fewer when requests are refused, time out, take twice as long, or wait there (`vllm:num_requests_waiting`), and when chats need this process. `1`: one after another.',
+    defaultText:
+      '64, which leaves a third of `SCORING_CONCURRENCY` to `/perplexity`; 1 with the embedded Vorpal, whose processors one batch keeps busy',
   }),
   WORKER_BLOCK_MS: documented(milliseconds(1_000), {
     section: 'Memory worker',
@@ -308,9 +323,11 @@ export const environmentSchema = z.object({
     description:
       'Most prompt tokens in one scoring request. Prompt logprobs cost the GPU about tokens × vocabulary × 6 bytes at once.',
   }),
-  SCORING_CONCURRENCY: documented(integer(2, 1, 256), {
+  SCORING_CONCURRENCY: documented(optionalInteger(1, 256), {
     section: 'Vorpal',
-    description: 'Scoring requests under way at once, so that chat keeps its share of the server.',
+    description:
+      'Most scoring requests of this process under way at once, those of the memory worker and of `/perplexity` together; further ones wait. How many of them the worker uses, it finds out (`WORKER_MAX_BATCHES`).',
+    defaultText: '96; 2 with the embedded Vorpal',
   }),
   SCORING_WINDOW_TOKENS: documented(integer(1_024, 16, 1_048_576), {
     section: 'Vorpal',

@@ -47,6 +47,16 @@ describe(readSettings.name, () => {
     expect(readSettings({ NODE_ENV: 'production', LOG_FORMAT: 'text' }).logs.format).toBe('text');
   });
 
+  it.each([
+    ['the embedded Vorpal one batch at a time', {}, 1, 2],
+    ['another server as many as the worker finds good', { VORPAL_URL: 'http://gpu:8000' }, 64, 96],
+    ['never more batches than scoring requests', { VORPAL_URL: 'http://gpu:8000', SCORING_CONCURRENCY: '4' }, 4, 4],
+    ['what is asked for', { WORKER_MAX_BATCHES: '3', SCORING_CONCURRENCY: '8' }, 3, 8],
+  ])('gives %s', (_, environment, maxBatches, scoringConcurrency) => {
+    const { worker, vorpal } = readSettings(environment);
+    expect({ ...worker, ...vorpal }).toMatchObject({ maxBatches, scoringConcurrency });
+  });
+
   it('cannot be changed afterwards', () => {
     const settings = readSettings({});
     expect(() => {

@@ -11,6 +11,15 @@ export class SettingsError extends BrainError {
 // What SmolLM2's authors sample their small model with.
 const EMBEDDED_TEMPERATURE = 0.2;
 
+// The embedded Vorpal has one batch's prompts to fill its few sequences with; a second batch only makes chats wait. For
+// others these are bounds of memory, and far above where the limiter settles.
+const DEFAULT_BATCHES = { embedded: 1, remote: 64 };
+const DEFAULT_SCORING_CONCURRENCY = { embedded: 2, remote: 96 };
+
+const vorpalOf = (env: Environment) => (env.VORPAL_URL === undefined ? 'embedded' : 'remote');
+const scoringConcurrencyOf = (env: Environment): number =>
+  env.SCORING_CONCURRENCY ?? DEFAULT_SCORING_CONCURRENCY[vorpalOf(env)];
+
 const nest = (env: Environment) => ({
   server: {
     role: env.BRAIN_ROLE,
@@ -67,11 +76,14 @@ const nest = (env: Environment) => ({
     group: env.STREAM_GROUP,
     consumer: env.STREAM_CONSUMER ?? defaultConsumer(env.PORT),
     claimIdleMs: env.STREAM_CLAIM_IDLE_MS,
+    spoolMaxBytes: env.STREAM_SPOOL_MAX_BYTES,
     maxAttempts: env.STREAM_MAX_ATTEMPTS,
   },
   worker: {
     enabled: env.ASYNC_MEMORY && env.BRAIN_ROLE !== 'api',
     batchSize: env.WORKER_BATCH_SIZE,
+    // A batch beyond the scoring requests that may be under way would only wait for one of them, with its texts in memory.
+    maxBatches: Math.min(env.WORKER_MAX_BATCHES ?? DEFAULT_BATCHES[vorpalOf(env)], scoringConcurrencyOf(env)),
     blockMs: env.WORKER_BLOCK_MS,
     backoffMaxMs: env.WORKER_BACKOFF_MAX_MS,
     logMessages: env.WORKER_LOG_MESSAGES,
@@ -92,7 +104,7 @@ const nest = (env: Environment) => ({
     breakerFailures: env.VORPAL_BREAKER_FAILURES,
     breakerOpenMs: env.VORPAL_BREAKER_OPEN_MS,
     scoringMaxTokensPerRequest: env.SCORING_MAX_TOKENS_PER_REQUEST,
-    scoringConcurrency: env.SCORING_CONCURRENCY,
+    scoringConcurrency: scoringConcurrencyOf(env),
     scoringWindowTokens: env.SCORING_WINDOW_TOKENS,
     scoringWindowOverlapTokens: env.SCORING_WINDOW_OVERLAP_TOKENS,
   },

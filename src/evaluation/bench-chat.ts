@@ -5,15 +5,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { parseArgs } from 'node:util';
+import { fillBacklog, withStream } from './backlog.js';
 import { ChildProgram } from './child-program.js';
 import { ProgressBar } from '../observability/index.js';
 import { describeMachine, formatTable, percentile, print, round } from './report.js';
 import { FixedLatencyVorpal } from './fixed-latency-vorpal.js';
 
-// The stub's scoring is slower than its chat, so that the backlog outlasts the measurement and the worker stays busy.
 const LATENCIES = { chatMs: 20, scoringMs: 200 };
-const BACKLOG_MESSAGES = 2_000;
-const BACKLOG_CONNECTIONS = 32;
+// Outlasts the measurement, however fast the worker is; were it done before, an idle one would be measured.
+const BACKLOG_MESSAGES = 60_000;
 const WARM_UP_REQUESTS = 50;
 const MEASURED_REQUESTS = 400;
 
@@ -21,14 +21,17 @@ const { values } = parseArgs({ options: { json: { type: 'boolean' } } });
 const agent = new Agent({ keepAlive: true });
 const folder = mkdtempSync(join(tmpdir(), 'bench-chat-'));
 const stub = await FixedLatencyVorpal.start(LATENCIES);
+const environmentOf = (name: string) => ({
+  VORPAL_URL: stub.url,
+  EMBEDDINGS_URL: stub.url,
+  REDIS_URL: '',
+  REDIS_KEY_PREFIX: '',
+  BRAIN_DATA_DIR: join(folder, name),
+  LOG_LEVEL: 'log',
+});
 const start = (name: string, asyncMemory: boolean) =>
-  ChildProgram.start('brain', {
-    VORPAL_URL: stub.url,
-    EMBEDDINGS_URL: stub.url,
-    ASYNC_MEMORY: String(asyncMemory),
-    BRAIN_DATA_DIR: join(folder, name),
-    LOG_LEVEL: 'log',
-  });
+  ChildProgram.start('brain', { ...environmentOf(name), ASYNC_MEMORY: String(asyncMemory) });
+await withStream(environmentOf('busy'), (stream) => fillBacklog(stream, BACKLOG_MESSAGES));
 const brains = { busy: start('busy', true), off: start('off', false) };
 
 try {
@@ -42,7 +45,6 @@ try {
 
 async function run(): Promise<void> {
   const urls = { busy: await brains.busy.url(), off: await brains.off.url() };
-  await fillBacklog(urls.busy);
   for (let i = 0; i < WARM_UP_REQUESTS; i++) await Promise.all([timeChatMs(urls.busy), timeChatMs(urls.off)]);
   const times = await measure(urls);
   const lag = await readLag(urls.busy);
@@ -69,19 +71,6 @@ async function run(): Promise<void> {
       }),
     );
   }
-}
-
-async function fillBacklog(url: string): Promise<void> {
-  const bar = new ProgressBar('filling the backlog', BACKLOG_MESSAGES);
-  let sent = 0;
-  const connection = async () => {
-    while (sent++ < BACKLOG_MESSAGES) {
-      await timeChatMs(url);
-      bar.advance();
-    }
-  };
-  await Promise.all(Array.from({ length: BACKLOG_CONNECTIONS }, connection));
-  bar.stop();
 }
 
 // One request to each in turn, first one and then the other first: drift of the machine meets both alike.

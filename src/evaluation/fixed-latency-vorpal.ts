@@ -13,6 +13,8 @@ import {
 export interface StubLatencies {
   readonly chatMs: number;
   readonly scoringMs: number;
+  /** Scoring requests served at once, the others wait; not set: all of them. */
+  readonly scoringAtOnce?: number;
 }
 
 const MODEL = 'stub';
@@ -23,6 +25,8 @@ const CHARACTERS_PER_TOKEN = 4;
 /** A Vorpal that answers after a fixed time, so that a benchmark measures the brain and not a model. */
 export class FixedLatencyVorpal {
   scoredPrompts = 0;
+  private scoring = 0;
+  private readonly waiting: (() => void)[] = [];
 
   private constructor(
     private readonly server: Server,
@@ -64,6 +68,7 @@ export class FixedLatencyVorpal {
         return;
       case '/v1/completions': {
         const body = completionRequestSchema.parse(await json(request));
+        await this.place(response);
         later(this.latencies.scoringMs, response, this.score(body));
         return;
       }
@@ -73,6 +78,25 @@ export class FixedLatencyVorpal {
       default:
         response.writeHead(404).end();
     }
+  }
+
+  /** Resolves when the request may be served; it keeps its place until its connection or its answer is done. */
+  private async place(response: ServerResponse): Promise<void> {
+    if (this.scoring >= (this.latencies.scoringAtOnce ?? Infinity)) {
+      await new Promise<void>((resolve) => this.waiting.push(resolve));
+    } else this.scoring += 1;
+    if (response.destroyed) this.leave();
+    else
+      response.once('close', () => {
+        this.leave();
+      });
+  }
+
+  /** Hands the place to whoever waits longest. */
+  private leave(): void {
+    const next = this.waiting.shift();
+    if (next) next();
+    else this.scoring -= 1;
   }
 
   private score(request: CompletionRequest): object {
@@ -111,12 +135,16 @@ function chatAnswer(): object {
 }
 
 /** Vectors that depend on nothing but the text, and lie far apart for different ones. */
-function embeddingsAnswer({ input }: EmbeddingRequest): object {
+function embeddingsAnswer({ input, encoding_format: format }: EmbeddingRequest): object {
   const texts = (Array.isArray(input) ? input : [input]).map(String);
   return {
     object: 'list',
     model: EMBEDDING_MODEL,
-    data: texts.map((text, index) => ({ index, object: 'embedding', embedding: pseudoEmbedding(text) })),
+    data: texts.map((text, index) => ({
+      index,
+      object: 'embedding',
+      embedding: encode(pseudoEmbedding(text), format),
+    })),
     usage: { prompt_tokens: texts.length, total_tokens: texts.length },
   };
 }
@@ -124,6 +152,9 @@ function embeddingsAnswer({ input }: EmbeddingRequest): object {
 function pseudoEmbedding(text: string): number[] {
   return [...createHash('sha256').update(text).digest()].map((byte) => byte / 127.5 - 1);
 }
+
+const encode = (vector: number[], format: string | null | undefined): number[] | string =>
+  format === 'base64' ? Buffer.from(Float32Array.from(vector).buffer).toString('base64') : vector;
 
 function send(response: ServerResponse, body: object): void {
   response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(body));

@@ -1,16 +1,31 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { Settings } from '../config/index.js';
 import { type Decision, Embedder, type Remembered, RememberService, type ScoredMessage } from '../memory/index.js';
-import { BrainError, describeError } from '../shared/index.js';
+import { BrainError, describeError, previewOf } from '../shared/index.js';
 import { type DeliveredEntry, InputStream, type StreamEntry } from '../stream/index.js';
 import { informationOf, PerplexityScorer, type ScoringInput, type TextScore } from '../vorpal/index.js';
-import { previewOf } from './preview.js';
+import type { BatchFigures } from './batch-limiter.js';
+import { Slots } from './slots.js';
+import { Turns } from './turns.js';
 import { WorkerStatus } from './worker-status.js';
+
+// SQLite works on the event loop: what several batches have to write at once would hold up chats as one piece (744 ms at the
+// 99th percentile where this was measured). Redis is waited for; this many keep it busy.
+const REMEMBERED_AT_ONCE = { sqlite: 1, redis: 64 };
+
+interface ScoredStreamEntry {
+  readonly entry: StreamEntry;
+  readonly score: TextScore;
+  readonly vector: Float32Array;
+}
 
 /** Scores and embeds entries, has it decided what becomes of them, and acknowledges them. */
 @Injectable()
 export class EntryProcessor {
   private readonly logger = new Logger('MemoryWorker');
+  /** By user. Two batches may be in flight, and what one message leaves behind decides how new the next one is. */
+  private readonly turns = new Turns();
+  private readonly slots: Slots;
 
   constructor(
     private readonly stream: InputStream,
@@ -19,20 +34,26 @@ export class EntryProcessor {
     private readonly memory: RememberService,
     private readonly status: WorkerStatus,
     private readonly settings: Settings,
-  ) {}
+  ) {
+    this.slots = new Slots(
+      settings.stream.redisUrl === undefined ? REMEMBERED_AT_ONCE.sqlite : REMEMBERED_AT_ONCE.redis,
+    );
+  }
 
   /**
    * Processes a batch with one scoring and one embedding request. Where that fails because of an entry, each is tried by
    * itself, so that one bad entry does not hold up the others.
+   * @returns what the requests took, where one of each did for the whole batch
    * @throws the error of an outage (Vorpal, store or stream away); entries then remain pending and may be given again
    */
-  async process(batch: readonly DeliveredEntry[], signal: AbortSignal): Promise<void> {
+  async process(batch: readonly DeliveredEntry[], signal: AbortSignal): Promise<BatchFigures | undefined> {
     try {
-      await this.rememberAndAcknowledge(batch, signal);
+      return await this.rememberAndAcknowledge(batch, signal);
     } catch (error) {
       if (isOutage(error) || signal.aborted) throw error;
       if (batch.length > 1) await this.processOneByOne(batch, signal);
       else if (batch[0]) await this.recordFailure(batch[0], error);
+      return undefined;
     }
   }
 
@@ -40,8 +61,9 @@ export class EntryProcessor {
     for (const delivered of batch) await this.process([delivered], signal);
   }
 
-  private async rememberAndAcknowledge(batch: readonly DeliveredEntry[], signal: AbortSignal): Promise<void> {
+  private async rememberAndAcknowledge(batch: readonly DeliveredEntry[], signal: AbortSignal): Promise<BatchFigures> {
     const entries = batch.map(({ entry }) => entry);
+    const startedAt = performance.now();
     const [scores, vectors] = await Promise.all([
       this.scorer.score(entries.map(toScoringInput), { signal }),
       this.embedder.embed(
@@ -49,18 +71,49 @@ export class EntryProcessor {
         { signal },
       ),
     ]);
-    const done: [StreamEntry, TextScore, Remembered][] = [];
-    // In their order and one after another: what an entry leaves behind decides how new the next one is.
-    for (const [index, entry] of entries.entries()) {
-      const [score, vector] = [scores[index], vectors[index]];
-      if (!score || !vector) throw new Error(`Entry ${entry.id} has no score or no embedding.`);
-      done.push([entry, score, await this.memory.remember(toScoredMessage(entry, score, vector))]);
-    }
+    const latencyMs = performance.now() - startedAt;
+    const done = await this.rememberAll(
+      entries.map((entry, index) => {
+        const [score, vector] = [scores[index], vectors[index]];
+        if (!score || !vector) throw new Error(`Entry ${entry.id} has no score or no embedding.`);
+        return { entry, score, vector };
+      }),
+      signal,
+    );
     await this.stream.acknowledge(batch);
-    for (const [entry, score, remembered] of done) this.report(entry, score, remembered);
+    for (const [scored, remembered] of done) this.report(scored, remembered);
+    return { latencyMs, size: charactersIn(entries) };
   }
 
-  private report(entry: StreamEntry, score: TextScore, { decision, outcome }: Remembered): void {
+  /** Those of one user in their order and one after another, those of several users side by side. */
+  private async rememberAll(
+    batch: readonly ScoredStreamEntry[],
+    signal: AbortSignal,
+  ): Promise<[ScoredStreamEntry, Remembered][]> {
+    const byUser = Map.groupBy(batch, ({ entry }) => entry.userId);
+    const outcomes = await Promise.allSettled(
+      [...byUser].map(([userId, own]) =>
+        this.turns.take(userId, async () => {
+          const done: [ScoredStreamEntry, Remembered][] = [];
+          for (const scored of own) {
+            const remembered = await this.slots.run(async () => {
+              signal.throwIfAborted();
+              return this.memory.remember(toScoredMessage(scored));
+            });
+            done.push([scored, remembered]);
+          }
+          return done;
+        }),
+      ),
+    );
+    // All have ended: none of them is still at work when the batch is tried again.
+    return outcomes.flatMap((outcome) => {
+      if (outcome.status === 'rejected') throw outcome.reason;
+      return outcome.value;
+    });
+  }
+
+  private report({ entry, score }: ScoredStreamEntry, { decision, outcome }: Remembered): void {
     if (outcome === 'forgotten') {
       this.logger.log('Dropped: its user was forgotten meanwhile');
       return;
@@ -101,11 +154,14 @@ export class EntryProcessor {
   }
 }
 
+const charactersIn = (entries: readonly StreamEntry[]): number =>
+  entries.reduce((sum, { message, context }) => sum + message.length + context.length, 0);
+
 function toScoringInput({ message, context }: StreamEntry): ScoringInput {
   return context === '' ? { text: message } : { text: message, context, alsoPlain: true };
 }
 
-function toScoredMessage(entry: StreamEntry, score: TextScore, vector: Float32Array): ScoredMessage {
+function toScoredMessage({ entry, score, vector }: ScoredStreamEntry): ScoredMessage {
   const contextual = entry.context !== '';
   return {
     id: entry.id,

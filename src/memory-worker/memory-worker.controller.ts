@@ -1,6 +1,7 @@
 import { Controller, Get } from '@nestjs/common';
 import { CaptureService, InputStream, type StreamStatistics } from '../stream/index.js';
 import { StreamUnavailableError } from '../stream/index.js';
+import { BatchLimiter } from './batch-limiter.js';
 import { type ScoredEntry, type WorkerState, WorkerStatus } from './worker-status.js';
 
 interface MemoryWorkerReport {
@@ -13,7 +14,12 @@ interface MemoryWorkerReport {
   /** Of this process. */
   readonly processed: number;
   readonly failed: number;
+  readonly in_flight_batches: number;
+  /** Batches that may be in flight at the moment; follows what Vorpal shows of its load. */
+  readonly batch_limit: number;
   readonly captured: number;
+  /** Waiting on the disk of this process for the stream. */
+  readonly spooled: number;
   readonly capture_failures: number;
   readonly recent: readonly ScoredEntry[];
 }
@@ -24,6 +30,7 @@ export class MemoryWorkerController {
     private readonly status: WorkerStatus,
     private readonly stream: InputStream,
     private readonly capture: CaptureService,
+    private readonly limiter: BatchLimiter,
   ) {}
 
   @Get()
@@ -37,7 +44,10 @@ export class MemoryWorkerController {
       dead_letters: statistics?.deadLetters ?? null,
       processed: this.status.processed,
       failed: this.status.failed,
+      in_flight_batches: this.limiter.inFlight,
+      batch_limit: this.limiter.limit,
       captured: this.capture.captured,
+      spooled: this.capture.spooled,
       capture_failures: this.capture.failed,
       recent: this.status.recent,
     };

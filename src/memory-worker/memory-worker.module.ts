@@ -1,8 +1,11 @@
 import { Module } from '@nestjs/common';
 import { TerminusModule } from '@nestjs/terminus';
+import { Settings } from '../config/index.js';
 import { MemoryModule } from '../memory/index.js';
 import { StreamModule } from '../stream/index.js';
 import { VorpalModule } from '../vorpal/index.js';
+import { BatchLimiter } from './batch-limiter.js';
+import { CrowdWatch } from './crowd-watch.js';
 import { EntryProcessor } from './entry-processor.js';
 import { MemoryWorkerController } from './memory-worker.controller.js';
 import { MemoryWorkerHealth } from './memory-worker.health.js';
@@ -12,7 +15,18 @@ import { WorkerStatus } from './worker-status.js';
 @Module({
   imports: [StreamModule, MemoryModule, VorpalModule, TerminusModule],
   controllers: [MemoryWorkerController],
-  providers: [MemoryWorker, EntryProcessor, WorkerStatus, MemoryWorkerHealth],
+  providers: [
+    MemoryWorker,
+    EntryProcessor,
+    {
+      provide: BatchLimiter,
+      inject: [Settings],
+      useFactory: ({ worker }: Settings) => new BatchLimiter(worker.maxBatches),
+    },
+    CrowdWatch,
+    WorkerStatus,
+    MemoryWorkerHealth,
+  ],
   exports: [MemoryWorkerHealth, WorkerStatus],
 })
 export class MemoryWorkerModule {}

@@ -3,31 +3,61 @@ import { Settings } from '../config/index.js';
 import { ShutdownDeadline } from '../infra/lifecycle/index.js';
 import { describeError, fullJitterBackoffMs, isAbortError, sleep } from '../shared/index.js';
 import { type DeliveredEntry, InputStream } from '../stream/index.js';
+import { VorpalOverloadedError, VorpalTimeoutError, VorpalUnavailableError } from '../vorpal/index.js';
+import { BatchLimiter } from './batch-limiter.js';
+import { CrowdWatch } from './crowd-watch.js';
+import { EntriesInHand } from './entries-in-hand.js';
 import { EntryProcessor, isOutage } from './entry-processor.js';
 import { WorkerStatus } from './worker-status.js';
 
 const BACKOFF_INITIAL_MS = 250;
 
-// The batch in flight may use this share of the grace period; the rest is for requests still being answered.
+// The batches in flight may use this share of the grace period; the rest is for requests still being answered.
 const BATCH_SHARE_OF_GRACE = 0.5;
 
+// Two renewals may fail or come late before another consumer takes an entry for abandoned.
+const RENEWALS_PER_CLAIM_IDLE = 3;
+
+// Scraping a server more often costs it more than the news is worth.
+const CROWD_LOOK_MS = 1_000;
+
+// The embedded stream takes entries on the event loop, where chats wait meanwhile.
+const MAX_ENTRIES_PER_READ = 256;
+
+type Batch = readonly DeliveredEntry[];
+
 /**
- * The background reader of the stream: read a batch, have it scored, acknowledge, again.
+ * The background reader of the stream: reads batches, one read at a time, and has as many of them processed at once as the
+ * {@link BatchLimiter} allows.
  *
- * Started by the application's bootstrap and cancelled by its destruction. Cancelling ends a blocking read at once; a
- * batch in flight finishes or, past its share of the grace period, is broken off and stays unacknowledged.
+ * A batch that meets an outage is kept and tried again. From the first such failure until something succeeds, one batch
+ * at a time is tried, with growing pauses. Started by the application's bootstrap and cancelled by its destruction:
+ * cancelling ends a blocking read at once; batches in flight finish or, past their share of the grace period, are broken
+ * off and stay unacknowledged.
  */
 @Injectable()
 export class MemoryWorker implements OnApplicationBootstrap, OnModuleDestroy {
   private readonly brainLogger = new Logger('Brain');
   private readonly logger = new Logger('MemoryWorker');
-  private readonly reading = new AbortController();
+  private readonly stopping = new AbortController();
   private readonly working = new AbortController();
-  private loop: Promise<void> | undefined;
+  private readonly inHand = new EntriesInHand();
+  /** In hand and not in flight: just read, or met by an outage. Before they are begun nothing is read. */
+  private readonly ready: Batch[] = [];
+  private readonly inFlight = new Set<Promise<void>>();
+  private currentRead = new AbortController();
+  private batchEnded = Promise.withResolvers<undefined>();
+  /** Failures in a row since the worker has been waiting; 0 while it runs. */
+  private failures = 0;
+  /** Outages so far: what was begun before the last one tells nothing new when it fails. */
+  private outages = 0;
+  private running: Promise<unknown> | undefined;
 
   constructor(
     private readonly stream: InputStream,
     private readonly processor: EntryProcessor,
+    private readonly limiter: BatchLimiter,
+    private readonly crowd: CrowdWatch,
     private readonly status: WorkerStatus,
     private readonly settings: Settings,
     private readonly deadline: ShutdownDeadline,
@@ -39,64 +69,165 @@ export class MemoryWorker implements OnApplicationBootstrap, OnModuleDestroy {
       return;
     }
     this.status.state = 'running';
-    this.loop = this.run();
+    this.running = Promise.all([
+      this.run(),
+      this.every(this.settings.stream.claimIdleMs / RENEWALS_PER_CLAIM_IDLE, () => this.renew()),
+      this.every(CROWD_LOOK_MS, () => this.lookAtCrowd()),
+    ]);
     this.brainLogger.log('Memory worker started');
   }
 
   async onModuleDestroy(): Promise<void> {
-    if (this.loop === undefined) return;
-    this.reading.abort();
+    if (this.running === undefined) return;
+    this.stopping.abort();
+    this.currentRead.abort();
+    this.wake();
     const cut = setTimeout(() => {
       this.working.abort();
     }, this.deadline.remainingMs() * BATCH_SHARE_OF_GRACE);
-    await this.loop;
+    await this.running;
     clearTimeout(cut);
     this.status.state = 'stopped';
     this.brainLogger.log('Memory worker stopped');
   }
 
   private async run(): Promise<void> {
-    let failures = 0;
-    let batch: readonly DeliveredEntry[] = [];
-    while (!this.reading.signal.aborted) {
+    const { signal } = this.stopping;
+    for (;;) {
+      if (this.failures > 0) await this.pause();
+      else await this.untilRoom();
+      if (signal.aborted) break;
       try {
-        if (batch.length === 0) batch = await this.read();
-        if (batch.length > 0) await this.processor.process(batch, this.working.signal);
-        batch = [];
-        if (failures > 0) this.recover();
-        failures = 0;
+        await this.next();
       } catch (error) {
-        // A batch that met an outage is kept and tried again; after any other failure the stream gives it again.
-        if (!isOutage(error)) batch = [];
-        await this.pauseAfter(error, failures++);
+        this.wait(error);
       }
+    }
+    await Promise.all(this.inFlight);
+  }
+
+  private async next(): Promise<void> {
+    if (this.ready.length === 0) await this.read();
+    const batch = this.ready.shift();
+    if (batch) {
+      const work = this.begin(batch);
+      // One that finds out whether the outage is over; more would only fail with it.
+      if (this.failures > 0) await work;
+    } else if (this.failures > 0) this.recover();
+  }
+
+  /** One read for all batches there is room for: a round trip each would bound them to some hundred a second. */
+  private async read(): Promise<void> {
+    const { batchSize, blockMs } = this.settings.worker;
+    const room = this.failures > 0 ? 1 : this.limiter.room;
+    const count = Math.max(batchSize, Math.min(room * batchSize, MAX_ENTRIES_PER_READ));
+    this.currentRead = new AbortController();
+    const { signal } = this.currentRead;
+    const entries = this.inHand.take(await this.stream.read({ count, blockMs, signal }));
+    for (let start = 0; start < entries.length; start += batchSize) {
+      this.ready.push(entries.slice(start, start + batchSize));
     }
   }
 
-  private read(): Promise<DeliveredEntry[]> {
-    const { batchSize, blockMs } = this.settings.worker;
-    return this.stream.read({ count: batchSize, blockMs, signal: this.reading.signal });
+  private begin(batch: Batch): Promise<void> {
+    const work = this.attempt(batch).finally(() => {
+      this.inFlight.delete(work);
+      this.wake();
+    });
+    this.inFlight.add(work);
+    return work;
+  }
+
+  private async attempt(batch: Batch): Promise<void> {
+    const { outages } = this;
+    const isProbe = this.failures > 0;
+    const permit = this.limiter.begin();
+    try {
+      const figures = await this.processor.process(batch, this.working.signal);
+      this.inHand.release(batch);
+      if (figures) permit.succeeded(figures);
+      if (isProbe) this.recover();
+    } catch (error) {
+      const { limit } = this.limiter;
+      if (isRefusal(error)) permit.overloaded();
+      this.putBack(batch, error);
+      // With fewer at once it may be accepted; with one alone there is nothing left but to wait.
+      const mayDoWithLess = isOverload(error) && limit > 1 && !isProbe;
+      if (outages === this.outages && !mayDoWithLess) this.wait(error);
+    } finally {
+      permit.dropped();
+    }
+  }
+
+  /** Keeps a batch that met an outage; after any other failure the stream gives it again. */
+  private putBack(batch: Batch, error: unknown): void {
+    if (!isOutage(error)) {
+      this.inHand.release(batch);
+      return;
+    }
+    this.ready.push(batch);
+    this.currentRead.abort();
   }
 
   private recover(): void {
+    this.failures = 0;
     this.status.state = 'running';
     this.status.waitingFor = undefined;
     this.logger.log('Working again');
   }
 
-  private async pauseAfter(error: unknown, failures: number): Promise<void> {
+  /** Goes over to waiting, or goes on with it. */
+  private wait(error: unknown): void {
     if (this.working.signal.aborted && isAbortError(error)) return;
     const reason = describeError(error);
-    if (failures === 0 || reason !== this.status.waitingFor) {
+    if (this.failures === 0 || reason !== this.status.waitingFor) {
       const stack = isOutage(error) || !(error instanceof Error) ? undefined : error.stack;
       this.logger.warn(`Waiting, nothing is lost: ${reason}${stack === undefined ? '' : `\n${stack}`}`);
     }
+    if (this.failures === 0) this.outages += 1;
+    this.failures += 1;
     this.status.state = 'waiting';
     this.status.waitingFor = reason;
-    const pauseMs = fullJitterBackoffMs(failures, {
+  }
+
+  private async pause(): Promise<void> {
+    const pauseMs = fullJitterBackoffMs(this.failures - 1, {
       initialMs: BACKOFF_INITIAL_MS,
       maxMs: this.settings.worker.backoffMaxMs,
     });
-    await sleep(pauseMs, this.reading.signal);
+    await sleep(pauseMs, this.stopping.signal);
+  }
+
+  private async untilRoom(): Promise<void> {
+    while (this.limiter.room === 0 && this.failures === 0 && !this.stopping.signal.aborted)
+      await this.batchEnded.promise;
+  }
+
+  private wake(): void {
+    this.batchEnded.resolve(undefined);
+    this.batchEnded = Promise.withResolvers();
+  }
+
+  private async every(ms: number, work: () => Promise<void>): Promise<void> {
+    while (await sleep(ms, this.stopping.signal)) await work();
+  }
+
+  private async renew(): Promise<void> {
+    try {
+      await this.stream.renew(this.inHand.all());
+    } catch (error) {
+      // An outage of the stream is reported by the read, which meets it as well.
+      if (!isOutage(error)) this.logger.error(`Entries in hand were not renewed: ${describeError(error)}`);
+    }
+  }
+
+  private async lookAtCrowd(): Promise<void> {
+    if (this.limiter.inFlight > 0) this.limiter.crowdReported(await this.crowd.look(this.stopping.signal));
   }
 }
+
+/** Whether Vorpal works and has more to do than it can take. */
+const isOverload = (error: unknown): boolean =>
+  error instanceof VorpalOverloadedError || error instanceof VorpalTimeoutError;
+
+const isRefusal = (error: unknown): boolean => isOverload(error) || error instanceof VorpalUnavailableError;

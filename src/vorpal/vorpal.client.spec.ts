@@ -58,6 +58,40 @@ describe(VorpalClient.name, () => {
     return parts.client;
   };
 
+  describe('requests that wait', () => {
+    const METRICS = '/metrics';
+    const text =
+      (body: string, status = 200): StubHandler =>
+      (_, response) => {
+        response.writeHead(status, { 'content-type': 'text/plain' }).end(body);
+      };
+
+    it('are read from the metrics of the server', async () => {
+      stub.on(METRICS, text('vllm:num_requests_waiting{engine="0"} 7.0\n'));
+      const sut = await start();
+      await expect(sut.waitingRequests()).resolves.toBe(7);
+    });
+
+    it.each([
+      ['has no metrics', text('', 404)],
+      ['has others', text('up 1\n')],
+      ['breaks off', reset],
+      ['is silent', silence],
+    ])('are unknown, and not asked for again at once, where the server %s', async (_, handler) => {
+      stub.on(METRICS, handler);
+      const sut = await start();
+      await expect(sut.waitingRequests()).resolves.toBeUndefined();
+      await expect(sut.waitingRequests()).resolves.toBeUndefined();
+      expect(stub.requestsFor(METRICS)).toHaveLength(1);
+    });
+
+    it('are unknown once the caller has given up', async () => {
+      stub.on(METRICS, silence);
+      const sut = await start();
+      await expect(sut.waitingRequests(AbortSignal.abort())).resolves.toBeUndefined();
+    });
+  });
+
   describe('chat', () => {
     it('asks the model and gives text, usage and reason to stop', async () => {
       const sut = await start();

@@ -2,6 +2,7 @@ import { HttpService } from '@nestjs/axios';
 import { Injectable } from '@nestjs/common';
 import { bulkhead, BulkheadRejectedError } from 'cockatiel';
 import { Settings } from '../config/index.js';
+import { BrainError } from '../shared/index.js';
 import {
   type ChatCompletionChunk,
   chatCompletionChunkSchema,
@@ -24,6 +25,7 @@ import {
   VorpalProtocolError,
 } from './vorpal.errors.js';
 import { VorpalTransport } from './vorpal.transport.js';
+import { waitingRequestsIn } from './server-metrics.js';
 
 export interface ModelInfo {
   readonly id: string;
@@ -78,6 +80,11 @@ const EMBEDDING_BATCH = 64;
 // Each waiting call holds its texts in memory; beyond this many an honest "overloaded" serves everybody better.
 const SCORING_QUEUE_LIMIT = 1_000;
 
+// Later than that the number says nothing about now.
+const METRICS_TIMEOUT_MS = 500;
+// A server without metrics would log a refused request each second.
+const METRICS_MISSING_PAUSE_MS = 60_000;
+
 /**
  * The language-model server ("Vorpal"), over vLLM's HTTP protocol.
  *
@@ -91,6 +98,8 @@ export class VorpalClient {
   private readonly embeddings: VorpalTransport;
   private readonly scoringSlots;
   private scoringTokensTotal = 0;
+  private chatsBegunTotal = 0;
+  private metricsAskedAgainAt = 0;
   private known: { readonly url: string; readonly model: ModelInfo } | undefined;
 
   constructor(
@@ -227,6 +236,11 @@ export class VorpalClient {
     return this.scoringTokensTotal;
   }
 
+  /** Chats that this process has asked an answer for. */
+  get chatsBegun(): number {
+    return this.chatsBegunTotal;
+  }
+
   /** One vector per text, all of the same dimension and model, in their order. */
   async embed(texts: readonly string[], { signal }: CallOptions = {}): Promise<TextEmbeddings> {
     const vectors: Float32Array[] = [];
@@ -248,6 +262,17 @@ export class VorpalClient {
     return { model, vectors };
   }
 
+  /**
+   * How many requests, anybody's, wait at the server for their turn, as its metrics say; `undefined` where they do not,
+   * or not at once. Never fails: whether the server is there, the calls that matter find out.
+   */
+  async waitingRequests(signal?: AbortSignal): Promise<number | undefined> {
+    if (performance.now() < this.metricsAskedAgainAt) return undefined;
+    const waiting = await this.readWaitingRequests(signal);
+    if (waiting === undefined) this.metricsAskedAgainAt = performance.now() + METRICS_MISSING_PAUSE_MS;
+    return waiting;
+  }
+
   /** For health checks: asks the server now, without retries, and says which model answers. */
   async check(signal?: AbortSignal): Promise<ModelInfo> {
     await this.language.checkAlive(signal);
@@ -259,7 +284,18 @@ export class VorpalClient {
     await this.embeddings.checkAlive(signal);
   }
 
+  private async readWaitingRequests(signal: AbortSignal | undefined): Promise<number | undefined> {
+    try {
+      const metrics = await this.language.askText('/metrics', METRICS_TIMEOUT_MS, signal);
+      return metrics === undefined ? undefined : waitingRequestsIn(metrics);
+    } catch (error) {
+      if (error instanceof BrainError || error instanceof CallAbortedError) return undefined;
+      throw error;
+    }
+  }
+
   private chatCall(model: string, { messages, maxTokens, temperature, signal }: ChatOptions, stream: boolean) {
+    this.chatsBegunTotal += 1;
     const body = {
       model,
       messages: messages.map(wellFormedMessage),

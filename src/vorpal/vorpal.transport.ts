@@ -87,6 +87,22 @@ export class VorpalTransport {
     await this.probe(this.server.url(), signal);
   }
 
+  /**
+   * The text that the server answers `GET path` with, asked once, past retries and circuit breaker; `undefined` for an
+   * answer with a status other than 2xx.
+   * @throws VorpalUnavailableError | VorpalTimeoutError | CallAbortedError
+   */
+  async askText(path: string, timeoutMs: number, signal?: AbortSignal): Promise<string | undefined> {
+    const deadline = new CallDeadline(timeoutMs, signal);
+    try {
+      const call: VorpalCall = { path, modelSetting: '', timeoutMs, signal };
+      const response = await this.send<string>(this.server.url(), call, 'text', deadline);
+      return isSuccess(response) ? response.data : undefined;
+    } finally {
+      deadline.dispose();
+    }
+  }
+
   private async probe(url: string, signal?: AbortSignal): Promise<void> {
     const call: VorpalCall = { path: '/health', modelSetting: '', timeoutMs: this.resilience.connectTimeoutMs, signal };
     const deadline = new CallDeadline(call.timeoutMs, signal);

@@ -1,3 +1,5 @@
+import type { Lane } from './sequence-pool.js';
+
 export interface Embedding {
   /** Unit length. */
   readonly vector: Float32Array;
@@ -20,10 +22,10 @@ export interface EmbeddingModel {
   /** @throws QueueFullError unless `count` more texts find a place in the queue */
   assertRoomFor(count: number): void;
   /**
-   * One text, or token ids taken verbatim.
+   * One text, or token ids taken verbatim. What is `interactive` goes before what waits as `background`.
    * @throws QueueFullError, EngineFailedError, or the signal's reason
    */
-  embed(input: string | readonly number[], signal: AbortSignal): Promise<Embedding>;
+  embed(input: string | readonly number[], lane: Lane, signal: AbortSignal): Promise<Embedding>;
 
   dispose(): Promise<void>;
 }

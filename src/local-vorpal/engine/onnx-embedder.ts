@@ -11,7 +11,7 @@ import type { Settings } from '../../config/index.js';
 import { EngineFailedError, EngineLoadError } from '../errors.js';
 import type { Embedding, EmbeddingModel } from './embedding-model.js';
 import { meanOfRows, normalise } from './pooling.js';
-import { SequencePool } from './sequence-pool.js';
+import { type Lane, SequencePool } from './sequence-pool.js';
 
 export interface OnnxEmbedderOptions {
   readonly id: string;
@@ -80,8 +80,8 @@ export class OnnxEmbedder implements EmbeddingModel {
     this.pool.assertRoomFor(count);
   }
 
-  async embed(input: string | readonly number[], signal: AbortSignal): Promise<Embedding> {
-    const lease = await this.pool.acquire({ lane: 'background', signal });
+  async embed(input: string | readonly number[], lane: Lane, signal: AbortSignal): Promise<Embedding> {
+    const lease = await this.pool.acquire({ lane, signal });
     try {
       const ids = typeof input === 'string' ? this.encode(input) : input.slice(0, WINDOW_TOKENS);
       return { vector: await this.run(ids), tokenCount: ids.length };

@@ -16,7 +16,9 @@ export function registerEmbeddings(app: FastifyInstance, context: ServerContext)
     const signal = context.endOf(reply);
 
     model.assertRoomFor(inputs.length);
-    const embeddings = await Promise.all(inputs.map((input) => model.embed(input, signal)));
+    // One text by itself is what a chat recalls with, within a fraction of a second; many at once are the worker's.
+    const lane = inputs.length === 1 ? 'interactive' : 'background';
+    const embeddings = await Promise.all(inputs.map((input) => model.embed(input, lane, signal)));
 
     const promptTokens = embeddings.reduce((sum, { tokenCount }) => sum + tokenCount, 0);
     const seconds = (performance.now() - startedAt) / 1000;

@@ -1,0 +1,78 @@
+import 'reflect-metadata';
+import { type INestApplicationContext, Module } from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import { ConfigModule, readSettings } from '../config/index.js';
+import { LifecycleModule } from '../infra/lifecycle/index.js';
+import type { RedisClient } from '../infra/redis/index.js';
+import { Storage, StorageModule } from '../infra/storage/index.js';
+import { createLogger, ProgressBar } from '../observability/index.js';
+import { newId } from '../shared/index.js';
+import { InputStream, type StreamEntry, StreamModule } from '../stream/index.js';
+
+const USERS = 100;
+const APPENDS_AT_ONCE = 200;
+
+@Module({})
+class StreamOnly {}
+
+/**
+ * Runs `work` with the stream that a brain with this environment reads. Afterwards what is in Redis under its
+ * `REDIS_KEY_PREFIX`, which therefore has to be given, is removed.
+ */
+export async function withStream<T>(
+  environment: NodeJS.ProcessEnv & { readonly REDIS_KEY_PREFIX: string },
+  work: (stream: InputStream) => Promise<T>,
+): Promise<T> {
+  const own = { ...process.env, ...environment, LOG_LEVEL: 'warn' };
+  const imports = [ConfigModule.forRoot(own), LifecycleModule, StorageModule, StreamModule];
+  const logger = createLogger(readSettings(own), 'bench');
+  const context: INestApplicationContext = await NestFactory.createApplicationContext(
+    { module: StreamOnly, imports },
+    { logger, abortOnError: false },
+  );
+  try {
+    return await work(context.get(InputStream));
+  } finally {
+    const { backend } = context.get(Storage);
+    if (backend.kind === 'redis') await removeKeys(backend.connections.commands, environment.REDIS_KEY_PREFIX);
+    await context.close();
+  }
+}
+
+async function removeKeys(commands: RedisClient, keyPrefix: string): Promise<void> {
+  let cursor = '0';
+  do {
+    const [next, keys] = await commands.scan(cursor, 'MATCH', `${keyPrefix}*`, 'COUNT', 1_000);
+    if (keys.length > 0) await commands.unlink(...keys);
+    cursor = next;
+  } while (cursor !== '0');
+}
+
+/** Appends `count` messages of a hundred users. */
+export async function fillBacklog(stream: InputStream, count: number): Promise<void> {
+  const bar = new ProgressBar('filling the backlog', count);
+  for (let from = 0; from < count; from += APPENDS_AT_ONCE) {
+    const portion = Array.from({ length: Math.min(APPENDS_AT_ONCE, count - from) }, (_, index) =>
+      entryOf(from + index),
+    );
+    await Promise.all(portion.map((entry) => stream.append(entry)));
+    bar.advance(portion.length);
+  }
+  bar.stop();
+}
+
+function entryOf(index: number): StreamEntry {
+  return {
+    id: newId(),
+    message: messageOf(index),
+    timestampMs: Date.now(),
+    userId: `user-${index % USERS}`,
+    sessionId: `session-${index % USERS}`,
+    role: 'user',
+    context: '',
+  };
+}
+
+export function messageOf(index: number): string {
+  return `Message ${index}: the train to Lisbon leaves at nine, and somebody has to feed the cat meanwhile.`;
+}

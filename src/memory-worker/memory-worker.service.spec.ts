@@ -1,0 +1,295 @@
+import { jest } from '@jest/globals';
+import { Logger } from '@nestjs/common';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import { readSettings, type Settings } from '../config/index.js';
+import { ShutdownDeadline } from '../infra/lifecycle/index.js';
+import { SqliteDatabase } from '../infra/sqlite/index.js';
+import { newId, sleep } from '../shared/index.js';
+import { SqliteInputStream } from '../stream/adapters/sqlite-input-stream.js';
+import type { DeliveredEntry, StreamEntry } from '../stream/index.js';
+import { VorpalOverloadedError, VorpalUnavailableError } from '../vorpal/index.js';
+import { type BatchFigures, BatchLimiter } from './batch-limiter.js';
+import type { Crowd, CrowdWatch } from './crowd-watch.js';
+import type { EntryProcessor } from './entry-processor.js';
+import { MemoryWorker } from './memory-worker.service.js';
+import { WorkerStatus } from './worker-status.js';
+
+const LIMIT_MS = 10_000;
+const never = new AbortController().signal;
+
+/** Takes a fixed time for a batch and acknowledges it; fails where it is told to. */
+class SlowProcessor {
+  latencyMs = 20;
+  inFlight = 0;
+  mostInFlight = 0;
+  readonly attempts: string[] = [];
+  readonly done: string[] = [];
+  failure: (inFlight: number, messages: readonly string[]) => Error | undefined = () => undefined;
+
+  constructor(private readonly stream: SqliteInputStream) {}
+
+  async process(batch: readonly DeliveredEntry[], signal: AbortSignal): Promise<BatchFigures> {
+    const messages = batch.map(({ entry }) => entry.message);
+    this.attempts.push(...messages);
+    this.inFlight += 1;
+    this.mostInFlight = Math.max(this.mostInFlight, this.inFlight);
+    const failure = this.failure(this.inFlight, messages);
+    try {
+      if (!(await sleep(this.latencyMs, signal))) throw Object.assign(new Error('stopped'), { name: 'AbortError' });
+      if (failure) throw failure;
+      await this.stream.acknowledge(batch);
+      this.done.push(...messages);
+      return { latencyMs: this.latencyMs, size: 100 };
+    } finally {
+      this.inFlight -= 1;
+    }
+  }
+}
+
+describe(MemoryWorker.name, () => {
+  const warnings = jest.spyOn(Logger.prototype, 'warn').mockImplementation(() => undefined);
+  const logs = jest.spyOn(Logger.prototype, 'log').mockImplementation(() => undefined);
+  let folder: string;
+  let database: SqliteDatabase;
+  let settings: Settings;
+  let stream: SqliteInputStream;
+  let processor: SlowProcessor;
+  let limiter: BatchLimiter;
+  let status: WorkerStatus;
+  let crowd: Crowd;
+  let sut: MemoryWorker;
+
+  beforeEach(async () => {
+    folder = mkdtempSync(join(tmpdir(), 'memory-worker-'));
+    database = await SqliteDatabase.open(join(folder, 'stream.sqlite'));
+    crowd = 'none';
+    make();
+    warnings.mockClear();
+    logs.mockClear();
+  });
+
+  afterEach(async () => {
+    await sut.onModuleDestroy();
+    await database.close();
+    rmSync(folder, { recursive: true, force: true });
+  });
+
+  function make(environment: NodeJS.ProcessEnv = {}): void {
+    settings = readSettings({
+      VORPAL_URL: 'http://127.0.0.1:9',
+      WORKER_BATCH_SIZE: '1',
+      WORKER_BACKOFF_MAX_MS: '100',
+      ...environment,
+    });
+    stream = new SqliteInputStream(database, settings.stream);
+    processor = new SlowProcessor(stream);
+    limiter = new BatchLimiter(settings.worker.maxBatches);
+    status = new WorkerStatus(settings);
+    const watch = { look: async () => crowd } as unknown as CrowdWatch;
+    const entries = processor as unknown as EntryProcessor;
+    sut = new MemoryWorker(stream, entries, limiter, watch, status, settings, new ShutdownDeadline(settings));
+  }
+
+  async function append(...messages: string[]): Promise<void> {
+    const entries = messages.map((message): StreamEntry => ({
+      id: newId(),
+      message,
+      timestampMs: Date.now(),
+      userId: 'ada',
+      sessionId: 's',
+      role: 'user',
+      context: '',
+    }));
+    await Promise.all(entries.map((entry) => stream.append(entry)));
+  }
+  const numbered = (count: number): string[] => Array.from({ length: count }, (_, index) => `message ${index}`);
+
+  async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
+    const deadline = performance.now() + LIMIT_MS;
+    while (!(await condition())) {
+      if (performance.now() > deadline) throw new Error('not reached in time');
+      await pause(5);
+    }
+  }
+
+  it('has several batches processed at once and every entry once', async () => {
+    await append(...numbered(200));
+    sut.onApplicationBootstrap();
+    await until(() => processor.done.length === 200);
+
+    expect(processor.mostInFlight).toBeGreaterThan(8);
+    expect(processor.mostInFlight).toBeLessThanOrEqual(settings.worker.maxBatches);
+    expect(processor.done.toSorted()).toEqual(numbered(200).toSorted());
+    expect(processor.attempts).toHaveLength(200);
+    await until(async () => (await stream.statistics()).pending === 0);
+  });
+
+  it('reads no more than it may have processed: what waits stays in the stream', async () => {
+    make({ WORKER_MAX_BATCHES: '3' });
+    processor.latencyMs = 60_000;
+    await append(...numbered(50));
+    sut.onApplicationBootstrap();
+    await until(() => processor.inFlight === 1);
+    await pause(50);
+
+    expect(await stream.statistics()).toMatchObject({ pending: 1, lag: 49 });
+  });
+
+  it('does one batch after another where the settings say so', async () => {
+    make({ WORKER_MAX_BATCHES: '1' });
+    processor.latencyMs = 1;
+    await append(...numbered(30));
+    sut.onApplicationBootstrap();
+    await until(() => processor.done.length === 30);
+
+    expect(processor.mostInFlight).toBe(1);
+    expect(processor.done).toEqual(numbered(30));
+  });
+
+  it('says once that there is an outage and once that it is over, and tries every batch again', async () => {
+    await append(...numbered(300));
+    sut.onApplicationBootstrap();
+    await until(() => processor.done.length > 100);
+    processor.failure = () => new VorpalUnavailableError('gone');
+    await until(() => status.state === 'waiting' && processor.inFlight <= 1);
+    const held = (await stream.statistics()).pending;
+    expect(held).toBeGreaterThan(4);
+    await pause(300);
+
+    expect(warnings.mock.calls.flat()).toEqual(['Waiting, nothing is lost: gone']);
+    expect(processor.inFlight).toBeLessThanOrEqual(1);
+    expect((await stream.statistics()).pending).toBe(held);
+
+    processor.failure = () => undefined;
+    await until(() => processor.done.length === 300);
+    expect(processor.done.toSorted()).toEqual(numbered(300).toSorted());
+    expect(logs.mock.calls.flat().filter((line) => line === 'Working again')).toHaveLength(1);
+    expect(status).toMatchObject({ state: 'running', waitingFor: undefined });
+    await until(async () => (await stream.statistics()).pending === 0);
+  });
+
+  it('interrupts a waiting read to try a batch again', async () => {
+    make({ WORKER_BLOCK_MS: '60000' });
+    const failures = [new VorpalUnavailableError('gone')];
+    processor.failure = () => failures.pop();
+    await append('only one');
+    sut.onApplicationBootstrap();
+
+    await until(() => processor.done.length === 1);
+    expect(processor.attempts).toEqual(['only one', 'only one']);
+  });
+
+  it('finds by itself how many a server takes that refuses the others, without calling that an outage', async () => {
+    processor.failure = (inFlight) => (inFlight > 6 ? new VorpalOverloadedError('full') : undefined);
+    await append(...numbered(300));
+    sut.onApplicationBootstrap();
+    await until(() => processor.done.length === 300);
+
+    expect(processor.done.toSorted()).toEqual(numbered(300).toSorted());
+    expect(limiter.limit).toBeLessThanOrEqual(7);
+    expect(warnings).not.toHaveBeenCalled();
+  });
+
+  it('waits where a single batch is refused', async () => {
+    processor.failure = () => new VorpalOverloadedError('full');
+    await append(...numbered(10));
+    sut.onApplicationBootstrap();
+    await until(() => status.state === 'waiting');
+    expect(status.waitingFor).toBe('full');
+
+    processor.failure = () => undefined;
+    await until(() => processor.done.length === 10);
+  });
+
+  it('reports a fault of its own and leaves the entry to the stream', async () => {
+    make({ STREAM_CLAIM_IDLE_MS: '300' });
+    const failures = [new TypeError('a fault')];
+    processor.failure = (_, [message]) => (message === 'bad' ? failures.pop() : undefined);
+    await append('bad', 'good');
+    sut.onApplicationBootstrap();
+
+    await until(() => processor.done.length === 2);
+    expect(processor.done).toEqual(['good', 'bad']);
+    expect(warnings.mock.calls.flat().join()).toContain('TypeError: a fault');
+  });
+
+  it('keeps hold of its batches through an outage longer than the claim idle time', async () => {
+    make({ STREAM_CLAIM_IDLE_MS: '300' });
+    processor.failure = () => new VorpalUnavailableError('gone');
+    await append(...numbered(3));
+    sut.onApplicationBootstrap();
+    await until(() => status.state === 'waiting');
+
+    const other = new SqliteInputStream(database, { consumer: 'other', claimIdleMs: 300 });
+    const taken = await other.read({ count: 10, blockMs: 1_000, signal: never });
+    // What the worker has not read yet is anybody's.
+    expect(taken.map(({ deliveries }) => deliveries).filter((deliveries) => deliveries > 1)).toEqual([]);
+    await other.acknowledge(taken);
+
+    processor.failure = () => undefined;
+    await until(() => processor.done.length + taken.length === 3);
+    expect(new Set(processor.attempts).size).toBe(processor.done.length);
+  });
+
+  it('does not begin twice what a claim gives it a second time', async () => {
+    make({ STREAM_CLAIM_IDLE_MS: '100' });
+    jest.spyOn(stream, 'renew').mockResolvedValue();
+    processor.latencyMs = 500;
+    await append(...numbered(2));
+    sut.onApplicationBootstrap();
+    await until(() => processor.done.length === 2);
+
+    expect(processor.attempts).toHaveLength(2);
+  });
+
+  it('has fewer batches in flight while people wait', async () => {
+    await append(...numbered(500));
+    sut.onApplicationBootstrap();
+    const busyUntil = (condition: () => boolean) =>
+      until(async () => {
+        if ((await stream.statistics()).lag < 200) await append(...numbered(200));
+        return condition();
+      });
+    await busyUntil(() => limiter.limit >= 16);
+
+    crowd = 'queue';
+    let highest = 0;
+    await busyUntil(() => {
+      highest = Math.max(highest, limiter.limit);
+      return limiter.limit < highest;
+    });
+  });
+
+  it('lets the batches in flight finish when it is stopped, and reads no more', async () => {
+    processor.latencyMs = 200;
+    await append(...numbered(50));
+    sut.onApplicationBootstrap();
+    await until(() => processor.inFlight > 2);
+    const begun = processor.attempts.length;
+
+    await sut.onModuleDestroy();
+
+    expect(processor.attempts).toHaveLength(begun);
+    expect(processor.done).toHaveLength(begun);
+    expect(status.state).toBe('stopped');
+  });
+
+  it('breaks off what does not finish in time, and leaves it unacknowledged', async () => {
+    make({ SHUTDOWN_GRACE_MS: '200' });
+    processor.latencyMs = 60_000;
+    await append(...numbered(5));
+    sut.onApplicationBootstrap();
+    await until(() => processor.inFlight === 1);
+    const startedAt = performance.now();
+
+    await sut.onModuleDestroy();
+
+    expect(performance.now() - startedAt).toBeLessThan(1_000);
+    expect(processor.done).toEqual([]);
+    expect((await stream.statistics()).pending).toBe(1);
+    expect(warnings).not.toHaveBeenCalled();
+  });
+});
