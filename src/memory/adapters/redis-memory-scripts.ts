@@ -67,10 +67,23 @@ const IS_WAITING = `
   end
 `;
 
-/** What has changed since the body was written stands beside it, so that no script has to read and write JSON. */
-const READ_MEMORY = `
-  local function read_memory(id)
-    return { id, redis.call('HGET', items, id), redis.call('HGET', repetitions, id), redis.call('HGET', last_seen, id) }
+/**
+ * What has changed since the body was written stands beside it, so that no script has to read and write JSON. All are read by
+ * three commands, not each by three: what a command costs a script is more than what it does here.
+ */
+const READ_MEMORIES = `
+  -- unpack finds room for a few thousand values.
+  local PORTION = 1000
+  local function read_memories(wanted)
+    local rows = {}
+    for first = 1, #wanted, PORTION do
+      local portion = { unpack(wanted, first, math.min(first + PORTION - 1, #wanted)) }
+      local bodies = redis.call('HMGET', items, unpack(portion))
+      local repeated = redis.call('HMGET', repetitions, unpack(portion))
+      local seen = redis.call('HMGET', last_seen, unpack(portion))
+      for i, id in ipairs(portion) do rows[#rows + 1] = { id, bodies[i], repeated[i], seen[i] } end
+    end
+    return rows
   end
 `;
 
@@ -92,10 +105,8 @@ export const PUT = new RedisScript(`
  * Returns id, body, repetitions and time last seen of each.
  */
 export const LIST = new RedisScript(`
-  ${NAMES} ${READ_MEMORY}
-  local page = redis.call('ZRANGE', ids, ARGV[1], '-', 'BYLEX', 'REV', 'LIMIT', 0, ARGV[2])
-  for i, id in ipairs(page) do page[i] = read_memory(id) end
-  return page
+  ${NAMES} ${READ_MEMORIES}
+  return read_memories(redis.call('ZRANGE', ids, ARGV[1], '-', 'BYLEX', 'REV', 'LIMIT', 0, ARGV[2]))
 `);
 
 /**
@@ -103,7 +114,7 @@ export const LIST = new RedisScript(`
  * Returns tier, similarity, id, body, repetitions and time last seen of each.
  */
 export const SEARCH = new RedisScript(`
-  ${NAMES} ${IS_WAITING} ${READ_MEMORY}
+  ${NAMES} ${IS_WAITING} ${READ_MEMORIES}
   local limit, least, now = tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[5]
   local found = {}
   local function look_in(set, tier, count)
@@ -124,10 +135,15 @@ export const SEARCH = new RedisScript(`
     if a.similarity ~= b.similarity then return a.similarity > b.similarity end
     return a.id > b.id
   end)
+  for i = limit + 1, #found do found[i] = nil end
+  local kept_ids, kept = {}, {}
+  for _, one in ipairs(found) do
+    if one.tier == 'memory' then kept_ids[#kept_ids + 1] = one.id end
+  end
+  for _, row in ipairs(read_memories(kept_ids)) do kept[row[1]] = row end
   local rows = {}
-  for i = 1, math.min(limit, #found) do
-    local one = found[i]
-    local row = one.tier == 'memory' and read_memory(one.id)
+  for _, one in ipairs(found) do
+    local row = one.tier == 'memory' and kept[one.id]
       or { one.id, redis.call('HGET', shadow_items, one.id), false, false }
     if row[2] then rows[#rows + 1] = { one.tier, string.format('%.17g', one.similarity), unpack(row) } end
   end

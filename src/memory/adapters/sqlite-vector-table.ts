@@ -21,7 +21,7 @@ export interface SimilarRow {
 
 interface VectorStatements {
   /** seq, owner, vector */
-  readonly put: SqliteStatement;
+  readonly add: SqliteStatement;
   /** seq */
   readonly remove: SqliteStatement;
   /** vector, owner, count */
@@ -66,9 +66,15 @@ export class SqliteVectorTable {
     database.prepare(`DROP TABLE ${tableName(generation)}`).run();
   }
 
+  /** Of a memory that may have a vector in this space. */
   put(seq: number, userId: string, tier: MemoryTier, vector: Float32Array): void {
     this.remove(seq);
-    this.statements.put.run(BigInt(seq), ownerOf(userId, tier), bytesOf(vector));
+    this.add(seq, userId, tier, vector);
+  }
+
+  /** Of a memory that has none yet: looking for one takes a tenth of an insertion, the sync aside. */
+  add(seq: number, userId: string, tier: MemoryTier, vector: Float32Array): void {
+    this.statements.add.run(BigInt(seq), ownerOf(userId, tier), bytesOf(vector));
   }
 
   remove(seq: number): void {
@@ -95,7 +101,7 @@ const bytesOf = ({ buffer, byteOffset, byteLength }: Float32Array): Uint8Array =
 function prepareStatements(database: SqliteDatabase, table: string): VectorStatements {
   const search = `SELECT rowid, distance FROM ${table} WHERE embedding MATCH ? AND owner = ? AND k = ?`;
   return {
-    put: database.prepare(`INSERT INTO ${table} (rowid, owner, embedding) VALUES (?, ?, ?)`),
+    add: database.prepare(`INSERT INTO ${table} (rowid, owner, embedding) VALUES (?, ?, ?)`),
     remove: database.prepare(`DELETE FROM ${table} WHERE rowid = ?`),
     search: database.prepare(`${search} ORDER BY distance`),
     searchShadow: database.prepare(`
