@@ -60,7 +60,6 @@ export const MIGRATIONS: readonly string[] = [
     last_seen_at_ms INTEGER NOT NULL,
     UNIQUE (user_id, id)
   );
-  CREATE INDEX memories_kept ON memories (user_id, id) WHERE expires_at_ms IS NULL;
   CREATE INDEX memories_shadow ON memories (user_id, expires_at_ms, id) WHERE expires_at_ms IS NOT NULL;
   CREATE INDEX memories_expiring ON memories (expires_at_ms) WHERE expires_at_ms IS NOT NULL;
   CREATE INDEX memories_by_generation ON memories (generation, expires_at_ms);
