@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { type TextEmbeddings, VorpalClient, VorpalContextLengthError, VorpalRequestError } from '../vorpal/index.js';
 import type { EmbeddingSpace } from './memory.js';
+import { isSameSpace } from './memory-limits.js';
 import { MemoryStore, type StoreSpaces } from './memory-store.port.js';
 import {
   EmbeddingModelChangedError,
@@ -110,10 +111,6 @@ export class Embedder {
     this.known = { spaces, until: performance.now() + SPACES_VALID_MS };
     return spaces;
   }
-}
-
-export function isSameSpace(a: EmbeddingSpace, b: EmbeddingSpace): boolean {
-  return a.model === b.model && a.dimensions === b.dimensions;
 }
 
 function toUnitVector(vector: Float32Array): Float32Array {

@@ -45,3 +45,7 @@ export function assertComparable(vector: Float32Array): void {
 export function clampSimilarity(similarity: number): number {
   return Math.min(1, Math.max(-1, similarity));
 }
+
+export function isSameSpace(a: EmbeddingSpace, b: EmbeddingSpace): boolean {
+  return a.model === b.model && a.dimensions === b.dimensions;
+}

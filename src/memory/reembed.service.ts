@@ -1,7 +1,8 @@
 import { Injectable } from '@nestjs/common';
 import { sleep } from '../shared/index.js';
-import { Embedder, isSameSpace, SPACES_VALID_MS } from './embedder.js';
+import { Embedder, SPACES_VALID_MS } from './embedder.js';
 import type { EmbeddingSpace } from './memory.js';
+import { isSameSpace } from './memory-limits.js';
 import { MemoryStore } from './memory-store.port.js';
 import { EmbeddingModelChangedError, ReembeddingError } from './memory.errors.js';
 

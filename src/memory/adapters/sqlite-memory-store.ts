@@ -1,7 +1,7 @@
 import { type SqliteDatabase, sqliteFailuresAs } from '../../infra/sqlite/index.js';
 import type { Decision, EmbeddingSpace, FoundMemory, Memory, MemoryTier } from '../memory.js';
 import { MemoryStoreUnavailableError, ReembeddingError } from '../memory.errors.js';
-import { assertComparable, assertVectors, type MemoryLimits } from '../memory-limits.js';
+import { assertComparable, assertVectors, isSameSpace, type MemoryLimits } from '../memory-limits.js';
 import {
   type Effect,
   type EmbeddedMemory,
@@ -175,7 +175,7 @@ export class SqliteMemoryStore extends MemoryStore {
   async beginReembedding(space: EmbeddingSpace): Promise<void> {
     await this.write(() => {
       const { current, next } = this.embeddingSpaces.read();
-      if (next && isSame(next.space, space)) return;
+      if (next && isSameSpace(next.space, space)) return;
       if (next) {
         if (current) this.statements.resetGeneration.run(current.number, next.number);
         this.embeddingSpaces.drop(next);
@@ -400,8 +400,6 @@ function locatedOf(row: Record<string, unknown> | undefined): Located | undefine
 }
 
 const tierOf = (expiresAtMs: unknown): MemoryTier => (expiresAtMs === null ? 'memory' : 'shadow');
-
-const isSame = (a: EmbeddingSpace, b: EmbeddingSpace): boolean => a.model === b.model && a.dimensions === b.dimensions;
 
 function memoryOf(row: MemoryRow): Memory {
   return {
