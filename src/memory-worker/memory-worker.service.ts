@@ -65,7 +65,8 @@ export class MemoryWorker implements OnApplicationBootstrap, OnModuleDestroy {
 
   onApplicationBootstrap(): void {
     if (!this.settings.worker.enabled) {
-      this.brainLogger.log('Memory worker is off (ASYNC_MEMORY=false)');
+      const why = this.settings.server.role === 'api' ? 'BRAIN_ROLE=api' : 'ASYNC_MEMORY=false';
+      this.brainLogger.log(`Memory worker is off (${why})`);
       return;
     }
     this.status.state = 'running';

@@ -40,6 +40,7 @@ describe.each(['sqlite', 'redis'] as const)('roles in processes of their own, on
       expect(status).toBe(200);
       await worker.workerUntil(({ processed }) => processed === 1, LIMIT_MS);
       expect(await api.worker()).toMatchObject({ state: 'off', processed: 0, captured: 1 });
+      await api.program.waitForLog(/^Memory worker is off \(BRAIN_ROLE=api\)$/);
       const decisions = await until(
         () => api.get<{ decisions: unknown[] }>('/decisions?user_id=ada'),
         ({ body }) => body.decisions.length === 1,
