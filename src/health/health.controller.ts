@@ -43,7 +43,7 @@ export class HealthController {
   @Get('ready')
   @HealthCheck()
   ready(): Promise<HealthCheckResult> {
-    return this.health.check([() => this.server(), () => this.stream.check(), () => this.vorpal.check()]);
+    return this.health.check([() => this.server(), () => this.stream.checkCapture(), () => this.vorpal.check()]);
   }
 
   /** Whether the start is over. The model is not waited for: `ready` says when it is loaded. */

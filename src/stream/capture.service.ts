@@ -60,6 +60,11 @@ export class CaptureService {
     return this.spool.waiting;
   }
 
+  /** Whether a message would be kept while the stream is away. */
+  get spoolHasRoom(): boolean {
+    return this.spool.hasRoom;
+  }
+
   /** Entries that were lost: the spool had no room, or they failed for their own sake. Each is in the log. */
   get failed(): number {
     return this.failedCount;

@@ -1,7 +1,8 @@
 import { Injectable } from '@nestjs/common';
-import { HealthIndicatorService } from '@nestjs/terminus';
+import { type HealthIndicatorResult, HealthIndicatorService } from '@nestjs/terminus';
 import { Settings } from '../config/index.js';
 import { describeError } from '../shared/index.js';
+import { CaptureService } from './capture.service.js';
 import { InputStream } from './input-stream.port.js';
 
 // A probe must be answered before its own time-out; Kubernetes gives one second unless told otherwise.
@@ -12,6 +13,7 @@ export class StreamHealth {
   constructor(
     private readonly indicators: HealthIndicatorService,
     private readonly stream: InputStream,
+    private readonly capture: CaptureService,
     private readonly settings: Settings,
   ) {}
 
@@ -25,6 +27,19 @@ export class StreamHealth {
         return { kind: this.kind, lag, pending, dead_letters: deadLetters };
       })
       .withTimeout(CHECK_TIMEOUT_MS);
+  }
+
+  /**
+   * Whether a message would be kept: degraded, not down, while the stream is away and the spool takes messages. Every
+   * brain would be unready with its Redis otherwise, and chats would have nobody to answer them.
+   */
+  async checkCapture(): Promise<HealthIndicatorResult<'stream'>> {
+    const result = await this.check();
+    const { stream } = result;
+    if (stream.status === 'up' || !this.capture.spoolHasRoom) return result;
+    return this.indicators
+      .check('stream')
+      .degraded({ kind: this.kind, reason: String(stream.message), spooled: this.capture.spooled });
   }
 
   private get kind(): 'redis' | 'sqlite' {

@@ -74,13 +74,14 @@ describe('while Redis is away', () => {
     await redis.stop();
   });
 
-  async function startBrain(): Promise<TestBrain> {
+  async function startBrain(environment: NodeJS.ProcessEnv = {}): Promise<TestBrain> {
     const brain = await TestBrain.start({
       VORPAL_URL: vorpal.url,
       EMBEDDINGS_URL: vorpal.url,
       REDIS_URL: redis.url,
       STREAM_KEY: `${redis.keyPrefix}outage`,
       WORKER_BACKOFF_MAX_MS: '500',
+      ...environment,
     });
     started.push(brain);
     return brain;
@@ -99,7 +100,7 @@ describe('while Redis is away', () => {
   const takeRedisAway = async (brain: TestBrain): Promise<void> => {
     await redis.kill();
     await until(
-      () => brain.get('/health/ready'),
+      () => brain.get('/health'),
       ({ status }) => status === 503,
       10_000,
     );
@@ -132,6 +133,10 @@ describe('while Redis is away', () => {
     await takeRedisAway(sut);
     for (const session of ['first', 'second', 'third']) await say(sut, session);
     expect((await sut.get('/health/live')).status).toBe(200);
+    expect(await sut.get('/health/ready')).toMatchObject({
+      status: 200,
+      body: { status: 'degraded', details: { stream: { status: 'degraded', spooled: 3 } } },
+    });
     expect(await sut.get('/health')).toMatchObject({ body: { error: { stream: { status: 'down' } } } });
     expect(await sut.worker()).toMatchObject({ captured: 1, spooled: 3, capture_failures: 0 });
     await sut.program.waitForLog(/^Messages go to the spool/);
@@ -144,6 +149,18 @@ describe('while Redis is away', () => {
     expect(await sut.worker()).toMatchObject({ processed: 5, captured: 5, spooled: 0, capture_failures: 0 });
     await sut.program.waitForLog(/^The stream takes messages again/);
     expect(await spooledOnDisk(sut)).toBe(0);
+  }, 180_000);
+
+  it('is not ready where messages could not be kept meanwhile', async () => {
+    const sut = await startBrain({ STREAM_SPOOL_MAX_BYTES: '0' });
+    await sut.ready();
+
+    await takeRedisAway(sut);
+
+    expect(await sut.get('/health/ready')).toMatchObject({
+      status: 503,
+      body: { error: { stream: { status: 'down' } } },
+    });
   }, 180_000);
 
   it('loses nothing and repeats nothing when the brain is killed and started again meanwhile', async () => {

@@ -211,6 +211,7 @@ describe(CaptureSpool.name, () => {
       sent += entries.length;
     }
     await sut.peek();
+    expect(sut.hasRoom).toBe(true);
     expect(sut.add(entryOf('fits now', message))).toBeUndefined();
     expect((await takeAll(sut)).at(-1)).toBe('fits now');
   });
@@ -220,6 +221,7 @@ describe(CaptureSpool.name, () => {
 
     expect(sut.add(entryOf('a'))).toContain('full');
     expect(sut.waiting).toBe(0);
+    expect(sut.hasRoom).toBe(false);
   });
 
   it('loses and reorders nothing when a sync fails', async () => {

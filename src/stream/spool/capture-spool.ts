@@ -18,6 +18,8 @@ const MAX_WRITE_BYTES = 1_024 * 1_024;
 // What is read at a time, so that memory stays flat however full the spool is.
 const PORTION_BYTES = 256 * 1_024;
 const PORTION_ENTRIES = 64;
+// What a message with two turns of context takes; the longest that is allowed would call a spool full that takes thousands.
+const USUAL_LINE_BYTES = 4_096;
 const WRITE_BACKOFF = { initialMs: 200, maxMs: 5_000 };
 // Full jitter may give zero; the floor keeps a full disk from being asked without pause.
 const WRITE_FLOOR_MS = 100;
@@ -81,6 +83,11 @@ export class CaptureSpool {
     return this.segments.reduce((sum, { left }) => sum + left, this.unwritten.length);
   }
 
+  /** Whether it would take an entry of usual length now. */
+  get hasRoom(): boolean {
+    return this.refusalOf(USUAL_LINE_BYTES) === undefined;
+  }
+
   /** Finds what a former process left. Never fails: without a disk the spool is one in memory. */
   async open(): Promise<void> {
     const { folder } = this.options;
@@ -101,13 +108,9 @@ export class CaptureSpool {
 
   /** Takes `entry`, or says why not. */
   add(entry: StreamEntry): string | undefined {
-    if (this.closing.signal.aborted) return 'the program is stopping';
     const line = encodeLine(entry);
-    const { maxBytes } = this.options;
-    if (this.bytes + line.length > maxBytes) return `the spool is full (STREAM_SPOOL_MAX_BYTES is ${maxBytes})`;
-    if (this.unwrittenBytes + line.length > MAX_UNWRITTEN_BYTES) {
-      return 'the disk of the spool cannot be written, or too slowly, and there is no more room in memory';
-    }
+    const refusal = this.refusalOf(line.length);
+    if (refusal !== undefined) return refusal;
     this.unwritten.push(line);
     this.unwrittenBytes += line.length;
     this.startWriting();
@@ -160,6 +163,16 @@ export class CaptureSpool {
       this.logger.error(`The spool was not closed in order: ${describeError(error)}`);
     }
     return this.unwritten.length;
+  }
+
+  private refusalOf(lineBytes: number): string | undefined {
+    if (this.closing.signal.aborted) return 'the program is stopping';
+    const { maxBytes } = this.options;
+    if (this.bytes + lineBytes > maxBytes) return `the spool is full (STREAM_SPOOL_MAX_BYTES is ${maxBytes})`;
+    if (this.unwrittenBytes + lineBytes > MAX_UNWRITTEN_BYTES) {
+      return 'the disk of the spool cannot be written, or too slowly, and there is no more room in memory';
+    }
+    return undefined;
   }
 
   private get bytes(): number {
