@@ -1,6 +1,8 @@
 import envPaths from 'env-paths';
 import { availableParallelism, hostname } from 'node:os';
 import { z } from 'zod';
+import { hasHashTag } from '../shared/index.js';
+import { readRedisAddress, REDIS_TOPOLOGIES } from './redis-address.js';
 
 const paths = envPaths('archive-brain', { suffix: '' });
 
@@ -38,12 +40,12 @@ const port = (fallback: number) => integer(fallback, 0, 65_535);
 const milliseconds = (fallback: number, min = 1) => integer(fallback, min, 86_400_000);
 const httpUrl = z.url({ protocol: /^https?$/, error: 'must be an http:// or https:// address' });
 const text = z.string().min(1);
+const redisUrl = text.meta({ format: 'uri' }).superRefine((url, context) => {
+  const address = readRedisAddress(url);
+  if ('problem' in address) context.addIssue({ code: 'custom', message: address.problem });
+});
 
-/**
- * Every environment variable the two programs read, with its default and meaning. `docs/configuration.md` is generated
- * from it. An empty value counts as not set, because compose files pass `NAME=` for variables nobody gave.
- */
-export const environmentSchema = z.object({
+const variables = z.object({
   HOST: documented(text.default('127.0.0.1'), {
     section: 'Server',
     description: 'Address to listen on. `0.0.0.0` inside a container.',
@@ -110,14 +112,32 @@ export const environmentSchema = z.object({
       'Longest context captured with a message; it is cut at its start. Its tokens are paid with every score.',
   }),
 
-  REDIS_URL: documented(z.url({ protocol: /^rediss?$/, error: 'must be a redis:// or rediss:// address' }).optional(), {
+  REDIS_URL: documented(redisUrl.optional(), {
     section: 'Stream',
     description:
-      'Redis (8 or later) that carries stream, sessions and memories. Not set: an SQLite file in `BRAIN_DATA_DIR`.',
+      'Redis (8 or later) that carries stream, sessions and memories: `redis[s]://[user[:password]@]host[:port][,host[:port]…][/database]`, with percent-encoding in user and password; `rediss` is TLS. Not set: an SQLite file in `BRAIN_DATA_DIR`.',
+  }),
+  REDIS_TOPOLOGY: documented(z.enum(REDIS_TOPOLOGIES, 'must be single, sentinel or cluster').default('single'), {
+    section: 'Stream',
+    description:
+      'What the hosts of `REDIS_URL` are. `single`: the one server. `sentinel`: Sentinels (port 26379 unless told otherwise) that know the server; user, password and database are the server’s. `cluster`: some nodes of a Redis Cluster, which name the others.',
+  }),
+  REDIS_SENTINEL_MASTER: documented(text.default('mymaster'), {
+    section: 'Stream',
+    description: 'Name under which the Sentinels know the server (`REDIS_TOPOLOGY=sentinel`).',
+  }),
+  REDIS_SENTINEL_USERNAME: documented(text.optional(), {
+    section: 'Stream',
+    description: 'User for the Sentinels themselves, where they ask for one.',
+  }),
+  REDIS_SENTINEL_PASSWORD: documented(text.optional(), {
+    section: 'Stream',
+    description: 'Password for the Sentinels themselves, where they ask for one.',
   }),
   STREAM_KEY: documented(text.default('session:input_stream'), {
     section: 'Stream',
-    description: 'Key of the stream in Redis. Dead letters go to the same key with `:dead` appended.',
+    description:
+      'Key of the stream in Redis. Dead letters go to the same key with `:dead` appended; on a cluster to `{STREAM_KEY}:dead`, which is on the stream’s slot.',
   }),
   REDIS_KEY_PREFIX: documented(z.string().default(''), {
     section: 'Stream',
@@ -422,6 +442,60 @@ export const environmentSchema = z.object({
     defaultText: '`json` in production, else `text`',
   }),
 });
+
+type Variables = z.output<typeof variables>;
+
+/** What two variables say together. Each is `true` where there is nothing wrong. */
+const RULES: readonly {
+  readonly variable: keyof Variables;
+  readonly problem: string;
+  readonly holds: (values: Variables) => boolean;
+}[] = [
+  {
+    variable: 'REDIS_TOPOLOGY',
+    problem: 'needs REDIS_URL',
+    holds: ({ REDIS_TOPOLOGY, REDIS_URL }) => REDIS_TOPOLOGY === 'single' || REDIS_URL !== undefined,
+  },
+  {
+    variable: 'REDIS_URL',
+    problem:
+      'names several hosts; set REDIS_TOPOLOGY=cluster if they are nodes of a Redis Cluster, or REDIS_TOPOLOGY=sentinel if they are Sentinels',
+    holds: ({ REDIS_TOPOLOGY, REDIS_URL }) =>
+      REDIS_TOPOLOGY !== 'single' || (addressOf(REDIS_URL)?.hosts.length ?? 1) === 1,
+  },
+  {
+    variable: 'REDIS_URL',
+    problem: 'names a database, and a Redis Cluster has none but 0',
+    holds: ({ REDIS_TOPOLOGY, REDIS_URL }) =>
+      REDIS_TOPOLOGY !== 'cluster' || (addressOf(REDIS_URL)?.database ?? 0) === 0,
+  },
+  {
+    variable: 'STREAM_KEY',
+    problem:
+      'has a } and no hash tag, so that no other key can be put on its slot of the cluster; leave it out, or use a hash tag, as in {brain}:stream',
+    holds: ({ REDIS_TOPOLOGY, STREAM_KEY }) =>
+      REDIS_TOPOLOGY !== 'cluster' || hasHashTag(STREAM_KEY) || !STREAM_KEY.includes('}'),
+  },
+  {
+    variable: 'REDIS_KEY_PREFIX',
+    problem: 'has braces, by which a cluster would place the memories of all users together, or those of one apart',
+    holds: ({ REDIS_TOPOLOGY, REDIS_KEY_PREFIX }) => REDIS_TOPOLOGY !== 'cluster' || !/[{}]/.test(REDIS_KEY_PREFIX),
+  },
+];
+
+function addressOf(url: string | undefined) {
+  const address = readRedisAddress(url ?? '');
+  return 'problem' in address ? undefined : address;
+}
+
+/**
+ * Every environment variable the two programs read, with its default and meaning. `docs/configuration.md` is generated
+ * from it. An empty value counts as not set, because compose files pass `NAME=` for variables nobody gave.
+ */
+export const environmentSchema = RULES.reduce(
+  (schema, { variable, problem, holds }) => schema.refine(holds, { path: [variable], error: problem }),
+  variables,
+);
 
 export type Environment = z.output<typeof environmentSchema>;
 

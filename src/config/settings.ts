@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { BrainError } from '../shared/index.js';
 import { defaultConsumer, type Environment, environmentSchema } from './environment.schema.js';
+import { readRedisAddress } from './redis-address.js';
 
 /** The environment does not describe a program that can start. The message lists everything that is wrong. */
 export class SettingsError extends BrainError {
@@ -19,6 +20,26 @@ const DEFAULT_SCORING_CONCURRENCY = { embedded: 2, remote: 96 };
 const vorpalOf = (env: Environment) => (env.VORPAL_URL === undefined ? 'embedded' : 'remote');
 const scoringConcurrencyOf = (env: Environment): number =>
   env.SCORING_CONCURRENCY ?? DEFAULT_SCORING_CONCURRENCY[vorpalOf(env)];
+
+// What a Redis and a Sentinel listen on.
+const REDIS_PORT = 6_379;
+const SENTINEL_PORT = 26_379;
+
+function redisOf(env: Environment) {
+  const address = readRedisAddress(env.REDIS_URL ?? '');
+  if ('problem' in address) return undefined;
+  const defaultPort = env.REDIS_TOPOLOGY === 'sentinel' ? SENTINEL_PORT : REDIS_PORT;
+  return {
+    ...address,
+    topology: env.REDIS_TOPOLOGY,
+    hosts: address.hosts.map(({ host, port }) => ({ host, port: port ?? defaultPort })),
+    sentinel: {
+      masterName: env.REDIS_SENTINEL_MASTER,
+      username: env.REDIS_SENTINEL_USERNAME,
+      password: env.REDIS_SENTINEL_PASSWORD,
+    },
+  };
+}
 
 const nest = (env: Environment) => ({
   server: {
@@ -68,11 +89,12 @@ const nest = (env: Environment) => ({
     surpriseWeight: env.RECALL_SURPRISE_WEIGHT,
     recencyHalfLifeMs: env.RECALL_RECENCY_HALF_LIFE_MS,
   },
+  /** `undefined`: everything is in a file. */
+  redis: redisOf(env),
   stream: {
     redisUrl: env.REDIS_URL,
     keyPrefix: env.REDIS_KEY_PREFIX,
     key: env.STREAM_KEY,
-    deadLetterKey: `${env.STREAM_KEY}:dead`,
     group: env.STREAM_GROUP,
     consumer: env.STREAM_CONSUMER ?? defaultConsumer(env.PORT),
     claimIdleMs: env.STREAM_CLAIM_IDLE_MS,
@@ -143,6 +165,7 @@ export class Settings {
   readonly sessions: SettingsShape['sessions'];
   readonly memory: SettingsShape['memory'];
   readonly recall: SettingsShape['recall'];
+  readonly redis: SettingsShape['redis'];
   readonly stream: SettingsShape['stream'];
   readonly worker: SettingsShape['worker'];
   readonly vorpal: SettingsShape['vorpal'];
@@ -157,6 +180,7 @@ export class Settings {
     this.sessions = nested.sessions;
     this.memory = nested.memory;
     this.recall = nested.recall;
+    this.redis = nested.redis;
     this.stream = nested.stream;
     this.worker = nested.worker;
     this.vorpal = nested.vorpal;
@@ -166,6 +190,8 @@ export class Settings {
     deepFreeze(this);
   }
 }
+
+export type RedisSettings = NonNullable<Settings['redis']>;
 
 function deepFreeze(value: unknown): void {
   if (typeof value !== 'object' || value === null || Object.isFrozen(value)) return;

@@ -3,7 +3,7 @@ import { type INestApplicationContext, Module } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { ConfigModule, readSettings } from '../config/index.js';
 import { LifecycleModule } from '../infra/lifecycle/index.js';
-import type { RedisClient } from '../infra/redis/index.js';
+import { type RedisClient, removeKeys } from '../infra/redis/index.js';
 import { Storage, StorageModule } from '../infra/storage/index.js';
 import { createLogger, ProgressBar } from '../observability/index.js';
 import { newId } from '../shared/index.js';
@@ -16,12 +16,12 @@ const APPENDS_AT_ONCE = 200;
 class StreamOnly {}
 
 /**
- * Runs `work` with the stream that a brain with this environment reads. Afterwards what is in Redis under its
- * `REDIS_KEY_PREFIX`, which therefore has to be given, is removed.
+ * Runs `work` with the stream that a brain with this environment reads, and the Redis it is in, if any. Afterwards what is
+ * in Redis under its `REDIS_KEY_PREFIX`, which therefore has to be given, is removed.
  */
 export async function withStream<T>(
   environment: NodeJS.ProcessEnv & { readonly REDIS_KEY_PREFIX: string },
-  work: (stream: InputStream) => Promise<T>,
+  work: (stream: InputStream, redis: RedisClient | undefined) => Promise<T>,
 ): Promise<T> {
   const own = { ...process.env, ...environment, LOG_LEVEL: 'warn' };
   const imports = [ConfigModule.forRoot(own), LifecycleModule, StorageModule, StreamModule];
@@ -30,22 +30,14 @@ export async function withStream<T>(
     { module: StreamOnly, imports },
     { logger, abortOnError: false },
   );
+  const { backend } = context.get(Storage);
+  const connections = backend.kind === 'redis' ? backend.connections : undefined;
   try {
-    return await work(context.get(InputStream));
+    return await work(context.get(InputStream), connections?.commands);
   } finally {
-    const { backend } = context.get(Storage);
-    if (backend.kind === 'redis') await removeKeys(backend.connections.commands, environment.REDIS_KEY_PREFIX);
+    if (connections) await removeKeys(connections, environment.REDIS_KEY_PREFIX);
     await context.close();
   }
-}
-
-async function removeKeys(commands: RedisClient, keyPrefix: string): Promise<void> {
-  let cursor = '0';
-  do {
-    const [next, keys] = await commands.scan(cursor, 'MATCH', `${keyPrefix}*`, 'COUNT', 1_000);
-    if (keys.length > 0) await commands.unlink(...keys);
-    cursor = next;
-  } while (cursor !== '0');
 }
 
 /** Appends `count` messages of a hundred users. */
@@ -61,12 +53,17 @@ export async function fillBacklog(stream: InputStream, count: number): Promise<v
   bar.stop();
 }
 
+/** Whose messages they are. */
+export const userIds = (): string[] => Array.from({ length: USERS }, (_, index) => userIdOf(index));
+
+const userIdOf = (index: number): string => `user-${index % USERS}`;
+
 function entryOf(index: number): StreamEntry {
   return {
     id: newId(),
     message: messageOf(index),
     timestampMs: Date.now(),
-    userId: `user-${index % USERS}`,
+    userId: userIdOf(index),
     sessionId: `session-${index % USERS}`,
     role: 'user',
     context: '',

@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { ConfigModule, readSettings } from '../config/index.js';
 import { LifecycleModule } from '../infra/lifecycle/index.js';
-import { memoryKeys, type RedisClient } from '../infra/redis/index.js';
+import { memoryKeys, removeKeys } from '../infra/redis/index.js';
 import { SqliteDatabase } from '../infra/sqlite/index.js';
 import { Storage, StorageModule } from '../infra/storage/index.js';
 import { type Memory, MemoryModule, MemoryStore } from '../memory/index.js';
@@ -36,7 +36,6 @@ const INSERTS_BEFORE = 20;
 const SEARCH_WARM_UP_MS = 2_000;
 // Few enough that the bar moves, and no command is waited for too long.
 const LOAD_PORTION = 256;
-const DELETE_PORTION = 1_000;
 const USER = 'bench';
 // Nothing is embedded here; without an address the brain's modules would start a local Vorpal.
 const NOWHERE = 'http://127.0.0.1:9';
@@ -167,7 +166,8 @@ async function onRedis<T>(work: (arena: Arena) => Promise<T>): Promise<T> {
   const keyPrefix = `bench-memory-${newId()}:`;
   return withStore({ REDIS_KEY_PREFIX: keyPrefix }, async (ours, { backend }) => {
     if (backend.kind !== 'redis') throw new Error('The store is not on Redis.');
-    const { commands } = backend.connections;
+    const { connections } = backend;
+    const { commands } = connections;
     const keys = memoryKeys(keyPrefix);
     try {
       const generation = Number(await commands.hget(keys.spaces, 'generation'));
@@ -178,7 +178,7 @@ async function onRedis<T>(work: (arena: Arena) => Promise<T>): Promise<T> {
         withMemories: new BareRedisWithMemories(commands, user, generation),
       });
     } finally {
-      await deleteKeys(commands, keyPrefix);
+      await removeKeys(connections, keyPrefix);
     }
   });
 }
@@ -219,15 +219,6 @@ async function withStore<T>(
   } finally {
     await app.close();
   }
-}
-
-async function deleteKeys(commands: RedisClient, prefix: string): Promise<void> {
-  let cursor = '0';
-  do {
-    const [next, keys] = await commands.scan(cursor, 'MATCH', `${prefix}*`, 'COUNT', DELETE_PORTION);
-    if (keys.length > 0) await commands.unlink(...keys);
-    cursor = next;
-  } while (cursor !== '0');
 }
 
 async function measure(adapter: Result['adapter'], arena: Arena, data: Data): Promise<Result[]> {

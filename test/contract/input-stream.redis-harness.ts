@@ -1,37 +1,39 @@
-import { Redis } from 'ioredis';
 import { once } from 'node:events';
-import { RedisConnections } from '../../src/infra/redis/index.js';
+import { type RedisClient, RedisConnections, type StreamKeys, streamKeys } from '../../src/infra/redis/index.js';
 import { newId } from '../../src/shared/index.js';
 import { RedisInputStream } from '../../src/stream/adapters/redis-input-stream.js';
-import type { RedisServer } from '../support/redis-server.js';
+import { beginOutageOf, connectOutside, type RedisUnderTest, settingsOf } from '../support/redis-settings.js';
 import type { InputStreamHarness } from './input-stream.contract.js';
 
 export interface RedisHarness extends InputStreamHarness {
   readonly url: string;
   readonly key: string;
+  /** The keys beside it. */
+  readonly keys: StreamKeys;
   /** A connection of the test's own. */
-  readonly outside: Redis;
+  readonly outside: RedisClient;
   /** A consumer that takes others for gone after `goneAfterMs`. */
   openTidy(consumer: string, goneAfterMs: number): Promise<RedisInputStream>;
 }
 
 /** Each consumer has connections of its own to a stream of its own on `server`. */
-export async function makeRedisHarness(server: RedisServer): Promise<RedisHarness> {
+export async function makeRedisHarness(server: RedisUnderTest): Promise<RedisHarness> {
   const key = `${server.keyPrefix}${newId()}`;
-  const deadLetterKey = `${key}:dead`;
-  const outside = new Redis(server.url, { protocol: 2 });
+  const settings = settingsOf(server);
+  const keys = streamKeys({ key }, settings.topology);
+  const outside = connectOutside(server);
   const opened: RedisConnections[] = [];
   const open = async (consumer: string, claimIdleMs: number, goneAfterMs?: number): Promise<RedisInputStream> => {
-    const connections = new RedisConnections(server.url);
+    const connections = new RedisConnections(settings);
     await connections.open();
     opened.push(connections);
-    const settings = { key, deadLetterKey, group: 'workers', consumer, claimIdleMs };
-    return new RedisInputStream(connections, settings, goneAfterMs);
+    return new RedisInputStream(connections, { key, group: 'workers', consumer, claimIdleMs }, goneAfterMs);
   };
 
   return {
     url: server.url,
     key,
+    keys,
     outside,
     open: (consumer, { claimIdleMs = 60_000 } = {}) => open(consumer, claimIdleMs),
     openTidy: (consumer, goneAfterMs) => open(consumer, 60_000, goneAfterMs),
@@ -39,31 +41,22 @@ export async function makeRedisHarness(server: RedisServer): Promise<RedisHarnes
       await outside.xadd(key, '*', ...Object.entries(fields).flat());
     },
     async deadLetters() {
-      const entries = await outside.xrange(deadLetterKey, '-', '+');
+      const entries = await outside.xrange(keys.deadLetters, '-', '+');
       return entries.map(([, flat]) => toRecord(flat));
     },
     async storedEntries() {
       return outside.xlen(key);
     },
     async refuseDeadLetters() {
-      await outside.set(deadLetterKey, 'not a stream');
+      await outside.set(keys.deadLetters, 'not a stream');
       return async () => {
-        await outside.del(deadLetterKey);
+        await outside.del(keys.deadLetters);
       };
     },
-    async beginOutage() {
-      const lost = once(outside, 'close');
-      // The test's own connection reports the outage as an error; that is what it is there for.
-      outside.on('error', () => undefined);
-      await server.kill();
-      await lost;
-      return async () => {
-        await server.restart();
-      };
-    },
+    beginOutage: () => beginOutageOf(server, outside),
     async dispose() {
       if (outside.status !== 'ready') await once(outside, 'ready');
-      await outside.del(key, deadLetterKey, `${key}:ids`);
+      await outside.del(keys.entries, keys.deadLetters, keys.knownIds);
       outside.disconnect();
       for (const connections of opened) await connections.close();
     },

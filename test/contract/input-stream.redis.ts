@@ -5,6 +5,7 @@ import { RedisConnections } from '../../src/infra/redis/index.js';
 import { newId } from '../../src/shared/index.js';
 import { RedisInputStream } from '../../src/stream/adapters/redis-input-stream.js';
 import { type InputStream, type StreamEntry, StreamUnavailableError } from '../../src/stream/index.js';
+import { redisSettings } from '../support/redis-settings.js';
 import type { RedisHarness } from './input-stream.redis-harness.js';
 
 const LONG_MS = 20_000;
@@ -222,14 +223,13 @@ export function describeRedisInputStream(makeHarness: () => Promise<RedisHarness
         const url = new URL(harness.url);
         url.username = user;
         url.password = 'any';
-        const connections = new RedisConnections(url.href);
+        const connections = new RedisConnections(redisSettings(url.href));
         try {
           await connections.open();
           await readOnce(await harness.open('gone'));
           await pause(100);
           const settings = {
             key: harness.key,
-            deadLetterKey: `${harness.key}:dead`,
             group: 'workers',
             consumer: 'self',
           };
@@ -247,6 +247,31 @@ export function describeRedisInputStream(makeHarness: () => Promise<RedisHarness
       });
     });
 
+    it('ends a waiting read at once on abort where the server forbids to ask for it', async () => {
+      const user = newId();
+      await harness.outside.acl('SETUSER', user, 'on', 'nopass', '~*', '+@all', '-client|id', '-client|unblock');
+      const connections = new RedisConnections(redisSettings(harness.url.replace('//', `//${user}:any@`)));
+      try {
+        await connections.open();
+        const settings = { key: harness.key, group: 'workers', consumer: 'self', claimIdleMs: 60_000 };
+        const sut = new RedisInputStream(connections, settings);
+        const abort = new AbortController();
+        const reading = sut.read({ count: 10, blockMs: LONG_MS, signal: abort.signal });
+        await pause(100);
+        const start = performance.now();
+
+        abort.abort();
+
+        expect(await reading).toEqual([]);
+        expect(performance.now() - start).toBeLessThan(1_000);
+        await sut.append(entryOf('afterwards'));
+        expect(await untilRead(sut)).toEqual(['afterwards']);
+      } finally {
+        await connections.close();
+        await harness.outside.acl('DELUSER', user);
+      }
+    });
+
     describe('behind a wire that falls silent', () => {
       let wire: Wire;
       let sut: RedisInputStream;
@@ -254,11 +279,10 @@ export function describeRedisInputStream(makeHarness: () => Promise<RedisHarness
 
       beforeEach(async () => {
         wire = await Wire.to(harness.url);
-        connections = new RedisConnections(wire.url);
+        connections = new RedisConnections(redisSettings(wire.url));
         await connections.open();
         sut = new RedisInputStream(connections, {
           key: harness.key,
-          deadLetterKey: `${harness.key}:dead`,
           group: 'workers',
           consumer: 'a',
           claimIdleMs: 60_000,

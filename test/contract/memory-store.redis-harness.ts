@@ -1,5 +1,5 @@
 import { RedisMemoryStore } from '../../src/memory/adapters/redis-memory-store.js';
-import type { RedisServer } from '../support/redis-server.js';
+import type { RedisUnderTest } from '../support/redis-settings.js';
 import type { MemoryStoreHarness } from './memory-store.contract.js';
 import { RedisBacking } from './redis-backing.js';
 
@@ -8,7 +8,7 @@ export interface RedisMemoryHarness extends MemoryStoreHarness {
 }
 
 /** Each store has connections of its own; they share keys of their own on `server`. */
-export function makeRedisMemoryHarness(server: RedisServer): RedisMemoryHarness {
+export function makeRedisMemoryHarness(server: RedisUnderTest): RedisMemoryHarness {
   const backing = new RedisBacking(server);
   return {
     backing,

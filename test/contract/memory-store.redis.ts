@@ -167,6 +167,24 @@ export function describeRedisMemoryStore(makeHarness: () => RedisMemoryHarness):
       expect(await harness.backing.outside.smembers(usersKey)).toEqual([]);
     });
 
+    it.each([3, 400])('finds the nearest of %d memories', async (count) => {
+      const others = Array.from({ length: count - 1 }, () => embedded('another'));
+      const nearest = { ...embedded('the nearest'), vector: axis(2) };
+      await sut.put(USER, [...others, nearest]);
+
+      expect(await sut.nearest(USER, axis(2))).toEqual({ id: nearest.memory.id, similarity: expect.closeTo(1, 2) });
+    });
+
+    it('lists a user again who was forgotten between the look for the nearest memory and the judgement', async () => {
+      await fill(sut);
+      await sut.forget(USER, AT_MS - 1);
+      const { decision, ...judgement } = judgementOf({ kind: 'keep', memory: embedded('said after it') });
+
+      await sut.record({ ...judgement, decision: { ...decision, nearestId: newId() } });
+
+      expect(await harness.backing.outside.smembers(usersKey)).toEqual([USER]);
+    });
+
     it('lets the shadow buffer of a user who does not come back vanish with its last entry', async () => {
       const { outside } = harness.backing;
       const { shadow: buffer, shadowExpiry, memory } = keysOf(USER);

@@ -1,35 +1,36 @@
-import { Redis } from 'ioredis';
 import { once } from 'node:events';
-import { RedisConnections } from '../../src/infra/redis/index.js';
+import { type RedisClient, RedisConnections } from '../../src/infra/redis/index.js';
 import { newId } from '../../src/shared/index.js';
-import type { RedisServer } from '../support/redis-server.js';
+import {
+  beginOutageOf,
+  connectOutside,
+  keysWithPrefix,
+  type RedisUnderTest,
+  settingsOf,
+} from '../support/redis-settings.js';
 
 /** Keys of a test's own on a server, and what a harness does to them behind the back of an adapter. */
 export class RedisBacking {
   readonly keyPrefix: string;
   /** A connection of the test's own. */
-  readonly outside: Redis;
+  readonly outside: RedisClient;
   private readonly opened: RedisConnections[] = [];
 
-  constructor(private readonly server: RedisServer) {
+  constructor(private readonly server: RedisUnderTest) {
     this.keyPrefix = `${server.keyPrefix}${newId()}:`;
-    this.outside = new Redis(server.url, { protocol: 2 });
+    this.outside = connectOutside(server);
   }
 
   /** Connections as a process of its own would have them. */
   async connect(): Promise<RedisConnections> {
-    const connections = new RedisConnections(this.server.url);
+    const connections = new RedisConnections(settingsOf(this.server));
     this.opened.push(connections);
     await connections.open();
     return connections;
   }
 
   async allKeys(): Promise<string[]> {
-    const found: string[] = [];
-    for await (const page of this.outside.scanStream({ match: `${this.keyPrefix}*`, count: 1_000 })) {
-      found.push(...(page as string[]));
-    }
-    return [...new Set(found)].sort();
+    return keysWithPrefix(this.outside, this.keyPrefix);
   }
 
   /** Every key with its content, as the server serialises it. */
@@ -39,13 +40,8 @@ export class RedisBacking {
     return Object.fromEntries(keys.map((key, index) => [key, dumps[index]?.toString('base64') ?? 'gone']));
   }
 
-  async beginOutage(): Promise<() => Promise<void>> {
-    const lost = once(this.outside, 'close');
-    // The test's own connection reports the outage as an error; that is what it is there for.
-    this.outside.on('error', () => undefined);
-    await this.server.kill();
-    await lost;
-    return () => this.server.restart();
+  beginOutage(): Promise<() => Promise<void>> {
+    return beginOutageOf(this.server, this.outside);
   }
 
   async closeAll(): Promise<void> {

@@ -1,5 +1,5 @@
 import { RedisSessionStore } from '../../src/sessions/adapters/redis-session-store.js';
-import type { RedisServer } from '../support/redis-server.js';
+import type { RedisUnderTest } from '../support/redis-settings.js';
 import { RedisBacking } from './redis-backing.js';
 import type { SessionStoreHarness } from './session-store.contract.js';
 
@@ -8,7 +8,7 @@ export interface RedisSessionHarness extends SessionStoreHarness {
 }
 
 /** Each store has connections of its own; they share keys of their own on `server`. */
-export function makeRedisSessionHarness(server: RedisServer): RedisSessionHarness {
+export function makeRedisSessionHarness(server: RedisUnderTest): RedisSessionHarness {
   const backing = new RedisBacking(server);
   return {
     backing,

@@ -1,10 +1,12 @@
 import { once } from 'node:events';
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 
-/** The answer to a command, as it goes over the wire; `undefined`: the server hangs up. */
-export type Reply = (command: string) => string | undefined;
+/** The answer to a command and its first argument, as it goes over the wire; `undefined`: the server hangs up. */
+export type Reply = (command: string, argument: string) => string | undefined;
 
 export const bulk = (text: string): string => `$${Buffer.byteLength(text)}\r\n${text}\r\n`;
+
+const COMMAND = /\*\d+\r\n\$\d+\r\n(\w+)(?:\r\n\$\d+\r\n([^\r]*))?/g;
 
 /** A server with the fault that a test is about. */
 export class FaultyRedis {
@@ -18,8 +20,8 @@ export class FaultyRedis {
       this.sockets.add(socket);
       socket.on('error', () => undefined);
       socket.on('data', (data) => {
-        for (const [, name = ''] of data.toString().matchAll(/\*\d+\r\n\$\d+\r\n(\w+)/g)) {
-          const answer = reply(name.toUpperCase());
+        for (const [, name = '', argument = ''] of data.toString().matchAll(COMMAND)) {
+          const answer = reply(name.toUpperCase(), argument);
           if (answer === undefined) socket.destroy();
           else socket.write(answer);
         }

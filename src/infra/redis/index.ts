@@ -1,4 +1,6 @@
-export { type BlockingOptions, type RedisClient, RedisConnections } from './redis-connections.js';
+export { type BlockingOptions } from './blocking-connection.js';
+export { type RedisClient } from './redis-client.js';
+export { RedisConnections } from './redis-connections.js';
 export { redisFailuresAs, RedisUnsupportedError, replyCodeOf } from './redis-errors.js';
 export {
   type MemoryKeys,
@@ -9,4 +11,5 @@ export {
   streamKeys,
   type UserMemoryKeys,
 } from './redis-keys.js';
+export { removeKeys } from './remove-keys.js';
 export { RedisScript, type ScriptArgument } from './redis-script.js';

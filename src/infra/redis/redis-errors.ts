@@ -18,6 +18,20 @@ export function replyCodeOf(error: unknown): string | undefined {
   return error instanceof ReplyError ? error.message.split(' ', 1)[0] : undefined;
 }
 
+/** Another node of the cluster, which has the key of a command, or is being given it (`isAsking`). */
+export interface Redirection {
+  readonly address: string;
+  readonly isAsking: boolean;
+}
+
+/** Where a node of a cluster sent a command on to, by `MOVED` or `ASK`. */
+export function redirectionOf(error: unknown): Redirection | undefined {
+  const code = replyCodeOf(error);
+  if (code !== 'MOVED' && code !== 'ASK') return undefined;
+  const [, , address] = failureText(error).split(' ');
+  return address === undefined ? undefined : { address, isAsking: code === 'ASK' };
+}
+
 /**
  * Whether `error` comes from the server or the way to it. The driver has no class for that: a refused connection, a
  * time-out and a closed socket are plain errors, which a defect of ours never is.

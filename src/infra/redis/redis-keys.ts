@@ -1,3 +1,6 @@
+import type { RedisTopology } from '../../config/index.js';
+import { hasHashTag } from '../../shared/index.js';
+
 // Every key the program uses in Redis is spelled here and nowhere else.
 
 /** The keys of one stream. */
@@ -9,11 +12,14 @@ export interface StreamKeys {
 }
 
 /**
- * The keys of one stream are touched together by scripts, so on a Redis Cluster they must share a slot. The derived keys
- * repeat the stream's name in full: a name with a hash tag (`{brain}:input_stream`) puts all of them on one slot.
+ * The keys of one stream are touched together by scripts, so on a cluster they must share a slot. There the others repeat
+ * the stream's name as their hash tag, which places them as the name alone places the stream.
+ *
+ * @param key on a cluster either has a hash tag, which the others repeat with the name, or no closing brace
  */
-export function streamKeys({ key, deadLetterKey }: { key: string; deadLetterKey: string }): StreamKeys {
-  return { entries: key, deadLetters: deadLetterKey, knownIds: `${key}:ids` };
+export function streamKeys({ key }: { readonly key: string }, topology: RedisTopology = 'single'): StreamKeys {
+  const placed = topology === 'cluster' && !hasHashTag(key) ? `{${key}}` : key;
+  return { entries: key, deadLetters: `${placed}:dead`, knownIds: `${placed}:ids` };
 }
 
 /** The keys of one tier (memories, or the shadow buffer) of one user. */

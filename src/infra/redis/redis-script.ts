@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { RedisClient } from './redis-connections.js';
+import type { RedisClient } from './redis-client.js';
 import { replyCodeOf } from './redis-errors.js';
 
 export type ScriptArgument = string | number | Buffer;

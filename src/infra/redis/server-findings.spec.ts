@@ -13,7 +13,7 @@ const good = {
 
 describe(findingsOf.name, () => {
   it('finds nothing wrong with a server that keeps what it is given', () => {
-    expect(findingsOf(infoOf(good), '')).toEqual([]);
+    expect(findingsOf(infoOf(good), '', 'single')).toEqual([]);
   });
 
   it.each([
@@ -24,7 +24,7 @@ describe(findingsOf.name, () => {
     ['8.2.1', 0],
     ['10.0.0', 0],
   ])('demands a version with vector sets: %s has %d errors', (version, errors) => {
-    const findings = findingsOf(infoOf({ ...good, redis_version: version }), '');
+    const findings = findingsOf(infoOf({ ...good, redis_version: version }), '', 'single');
     expect(findings.filter(({ severity }) => severity === 'error')).toHaveLength(errors);
   });
 
@@ -35,25 +35,27 @@ describe(findingsOf.name, () => {
     ['volatile-lru', 1_000_000, 0],
     ['noeviction', 1_000_000, 0],
   ])('warns of eviction: %s with maxmemory %d gives %d warnings', (policy, maxmemory, warnings) => {
-    const findings = findingsOf(infoOf({ ...good, maxmemory_policy: policy, maxmemory }), '');
+    const findings = findingsOf(infoOf({ ...good, maxmemory_policy: policy, maxmemory }), '', 'single');
     expect(findings).toHaveLength(warnings);
     expect(findings.every(({ text }) => text.includes('noeviction'))).toBe(true);
   });
 
   it('warns when neither the append-only file nor snapshots are on', () => {
     const volatile = infoOf({ ...good, aof_enabled: 0 });
-    expect(findingsOf(volatile, '')).toEqual([
+    expect(findingsOf(volatile, '', 'single')).toEqual([
       expect.objectContaining({ severity: 'warn', text: expect.stringContaining('appendonly') as unknown }),
     ]);
-    expect(findingsOf(volatile, '3600 1')).toEqual([]);
+    expect(findingsOf(volatile, '3600 1', 'single')).toEqual([]);
     // A server that does not say is not accused.
-    expect(findingsOf(volatile, undefined)).toEqual([]);
+    expect(findingsOf(volatile, undefined, 'single')).toEqual([]);
   });
 
-  it('says what a cluster needs', () => {
-    expect(findingsOf(infoOf({ ...good, redis_mode: 'cluster' }), '')).toEqual([
-      expect.objectContaining({ text: expect.stringContaining('STREAM_KEY') as unknown }),
+  it('says what a node of a cluster needs that is taken for a server of its own', () => {
+    const node = infoOf({ ...good, redis_mode: 'cluster' });
+    expect(findingsOf(node, '', 'single')).toEqual([
+      expect.objectContaining({ severity: 'warn', text: expect.stringContaining('REDIS_TOPOLOGY=cluster') as unknown }),
     ]);
+    expect(findingsOf(node, '', 'cluster')).toEqual([]);
   });
 });
 

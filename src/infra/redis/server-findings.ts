@@ -1,3 +1,5 @@
+import type { RedisTopology } from '../../config/index.js';
+
 /** Something about the Redis server that its operator should change. */
 export interface ServerFinding {
   readonly severity: 'error' | 'warn';
@@ -12,8 +14,9 @@ const OLDEST_VERSION = '8.0';
  *
  * @param info the reply to `INFO`
  * @param savePolicy the reply to `CONFIG GET save` (`''`: no snapshots), `undefined` where the server does not tell
+ * @param topology what the server was taken for
  */
-export function findingsOf(info: string, savePolicy: string | undefined): ServerFinding[] {
+export function findingsOf(info: string, savePolicy: string | undefined, topology: RedisTopology): ServerFinding[] {
   const server = parseInfo(info);
   const findings: ServerFinding[] = [];
   const version = server.get('redis_version') ?? 'unknown';
@@ -23,10 +26,10 @@ export function findingsOf(info: string, savePolicy: string | undefined): Server
       text: `Redis ${version} is too old: memories need the vector sets of ${OLDEST_VERSION} or newer; upgrade it`,
     });
   }
-  if (server.get('redis_mode') === 'cluster') {
+  if (server.get('redis_mode') === 'cluster' && topology !== 'cluster') {
     findings.push({
       severity: 'warn',
-      text: 'Redis runs in cluster mode, and the brain speaks to one node: REDIS_URL must name one that has all slots, or a proxy; STREAM_KEY needs a hash tag, as in {brain}:input_stream',
+      text: 'Redis is a node of a cluster and is spoken to as if it were alone: what belongs to other nodes fails; set REDIS_TOPOLOGY=cluster',
     });
   }
   const policy = server.get('maxmemory_policy') ?? 'noeviction';
@@ -52,7 +55,11 @@ export function findingsOf(info: string, savePolicy: string | undefined): Server
  * @param knowsVectorSets whether it has the command `VADD`, `undefined` where it does not tell
  */
 export function vectorSetProblem(info: string, knowsVectorSets: boolean | undefined): string | undefined {
-  const version = parseInfo(info).get('redis_version') ?? 'unknown';
+  const server = parseInfo(info);
+  if (server.get('redis_mode') === 'sentinel') {
+    return 'REDIS_URL names a Sentinel, which keeps no data itself. Set REDIS_TOPOLOGY=sentinel to have it asked for the server.';
+  }
+  const version = server.get('redis_version') ?? 'unknown';
   if (knowsVectorSets ?? !isOlder(version, OLDEST_VERSION)) return undefined;
   return (
     `The server that REDIS_URL names is Redis ${version}, and memories need Redis 8 or later with vector sets (the command VADD). ` +

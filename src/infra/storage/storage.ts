@@ -31,11 +31,11 @@ export class Storage {
    * A Redis that cannot be reached yet is connected to later.
    * @throws StorageConfigurationError for a folder that is of no use; RedisUnsupportedError for a Redis without vector sets
    */
-  static async open({ server, stream }: Settings): Promise<Storage> {
-    if (stream.redisUrl === undefined) {
+  static async open({ server, redis }: Settings): Promise<Storage> {
+    if (redis === undefined) {
       return new Storage({ kind: 'sqlite', database: await openDatabase(server.dataDir) });
     }
-    const connections = new RedisConnections(stream.redisUrl);
+    const connections = new RedisConnections(redis);
     try {
       await connections.open();
       await connections.assertVectorSets();

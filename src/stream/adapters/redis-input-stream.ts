@@ -45,7 +45,7 @@ const BLOCK_GRACE_MS = 2_000;
 // Entries looked at in one command when a user is forgotten: a page holds the server for a moment and the memory of its texts here.
 const FORGET_PAGE = 500;
 
-type StreamSettings = Pick<Settings['stream'], 'key' | 'deadLetterKey' | 'group' | 'consumer' | 'claimIdleMs'>;
+type StreamSettings = Pick<Settings['stream'], 'key' | 'group' | 'consumer' | 'claimIdleMs'>;
 
 interface Taken {
   readonly entries: readonly TakenEntry[];
@@ -83,7 +83,7 @@ export class RedisInputStream extends InputStream {
     consumerGoneAfterMs = goneAfterMs(settings.claimIdleMs),
   ) {
     super();
-    this.keys = streamKeys(settings);
+    this.keys = streamKeys(settings, connections.topology);
     this.group = settings.group;
     this.consumer = settings.consumer;
     this.claimIdleMs = settings.claimIdleMs;
@@ -321,7 +321,7 @@ export class RedisInputStream extends InputStream {
               this.keys.entries,
               '>',
             ),
-      { signal, timeoutMs: waitMs + BLOCK_GRACE_MS },
+      { key: this.keys.entries, signal, timeoutMs: waitMs + BLOCK_GRACE_MS },
     );
     return parseReadGroup(reply).map((entry) => ({ ...entry, deliveries: 1 }));
   }
@@ -380,19 +380,22 @@ export class RedisInputStream extends InputStream {
         return await work();
       } catch (error) {
         if (!isGroupMissing(error)) throw error;
-        await this.createGroup();
-        this.lastReturned = FIRST_ID;
+        // Where it is there after all, on another node of a cluster for one, so is what this consumer works on.
+        if (await this.createGroup()) this.lastReturned = FIRST_ID;
         return work();
       }
     });
   }
 
-  private async createGroup(): Promise<void> {
+  /** Whether there was none. */
+  private async createGroup(): Promise<boolean> {
     try {
       // From 0: what was appended before the first worker started is read, too.
       await this.connections.commands.xgroup('CREATE', this.keys.entries, this.group, '0', 'MKSTREAM');
+      return true;
     } catch (error) {
       if (replyCodeOf(error) !== 'BUSYGROUP') throw error;
+      return false;
     }
   }
 }

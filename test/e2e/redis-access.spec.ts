@@ -1,0 +1,158 @@
+import { Redis } from 'ioredis';
+import tls from 'node:tls';
+import { FixedLatencyVorpal } from '../../src/evaluation/fixed-latency-vorpal.js';
+import { RedisConnections } from '../../src/infra/redis/index.js';
+import { RedisMemoryStore } from '../../src/memory/adapters/redis-memory-store.js';
+import type { Memory } from '../../src/memory/memory.js';
+import { newId } from '../../src/shared/index.js';
+import { TestBrain, until } from '../support/brain.js';
+import { type RedisServer, startRedis } from '../support/redis-server.js';
+import { redisSettings } from '../support/redis-settings.js';
+import { documentedUserRules } from '../support/redis-user.js';
+import { makeTlsFiles, type TlsFiles } from '../support/tls-files.js';
+
+const PASSWORD = 'p@ss:w/rd%';
+const STREAM = 'session:input_stream';
+
+const MEMORY: Memory = {
+  id: newId(),
+  text: 'I moved to Lisbon.',
+  userId: 'eve',
+  sessionId: null,
+  role: 'user',
+  createdAtMs: 1_790_000_000_000,
+  perplexity: null,
+  avgLogprob: null,
+  novelty: null,
+  surprise: null,
+  model: null,
+  source: 'manual',
+  metadata: {},
+  count: 1,
+  lastSeenAtMs: 1_790_000_000_000,
+};
+
+interface AclLogEntry {
+  readonly reason: string;
+  readonly object: string;
+}
+
+describe('A brain that enters Redis by TLS, as the restricted user of docs/operations.md', () => {
+  let files: TlsFiles;
+  let redis: RedisServer;
+  let admin: Redis;
+  let vorpal: FixedLatencyVorpal;
+  let sut: TestBrain;
+
+  // The first start on a machine may have to fetch the server.
+  beforeAll(async () => {
+    files = await makeTlsFiles();
+    redis = await startRedis({ tls: files });
+    admin = new Redis(redis.url, { protocol: 2, tls: { ca: files.authority } });
+    const rules = documentedUserRules().map((rule) => rule.replace('PASSWORD', PASSWORD));
+    await admin.call('ACL', 'SETUSER', 'brain', ...rules);
+    vorpal = await FixedLatencyVorpal.start({ chatMs: 1, scoringMs: 1 });
+    sut = await TestBrain.start({
+      REDIS_URL: redis.url.replace('//', `//brain:${encodeURIComponent(PASSWORD)}@`),
+      NODE_EXTRA_CA_CERTS: files.authorityFile,
+      VORPAL_URL: vorpal.url,
+      EMBEDDINGS_URL: vorpal.url,
+      STREAM_CLAIM_IDLE_MS: '500',
+      SURPRISE_MODE: 'fixed',
+    });
+    await sut.ready();
+  }, 180_000);
+
+  afterAll(async () => {
+    await sut.dispose();
+    vorpal.stop();
+    admin.disconnect();
+    await redis.stop();
+    await files.remove();
+  });
+
+  /** What the server refused. Of `ACL LOG`: pairs of a name and a value. */
+  async function refusals(): Promise<AclLogEntry[]> {
+    const log = (await admin.acl('LOG')) as string[][];
+    return log.map((entry) => {
+      const valueOf = (name: string): string => entry[entry.indexOf(name) + 1] ?? '';
+      return { reason: valueOf('reason'), object: valueOf('object') };
+    });
+  }
+
+  it('chats, remembers, forgets, keeps dead letters, is healthy, and is refused nothing', async () => {
+    for (const message of ['The train leaves at nine.', 'My cat is called Ada.', 'The train leaves at nine.']) {
+      const chat = { message, user_id: 'ada', session_id: 's' };
+      expect((await sut.post('/chat', chat)).status).toBe(200);
+      expect((await sut.post('/chat', chat)).body.memories).not.toBeNull();
+    }
+    await sut.workerUntil(({ lag, pending, processed }) => lag === 0 && pending === 0 && processed === 6);
+    const { body } = await sut.get<{ memories: { id: string }[] }>('/memories?user_id=ada');
+    expect(body.memories.length).toBeGreaterThan(0);
+    const found = await sut.post<{ memories: unknown[] }>('/memories/search', {
+      user_id: 'ada',
+      query: 'When does the train leave?',
+      include_shadow: true,
+      min_similarity: -1,
+    });
+    expect(found.body.memories.length).toBeGreaterThan(0);
+    expect((await sut.delete(`/memories/${body.memories[0]!.id}?user_id=ada`)).status).toBe(204);
+    expect((await sut.get<{ decisions: unknown[] }>('/decisions?user_id=ada')).body.decisions).toHaveLength(6);
+
+    await admin.xadd(STREAM, '*', 'written by', 'another program');
+    await sut.workerUntil(({ dead_letters: dead }) => dead === 1);
+    const letters = await sut.get<{ dead_letters: { id: string }[] }>('/dead-letters');
+    expect((await sut.delete(`/dead-letters/${letters.body.dead_letters[0]!.id}`)).status).toBe(204);
+    await admin.xadd(
+      `${STREAM}:dead`,
+      '*',
+      ...[
+        'id',
+        '019a2b3c-4d5e-7f00-8000-000000000001',
+        'message',
+        'Once more.',
+        'timestamp',
+        '2026-09-21T14:13:20.000Z',
+      ],
+      ...['user_id', 'bob', 'session_id', 's', 'role', 'user', 'context', '', 'error', 'because'],
+    );
+    const [letter] = (await sut.get<{ dead_letters: { id: string }[] }>('/dead-letters')).body.dead_letters;
+    expect((await sut.post(`/dead-letters/${letter!.id}/requeue`, {})).status).toBeLessThan(300);
+    await sut.workerUntil(({ lag, pending, dead_letters: dead }) => lag === 0 && pending === 0 && dead === 0);
+
+    expect((await sut.delete('/memories?user_id=ada')).status).toBe(200);
+    await until(
+      () => sut.get('/health'),
+      ({ status }) => status === 200,
+      30_000,
+    );
+    expect(await refusals()).toEqual([]);
+    expect(sut.program.output()).not.toMatch(/p@ss|p%40ss/);
+  });
+
+  it('embeds all memories anew', async () => {
+    const trusted = tls.getCACertificates('default');
+    tls.setDefaultCACertificates([...trusted, files.authority]);
+    const address = redis.url.replace('//', `//brain:${encodeURIComponent(PASSWORD)}@`);
+    const connections = new RedisConnections(redisSettings(address));
+    try {
+      await connections.open();
+      const limits = { shadowMaxEntries: 10, maxDecisions: 10 };
+      const store = new RedisMemoryStore(connections, limits, { keyPrefix: 'memory:beside:' });
+      await store.claimSpace({ model: 'old', dimensions: 2 });
+      await store.put('eve', [{ memory: MEMORY, vector: new Float32Array([1, 0]) }]);
+
+      await store.beginReembedding({ model: 'new', dimensions: 3 });
+      const pending = await store.pendingReembedding(10);
+      await store.putReembedded(pending.map((item) => ({ ...item, vector: new Float32Array([1, 0, 0]) })));
+      expect(await store.reembeddingProgress()).toEqual({ total: 1, done: 1 });
+      await store.finishReembedding();
+
+      expect(await store.nearest('eve', new Float32Array([1, 0, 0]))).toMatchObject({ id: MEMORY.id });
+      expect(await refusals()).toEqual([]);
+    } finally {
+      await connections.close();
+      tls.setDefaultCACertificates(trusted);
+    }
+  });
+});
