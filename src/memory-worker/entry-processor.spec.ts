@@ -11,11 +11,21 @@ import { type Embedder, RememberService } from '../memory/index.js';
 import { newId } from '../shared/index.js';
 import { SqliteInputStream } from '../stream/adapters/sqlite-input-stream.js';
 import type { DeliveredEntry } from '../stream/index.js';
-import { PerplexityScorer, type ScoringInput, type TextScore, VorpalUnavailableError } from '../vorpal/index.js';
-import { EntryProcessor, isOutage } from './entry-processor.js';
+import {
+  PerplexityScorer,
+  type ScoringInput,
+  type TextScore,
+  VorpalFailedError,
+  VorpalProtocolError,
+  VorpalUnavailableError,
+} from '../vorpal/index.js';
+import type { ControlRequest } from './control-request.js';
+import { EntryProcessor } from './entry-processor.js';
 import { WorkerStatus } from './worker-status.js';
 
 const POISON = 'poison';
+const UNSCORABLE = 'unscorable';
+const UNEMBEDDABLE = 'unembeddable';
 const never = new AbortController().signal;
 
 /** Scores everything alike; what holds the word "poison" makes it fail, as a fault in the program would. */
@@ -27,7 +37,10 @@ class FaultyScorer {
     this.calls += 1;
     if (this.outage) throw this.outage;
     if (inputs.some(({ text }) => text.includes(POISON))) throw new TypeError('cannot read the poison');
-    return inputs.map(() => ({ perplexity: 20, avgLogprob: -Math.log(20), tokenCount: 3, tokens: [], model: 'fixed' }));
+    const score = { perplexity: 20, avgLogprob: -Math.log(20), tokenCount: 3, tokens: [], model: 'fixed' };
+    const failure = new VorpalProtocolError('not a number');
+    const none = { ...score, perplexity: null, avgLogprob: null, reason: 'not a number', failure };
+    return inputs.map(({ text }) => (text.includes(UNSCORABLE) ? none : score));
   }
 }
 
@@ -41,6 +54,7 @@ class FaultyEmbedder {
   async embed(texts: readonly string[]): Promise<Float32Array[]> {
     this.calls += 1;
     if (this.outage) throw this.outage;
+    if (texts.some((text) => text.includes(UNEMBEDDABLE))) throw new VorpalFailedError('HTTP 500');
     await this.store.claimSpace({ model: 'fixed', dimensions: 64 });
     return texts.map((text) => {
       const digest = createHash('sha512').update(text).digest();
@@ -62,6 +76,7 @@ describe(EntryProcessor.name, () => {
   let embedder: FaultyEmbedder;
   let store: SqliteMemoryStore;
   let status: WorkerStatus;
+  let control: { isAnswered: boolean; asked: number };
   let sut: EntryProcessor;
 
   const processorWith = (chosen: Settings): EntryProcessor =>
@@ -70,6 +85,7 @@ describe(EntryProcessor.name, () => {
       scorer as unknown as PerplexityScorer,
       embedder as unknown as Embedder,
       new RememberService(store, chosen),
+      { succeeds: async () => ((control.asked += 1), control.isAnswered) } as unknown as ControlRequest,
       status,
       chosen,
     );
@@ -82,6 +98,7 @@ describe(EntryProcessor.name, () => {
     store = new SqliteMemoryStore(database, settings.memory);
     embedder = new FaultyEmbedder(store);
     status = new WorkerStatus(settings);
+    control = { isAnswered: true, asked: 0 };
     sut = processorWith(settings);
     errors.mockClear();
     logs.mockClear();
@@ -112,7 +129,7 @@ describe(EntryProcessor.name, () => {
 
   it('scores a batch in one call and acknowledges it', async () => {
     await sut.process(await deliver('one', 'two', 'three'), never);
-    expect([scorer.calls, embedder.calls]).toEqual([1, 1]);
+    expect([scorer.calls, embedder.calls, control.asked]).toEqual([1, 1, 0]);
     expect(status.recent.map(({ session_id }) => session_id)).toEqual(['three', 'two', 'one']);
     expect(await stream.statistics()).toMatchObject({ pending: 0, lag: 0 });
   });
@@ -215,11 +232,73 @@ describe(EntryProcessor.name, () => {
     await expect(sut.process(batch, AbortSignal.abort())).rejects.toThrow('stopped');
     expect(await stream.statistics()).toMatchObject({ pending: 1 });
   });
-});
 
-describe(isOutage.name, () => {
-  it('tells the surroundings from the entry', () => {
-    expect(isOutage(new VorpalUnavailableError('gone'))).toBe(true);
-    expect(isOutage(new TypeError('a fault of ours'))).toBe(false);
+  it('is in doubt about an entry that Vorpal fails on though it works, and processes the others', async () => {
+    const batch = await deliver('before', UNEMBEDDABLE, 'after');
+
+    const { doubts } = await sut.process(batch, never);
+
+    expect(doubts).toEqual([{ delivered: batch[1], failure: expect.any(VorpalFailedError) as unknown }]);
+    expect(status).toMatchObject({ processed: 2, failed: 0 });
+    expect(await stream.statistics()).toMatchObject({ pending: 1, deadLetters: 0 });
+  });
+
+  it('takes the same for an outage while Vorpal does not answer a control request either', async () => {
+    control.isAnswered = false;
+    const batch = await deliver('before', UNEMBEDDABLE, 'after');
+
+    await expect(sut.process(batch, never)).rejects.toThrow('HTTP 500');
+
+    expect(status).toMatchObject({ processed: 0, failed: 0 });
+    expect(await stream.statistics()).toMatchObject({ pending: 3, deadLetters: 0 });
+  });
+
+  it('is in doubt about an entry that alone could not be scored, without trying the others again', async () => {
+    const batch = await deliver('before', UNSCORABLE, 'after');
+
+    const { doubts } = await sut.process(batch, never);
+
+    expect(doubts.map(({ delivered }) => delivered)).toEqual([batch[1]]);
+    expect([scorer.calls, status.processed]).toEqual([1, 2]);
+  });
+
+  it('judges by novelty alone what could not be scored in its last attempt', async () => {
+    await sut.process(await deliver(UNSCORABLE), never);
+    const [again] = await read(5_000);
+    const { doubts } = await sut.process([again!], never);
+
+    await sut.recordFailure(again!, doubts[0]?.failure, never);
+
+    expect(await store.decisions('ada', 10)).toMatchObject([
+      { perplexity: null, reason: expect.stringMatching(/by novelty alone: not a number$/) as unknown },
+    ]);
+    expect(await stream.statistics()).toMatchObject({ pending: 0, deadLetters: 0 });
+  });
+
+  it('gives up what could not be embedded in its last attempt', async () => {
+    await sut.process(await deliver(UNEMBEDDABLE), never);
+    const [again] = await read(5_000);
+
+    await sut.recordFailure(again!, new VorpalFailedError('HTTP 500'), never);
+
+    expect(await store.decisions('ada', 10)).toEqual([]);
+    expect(await stream.statistics()).toMatchObject({ pending: 0, deadLetters: 1 });
+  });
+
+  it('does not repeat what was done of a batch before an outage', async () => {
+    const batch = await deliver('before', UNEMBEDDABLE, 'after');
+    const gone = new VorpalUnavailableError('gone');
+    const scoreAll = scorer.score.bind(scorer);
+    scorer.score = async (inputs) => {
+      if (inputs.length === 1 && inputs[0]?.text === 'after') throw gone;
+      return scoreAll(inputs);
+    };
+    await expect(sut.process(batch, never)).rejects.toBe(gone);
+    expect(status.processed).toBe(1);
+
+    scorer.score = scoreAll;
+    await sut.process(batch, never);
+
+    expect(status.recent.map(({ session_id }) => session_id)).toEqual(['after', 'before']);
   });
 });

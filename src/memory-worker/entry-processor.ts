@@ -5,6 +5,8 @@ import { BrainError, describeError, previewOf } from '../shared/index.js';
 import { type DeliveredEntry, InputStream, type StreamEntry } from '../stream/index.js';
 import { informationOf, PerplexityScorer, type ScoringInput, type TextScore } from '../vorpal/index.js';
 import type { BatchFigures } from './batch-limiter.js';
+import { ControlRequest } from './control-request.js';
+import { isDoubtful, isOutage } from './failure-kinds.js';
 import { Slots } from './slots.js';
 import { Turns } from './turns.js';
 import { WorkerStatus } from './worker-status.js';
@@ -13,7 +15,21 @@ import { WorkerStatus } from './worker-status.js';
 // 99th percentile where this was measured). Redis is waited for; this many keep it busy.
 const REMEMBERED_AT_ONCE = { sqlite: 1, redis: 64 };
 
+/** An entry that Vorpal failed on while it worked for a control request. */
+export interface Doubt {
+  readonly delivered: DeliveredEntry;
+  readonly failure: unknown;
+}
+
+export interface Processed {
+  /** What the requests took, where one of each did for the whole batch. */
+  readonly figures?: BatchFigures;
+  /** Neither processed nor counted as failed: whose fault it is has to be found out. */
+  readonly doubts: readonly Doubt[];
+}
+
 interface ScoredStreamEntry {
+  readonly delivered: DeliveredEntry;
   readonly entry: StreamEntry;
   readonly score: TextScore;
   readonly vector: Float32Array;
@@ -27,11 +43,15 @@ export class EntryProcessor {
   private readonly turns = new Turns();
   private readonly slots: Slots;
 
+  /** Acknowledged or counted as failed, of batches that may be given again. */
+  private readonly settled = new WeakSet<DeliveredEntry>();
+
   constructor(
     private readonly stream: InputStream,
     private readonly scorer: PerplexityScorer,
     private readonly embedder: Embedder,
     private readonly memory: RememberService,
+    private readonly control: ControlRequest,
     private readonly status: WorkerStatus,
     private readonly settings: Settings,
   ) {
@@ -41,48 +61,100 @@ export class EntryProcessor {
   }
 
   /**
-   * Processes a batch with one scoring and one embedding request. Where that fails because of an entry, each is tried by
-   * itself, so that one bad entry does not hold up the others.
-   * @returns what the requests took, where one of each did for the whole batch
+   * Processes a batch with one scoring and one embedding request. Where that fails because of an entry, or may have, each
+   * is tried by itself, so that one bad entry does not hold up the others.
    * @throws the error of an outage (Vorpal, store or stream away); entries then remain pending and may be given again
    */
-  async process(batch: readonly DeliveredEntry[], signal: AbortSignal): Promise<BatchFigures | undefined> {
+  async process(batch: readonly DeliveredEntry[], signal: AbortSignal): Promise<Processed> {
+    const open = batch.filter((delivered) => !this.settled.has(delivered));
+    const [first] = open;
+    if (first === undefined) return { doubts: [] };
     try {
-      return await this.rememberAndAcknowledge(batch, signal);
+      return await this.rememberAndAcknowledge(open, signal);
     } catch (error) {
-      if (isOutage(error) || signal.aborted) throw error;
-      if (batch.length > 1) await this.processOneByOne(batch, signal);
-      else if (batch[0]) await this.recordFailure(batch[0], error);
-      return undefined;
+      if (signal.aborted) throw error;
+      const isInDoubt = isDoubtful(error);
+      if (isInDoubt ? !(await this.control.succeeds(signal)) : isOutage(error)) throw error;
+      if (open.length > 1) return this.processOneByOne(open, signal);
+      if (isInDoubt) return { doubts: [{ delivered: first, failure: error }] };
+      await this.recordFailure(first, error, signal);
+      return { doubts: [] };
     }
   }
 
-  private async processOneByOne(batch: readonly DeliveredEntry[], signal: AbortSignal): Promise<void> {
-    for (const delivered of batch) await this.process([delivered], signal);
+  /** Counts a failed attempt of an entry that is to blame for it; after the last one the entry is given up. */
+  async recordFailure(delivered: DeliveredEntry, error: unknown, signal: AbortSignal): Promise<void> {
+    const { maxAttempts } = this.settings.stream;
+    const { entry, deliveries } = delivered;
+    const isLast = deliveries >= maxAttempts;
+    if (isLast && isDoubtful(error) && (await this.rememberUnscored(delivered, signal))) return;
+    this.status.recordFailure();
+    this.logger.error(
+      `Entry ${entry.id} failed (attempt ${deliveries} of ${maxAttempts}): ${describeError(error)}`,
+      error instanceof BrainError || !(error instanceof Error) ? undefined : error.stack,
+    );
+    if (isLast) await this.giveUp(delivered, error);
+    this.settled.add(delivered);
   }
 
-  private async rememberAndAcknowledge(batch: readonly DeliveredEntry[], signal: AbortSignal): Promise<BatchFigures> {
-    const entries = batch.map(({ entry }) => entry);
+  /** Sends an entry to the dead letters. */
+  async giveUp(delivered: DeliveredEntry, error: unknown): Promise<void> {
+    await this.stream.deadLetter(delivered, describeError(error));
+    this.logger.error(`Entry ${delivered.entry.id} went to the dead letters`);
+  }
+
+  private async processOneByOne(batch: readonly DeliveredEntry[], signal: AbortSignal): Promise<Processed> {
+    const doubts: Doubt[] = [];
+    for (const delivered of batch) doubts.push(...(await this.process([delivered], signal)).doubts);
+    return { doubts };
+  }
+
+  /** What can be embedded goes on by its novelty alone. @returns whether it could */
+  private async rememberUnscored(delivered: DeliveredEntry, signal: AbortSignal): Promise<boolean> {
+    try {
+      await this.rememberAndAcknowledge([delivered], signal, true);
+      return true;
+    } catch (error) {
+      if (signal.aborted || (isOutage(error) && !isDoubtful(error))) throw error;
+      return false;
+    }
+  }
+
+  private async rememberAndAcknowledge(
+    batch: readonly DeliveredEntry[],
+    signal: AbortSignal,
+    alsoUnscored = false,
+  ): Promise<Processed> {
     const startedAt = performance.now();
+    const scored = await this.scoreAndEmbed(batch, signal);
+    const latencyMs = performance.now() - startedAt;
+    const isInDoubt = ({ score }: ScoredStreamEntry): boolean => score.failure !== undefined && !alsoUnscored;
+    const good = scored.filter((one) => !isInDoubt(one));
+    const done = await this.rememberAll(good, signal);
+    await this.stream.acknowledge(good.map(({ delivered }) => delivered));
+    for (const { delivered } of good) this.settled.add(delivered);
+    for (const [one, remembered] of done) this.report(one, remembered);
+    const doubts = scored.filter(isInDoubt).map(({ delivered, score }) => ({ delivered, failure: score.failure }));
+    return { ...(doubts.length === 0 && { figures: { latencyMs, size: charactersIn(batch) } }), doubts };
+  }
+
+  private async scoreAndEmbed(batch: readonly DeliveredEntry[], signal: AbortSignal): Promise<ScoredStreamEntry[]> {
     const [scores, vectors] = await Promise.all([
-      this.scorer.score(entries.map(toScoringInput), { signal }),
+      this.scorer.score(
+        batch.map(({ entry }) => toScoringInput(entry)),
+        { signal },
+      ),
       this.embedder.embed(
-        entries.map(({ message }) => message),
+        batch.map(({ entry }) => entry.message),
         { signal },
       ),
     ]);
-    const latencyMs = performance.now() - startedAt;
-    const done = await this.rememberAll(
-      entries.map((entry, index) => {
-        const [score, vector] = [scores[index], vectors[index]];
-        if (!score || !vector) throw new Error(`Entry ${entry.id} has no score or no embedding.`);
-        return { entry, score, vector };
-      }),
-      signal,
-    );
-    await this.stream.acknowledge(batch);
-    for (const [scored, remembered] of done) this.report(scored, remembered);
-    return { latencyMs, size: charactersIn(entries) };
+    return batch.map((delivered, index) => {
+      const [score, vector] = [scores[index], vectors[index]];
+      const { entry } = delivered;
+      if (!score || !vector) throw new Error(`Entry ${entry.id} has no score or no embedding.`);
+      return { delivered, entry, score, vector };
+    });
   }
 
   /** Those of one user in their order and one after another, those of several users side by side. */
@@ -139,23 +211,10 @@ export class EntryProcessor {
     );
     this.logger.log(outcome === 'known' ? 'Decided before: given again after an interruption' : describe(decision));
   }
-
-  private async recordFailure(delivered: DeliveredEntry, error: unknown): Promise<void> {
-    this.status.recordFailure();
-    const { maxAttempts } = this.settings.stream;
-    const attempt = `attempt ${delivered.deliveries} of ${maxAttempts}`;
-    this.logger.error(
-      `Entry ${delivered.entry.id} failed (${attempt}): ${describeError(error)}`,
-      error instanceof BrainError || !(error instanceof Error) ? undefined : error.stack,
-    );
-    if (delivered.deliveries < maxAttempts) return;
-    await this.stream.deadLetter(delivered, describeError(error));
-    this.logger.error(`Entry ${delivered.entry.id} went to the dead letters`);
-  }
 }
 
-const charactersIn = (entries: readonly StreamEntry[]): number =>
-  entries.reduce((sum, { message, context }) => sum + message.length + context.length, 0);
+const charactersIn = (batch: readonly DeliveredEntry[]): number =>
+  batch.reduce((sum, { entry: { message, context } }) => sum + message.length + context.length, 0);
 
 function toScoringInput({ message, context }: StreamEntry): ScoringInput {
   return context === '' ? { text: message } : { text: message, context, alsoPlain: true };
@@ -183,12 +242,4 @@ function toScoredMessage({ entry, score, vector }: ScoredStreamEntry): ScoredMes
 
 function describe({ kept, reason, novelty, mode }: Decision): string {
   return `${kept ? 'Kept' : 'Not kept'}: ${reason} (novelty ${novelty.toFixed(2)}, mode ${mode})`;
-}
-
-/**
- * Whether the failure is the surroundings' and not the entry's: then waiting helps and the entry loses no attempt.
- * What a server answers with 5xx, refuses for a wrong key, or garbles is not the entry's fault either.
- */
-export function isOutage(error: unknown): boolean {
-  return error instanceof BrainError && (error.transient || error.httpStatus >= 500);
 }

@@ -2,6 +2,7 @@ import { Controller, Get } from '@nestjs/common';
 import { CaptureService, InputStream, type StreamStatistics } from '../stream/index.js';
 import { StreamUnavailableError } from '../stream/index.js';
 import { BatchLimiter } from './batch-limiter.js';
+import { SuspectLane } from './suspect-lane.js';
 import { type ScoredEntry, type WorkerState, WorkerStatus } from './worker-status.js';
 
 interface MemoryWorkerReport {
@@ -14,6 +15,8 @@ interface MemoryWorkerReport {
   /** Of this process. */
   readonly processed: number;
   readonly failed: number;
+  /** Entries that Vorpal fails on while it works for others; tried by themselves. */
+  readonly set_aside: number;
   readonly in_flight_batches: number;
   /** Batches that may be in flight at the moment; follows what Vorpal shows of its load. */
   readonly batch_limit: number;
@@ -31,6 +34,7 @@ export class MemoryWorkerController {
     private readonly stream: InputStream,
     private readonly capture: CaptureService,
     private readonly limiter: BatchLimiter,
+    private readonly suspects: SuspectLane,
   ) {}
 
   @Get()
@@ -44,6 +48,7 @@ export class MemoryWorkerController {
       dead_letters: statistics?.deadLetters ?? null,
       processed: this.status.processed,
       failed: this.status.failed,
+      set_aside: this.suspects.size,
       in_flight_batches: this.limiter.inFlight,
       batch_limit: this.limiter.limit,
       captured: this.capture.captured,

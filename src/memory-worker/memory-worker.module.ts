@@ -5,11 +5,13 @@ import { MemoryModule } from '../memory/index.js';
 import { StreamModule } from '../stream/index.js';
 import { VorpalModule } from '../vorpal/index.js';
 import { BatchLimiter } from './batch-limiter.js';
+import { ControlRequest } from './control-request.js';
 import { CrowdWatch } from './crowd-watch.js';
 import { EntryProcessor } from './entry-processor.js';
 import { MemoryWorkerController } from './memory-worker.controller.js';
 import { MemoryWorkerHealth } from './memory-worker.health.js';
 import { MemoryWorker } from './memory-worker.service.js';
+import { SuspectLane } from './suspect-lane.js';
 import { WorkerStatus } from './worker-status.js';
 
 @Module({
@@ -24,6 +26,8 @@ import { WorkerStatus } from './worker-status.js';
       useFactory: ({ worker }: Settings) => new BatchLimiter(worker.maxBatches),
     },
     CrowdWatch,
+    ControlRequest,
+    SuspectLane,
     WorkerStatus,
     MemoryWorkerHealth,
   ],

@@ -10,11 +10,18 @@ import { SqliteDatabase } from '../infra/sqlite/index.js';
 import { newId, sleep } from '../shared/index.js';
 import { SqliteInputStream } from '../stream/adapters/sqlite-input-stream.js';
 import type { DeliveredEntry, StreamEntry } from '../stream/index.js';
-import { VorpalOverloadedError, VorpalUnavailableError } from '../vorpal/index.js';
-import { type BatchFigures, BatchLimiter } from './batch-limiter.js';
+import {
+  VorpalFailedError,
+  VorpalOverloadedError,
+  VorpalTimeoutError,
+  VorpalUnavailableError,
+} from '../vorpal/index.js';
+import { BatchLimiter } from './batch-limiter.js';
+import type { ControlRequest } from './control-request.js';
 import type { Crowd, CrowdWatch } from './crowd-watch.js';
-import type { EntryProcessor } from './entry-processor.js';
+import type { EntryProcessor, Processed } from './entry-processor.js';
 import { MemoryWorker } from './memory-worker.service.js';
+import { SuspectLane } from './suspect-lane.js';
 import { WorkerStatus } from './worker-status.js';
 
 const LIMIT_MS = 10_000;
@@ -28,10 +35,13 @@ class SlowProcessor {
   readonly attempts: string[] = [];
   readonly done: string[] = [];
   failure: (inFlight: number, messages: readonly string[]) => Error | undefined = () => undefined;
+  isDoubtful: (message: string) => boolean = () => false;
+  readonly givenUp: string[] = [];
+  readonly failedAttempts: string[] = [];
 
   constructor(private readonly stream: SqliteInputStream) {}
 
-  async process(batch: readonly DeliveredEntry[], signal: AbortSignal): Promise<BatchFigures> {
+  async process(batch: readonly DeliveredEntry[], signal: AbortSignal): Promise<Processed> {
     const messages = batch.map(({ entry }) => entry.message);
     this.attempts.push(...messages);
     this.inFlight += 1;
@@ -40,12 +50,25 @@ class SlowProcessor {
     try {
       if (!(await sleep(this.latencyMs, signal))) throw Object.assign(new Error('stopped'), { name: 'AbortError' });
       if (failure) throw failure;
-      await this.stream.acknowledge(batch);
-      this.done.push(...messages);
-      return { latencyMs: this.latencyMs, size: 100 };
+      const good = batch.filter(({ entry }) => !this.isDoubtful(entry.message));
+      await this.stream.acknowledge(good);
+      this.done.push(...good.map(({ entry }) => entry.message));
+      const doubts = batch
+        .filter((delivered) => !good.includes(delivered))
+        .map((delivered) => ({ delivered, failure: new VorpalFailedError('HTTP 500') }));
+      return { figures: { latencyMs: this.latencyMs, size: 100 }, doubts };
     } finally {
       this.inFlight -= 1;
     }
+  }
+
+  async recordFailure({ entry }: DeliveredEntry): Promise<void> {
+    this.failedAttempts.push(entry.message);
+  }
+
+  async giveUp(delivered: DeliveredEntry): Promise<void> {
+    await this.stream.acknowledge([delivered]);
+    this.givenUp.push(delivered.entry.message);
   }
 }
 
@@ -60,12 +83,14 @@ describe(MemoryWorker.name, () => {
   let limiter: BatchLimiter;
   let status: WorkerStatus;
   let crowd: Crowd;
+  let isControlAnswered: boolean;
   let sut: MemoryWorker;
 
   beforeEach(async () => {
     folder = mkdtempSync(join(tmpdir(), 'memory-worker-'));
     database = await SqliteDatabase.open(join(folder, 'stream.sqlite'));
     crowd = 'none';
+    isControlAnswered = false;
     make();
     warnings.mockClear();
     logs.mockClear();
@@ -90,7 +115,11 @@ describe(MemoryWorker.name, () => {
     status = new WorkerStatus(settings);
     const watch = { look: async () => crowd } as unknown as CrowdWatch;
     const entries = processor as unknown as EntryProcessor;
-    sut = new MemoryWorker(stream, entries, limiter, watch, status, settings, new ShutdownDeadline(settings));
+    const answers = async (): Promise<boolean> => isControlAnswered;
+    const control = { succeeds: answers, succeedsFor: answers } as unknown as ControlRequest;
+    const lane = new SuspectLane(entries, control, status, settings);
+    const deadline = new ShutdownDeadline(settings);
+    sut = new MemoryWorker(stream, entries, limiter, watch, control, lane, status, settings, deadline);
   }
 
   async function append(...messages: string[]): Promise<void> {
@@ -291,5 +320,46 @@ describe(MemoryWorker.name, () => {
     expect(processor.done).toEqual([]);
     expect((await stream.statistics()).pending).toBe(1);
     expect(warnings).not.toHaveBeenCalled();
+  });
+
+  it('does not let an entry that Vorpal never answers hold up others, and gives it up in the end', async () => {
+    make({ STREAM_CLAIM_IDLE_MS: '100', WORKER_MAX_BATCHES: '1', WORKER_BATCH_SIZE: '10' });
+    isControlAnswered = true;
+    processor.failure = (_, messages) => (messages.includes('hangs') ? new VorpalTimeoutError('too slow') : undefined);
+    await append('hangs', ...numbered(30));
+    sut.onApplicationBootstrap();
+
+    await until(() => processor.done.length === 30);
+    expect(processor.givenUp).toEqual([]);
+    await until(() => processor.givenUp.length === 1);
+    expect(processor.givenUp).toEqual(['hangs']);
+    await append('after');
+    await until(() => processor.done.includes('after'));
+    await until(async () => (await stream.statistics()).pending === 0);
+  });
+
+  it('keeps what it has tried in vain while nothing shows that Vorpal answers others', async () => {
+    make({ STREAM_CLAIM_IDLE_MS: '100', WORKER_BATCH_SIZE: '10' });
+    processor.failure = () => new VorpalTimeoutError('too slow');
+    await append(...numbered(5));
+    sut.onApplicationBootstrap();
+    await until(() => processor.attempts.length > 40);
+
+    expect(processor.givenUp).toEqual([]);
+    processor.failure = () => undefined;
+    await until(() => processor.done.length === 5);
+  });
+
+  it('goes on with other batches while an entry in doubt is tried by itself', async () => {
+    make({ WORKER_MAX_BATCHES: '1', WORKER_BATCH_SIZE: '10', STREAM_CLAIM_IDLE_MS: '60000' });
+    isControlAnswered = true;
+    processor.isDoubtful = (message) => message === 'bad';
+    await append('bad', ...numbered(40));
+    sut.onApplicationBootstrap();
+
+    await until(() => processor.done.length === 40);
+    await until(() => processor.failedAttempts.length === 1);
+    expect(processor.failedAttempts).toEqual(['bad']);
+    expect(status.state).toBe('running');
   });
 });

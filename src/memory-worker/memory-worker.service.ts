@@ -3,11 +3,13 @@ import { Settings } from '../config/index.js';
 import { ShutdownDeadline } from '../infra/lifecycle/index.js';
 import { describeError, fullJitterBackoffMs, isAbortError, sleep } from '../shared/index.js';
 import { type DeliveredEntry, InputStream } from '../stream/index.js';
-import { VorpalOverloadedError, VorpalTimeoutError, VorpalUnavailableError } from '../vorpal/index.js';
 import { BatchLimiter } from './batch-limiter.js';
+import { ControlRequest } from './control-request.js';
 import { CrowdWatch } from './crowd-watch.js';
 import { EntriesInHand } from './entries-in-hand.js';
-import { EntryProcessor, isOutage } from './entry-processor.js';
+import { EntryProcessor, type Processed } from './entry-processor.js';
+import { isOutage, isOverload, isUnanswered } from './failure-kinds.js';
+import { SuspectLane } from './suspect-lane.js';
 import { WorkerStatus } from './worker-status.js';
 
 const BACKOFF_INITIAL_MS = 250;
@@ -21,6 +23,9 @@ const RENEWALS_PER_CLAIM_IDLE = 3;
 // Scraping a server more often costs it more than the news is worth.
 const CROWD_LOOK_MS = 1_000;
 
+// An entry in doubt waits this long at most before it is tried by itself.
+const SUSPECTS_LOOK_MS = 250;
+
 // The embedded stream takes entries on the event loop, where chats wait meanwhile.
 const MAX_ENTRIES_PER_READ = 256;
 
@@ -31,7 +36,8 @@ type Batch = readonly DeliveredEntry[];
  * {@link BatchLimiter} allows.
  *
  * A batch that meets an outage is kept and tried again. From the first such failure until something succeeds, one batch
- * at a time is tried, with growing pauses. Started by the application's bootstrap and cancelled by its destruction:
+ * at a time is tried, with growing pauses. What Vorpal fails on while it works for others goes to the
+ * {@link SuspectLane}, so that nothing else waits for it. Started by the application's bootstrap and cancelled by its destruction:
  * cancelling ends a blocking read at once; batches in flight finish or, past their share of the grace period, are broken
  * off and stay unacknowledged.
  */
@@ -51,6 +57,8 @@ export class MemoryWorker implements OnApplicationBootstrap, OnModuleDestroy {
   private failures = 0;
   /** Outages so far: what was begun before the last one tells nothing new when it fails. */
   private outages = 0;
+  /** Batches that went unanswered before. */
+  private readonly unanswered = new WeakSet<Batch>();
   private running: Promise<unknown> | undefined;
 
   constructor(
@@ -58,6 +66,8 @@ export class MemoryWorker implements OnApplicationBootstrap, OnModuleDestroy {
     private readonly processor: EntryProcessor,
     private readonly limiter: BatchLimiter,
     private readonly crowd: CrowdWatch,
+    private readonly control: ControlRequest,
+    private readonly suspects: SuspectLane,
     private readonly status: WorkerStatus,
     private readonly settings: Settings,
     private readonly deadline: ShutdownDeadline,
@@ -74,6 +84,7 @@ export class MemoryWorker implements OnApplicationBootstrap, OnModuleDestroy {
       this.run(),
       this.every(this.settings.stream.claimIdleMs / RENEWALS_PER_CLAIM_IDLE, () => this.renew()),
       this.every(CROWD_LOOK_MS, () => this.lookAtCrowd()),
+      this.every(SUSPECTS_LOOK_MS, () => this.trySuspects()),
     ]);
     this.brainLogger.log('Memory worker started');
   }
@@ -144,19 +155,54 @@ export class MemoryWorker implements OnApplicationBootstrap, OnModuleDestroy {
     const isProbe = this.failures > 0;
     const permit = this.limiter.begin();
     try {
-      const figures = await this.processor.process(batch, this.working.signal);
-      this.inHand.release(batch);
-      if (figures) permit.succeeded(figures);
+      const processed = await this.processor.process(batch, this.working.signal);
+      if (processed.figures) permit.succeeded(processed.figures);
       if (isProbe) this.recover();
+      this.settle(batch, processed);
     } catch (error) {
       const { limit } = this.limiter;
-      if (isRefusal(error)) permit.overloaded();
+      if (isOverload(error) || isUnanswered(error)) permit.overloaded();
+      if (await this.isAnsweredToOthers(batch, error, isProbe)) {
+        if (isProbe) this.recover();
+        this.settle(batch, { doubts: batch.map((delivered) => ({ delivered, failure: error })) });
+        return;
+      }
       this.putBack(batch, error);
       // With fewer at once it may be accepted; with one alone there is nothing left but to wait.
       const mayDoWithLess = isOverload(error) && limit > 1 && !isProbe;
       if (outages === this.outages && !mayDoWithLess) this.wait(error);
     } finally {
       permit.dropped();
+    }
+  }
+
+  /** Lets go of a batch, except for what is in doubt. */
+  private settle(batch: Batch, { doubts }: Processed): void {
+    const doubted = new Set(doubts.map(({ delivered }) => delivered));
+    this.inHand.release(batch.filter((delivered) => !doubted.has(delivered)));
+    if (this.suspects.hasRoomFor(doubts.length)) {
+      this.suspects.add(doubts);
+      return;
+    }
+    this.ready.push([...doubted]);
+    this.wait(doubts[0]?.failure);
+  }
+
+  /**
+   * Whether Vorpal answers a control request at the moment at which it did not answer this batch: by itself, or not for
+   * the first time.
+   */
+  private async isAnsweredToOthers(batch: Batch, error: unknown, isProbe: boolean): Promise<boolean> {
+    const { signal } = this.working;
+    if (!isUnanswered(error) || signal.aborted) return false;
+    const isFirst = !isProbe && !this.unanswered.has(batch);
+    this.unanswered.add(batch);
+    if (isFirst || !this.suspects.hasRoomFor(batch.length)) return false;
+    try {
+      return await this.control.succeeds(signal);
+    } catch (failure) {
+      if (!isAbortError(failure)) this.logger.error(`The control request failed: ${describeError(failure)}`);
+      return false;
     }
   }
 
@@ -225,10 +271,11 @@ export class MemoryWorker implements OnApplicationBootstrap, OnModuleDestroy {
   private async lookAtCrowd(): Promise<void> {
     if (this.limiter.inFlight > 0) this.limiter.crowdReported(await this.crowd.look(this.stopping.signal));
   }
+
+  private async trySuspects(): Promise<void> {
+    const settled = (delivered: DeliveredEntry): void => {
+      this.inHand.release([delivered]);
+    };
+    while (!this.stopping.signal.aborted && (await this.suspects.tryNext(this.working.signal, settled)));
+  }
 }
-
-/** Whether Vorpal works and has more to do than it can take. */
-const isOverload = (error: unknown): boolean =>
-  error instanceof VorpalOverloadedError || error instanceof VorpalTimeoutError;
-
-const isRefusal = (error: unknown): boolean => isOverload(error) || error instanceof VorpalUnavailableError;

@@ -1,5 +1,6 @@
 export { Embedder } from './embedder.js';
 export type { Decision, EmbeddingSpace, FoundMemory, Memory, MemoryTier } from './memory.js';
+export { MemoryVectorError } from './memory.errors.js';
 export { MemoryHealth } from './memory.health.js';
 export { MemoryApiModule } from './memory-api.module.js';
 export { MemoryModule } from './memory.module.js';

@@ -244,6 +244,9 @@ describe(PerplexityScorer.name, () => {
         expectScore(scores[2], 'fine', 1);
         expect(scores[1]).toMatchObject({ perplexity: null, avgLogprob: null, tokens: [] });
         expect(scores[1]?.reason).toMatch(/^Vorpal cannot score this text: /);
+        // A refusal stays one; what the server failed on may succeed another time.
+        expect(scores[1]?.failure !== undefined).toBe(status === 500);
+        expect(scores[0]?.failure).toBeUndefined();
         expect(stub.requestsFor(COMPLETIONS)).toHaveLength(4);
       },
     );

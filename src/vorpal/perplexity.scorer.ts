@@ -40,6 +40,11 @@ export interface TextScore extends Perplexity {
   readonly model: string;
   /** The score without context, where it was asked for and came with the same request. */
   readonly plain?: Perplexity;
+  /**
+   * Set where it has no perplexity because the server failed on the text, and did not refuse it: another attempt may
+   * succeed. Not for failures to tokenize, which a server without that route has for every text.
+   */
+  readonly failure?: VorpalFailedError | VorpalProtocolError;
 }
 
 interface ScoringOptions {
@@ -98,14 +103,18 @@ export class PerplexityScorer {
     const prompts = await this.plan(inputs, run);
     // Behind those of the inputs stand those of their plain forms.
     const entries: PromptLogprobs[][] = Array.from({ length: 2 * inputs.length }, () => []);
+    const failures = new Map<number, TextScore['failure']>();
     for (const [planned, outcome] of await this.scoreAll(prompts, run)) {
-      if (isTextFault(outcome)) run.faults.set(planned.text, outcome);
-      else entries[planned.text]?.push(ownEntries(planned, outcome));
+      if (!isTextFault(outcome)) entries[planned.text]?.push(ownEntries(planned, outcome));
+      else {
+        run.faults.set(planned.text, outcome);
+        if (!(outcome instanceof VorpalRequestError)) failures.set(planned.text, outcome);
+      }
     }
     if (run.faults.size > 0) await this.assertServerScores(prompts, run);
     return inputs.map((_, index) => {
       const fault = run.faults.get(index);
-      if (fault) return unscorable(fault, model.id);
+      if (fault) return unscorable(fault, model.id, failures.get(index));
       const plain = entries[inputs.length + index] ?? [];
       return {
         ...toScore(entries[index] ?? [], model.id),
@@ -260,11 +269,12 @@ function toScore(parts: readonly PromptLogprobs[], model: string): TextScore {
   return { ...perplexity, tokenCount: tokens.length, tokens, model };
 }
 
-const unscorable = (fault: TextFault, model: string): TextScore => ({
+const unscorable = (fault: TextFault, model: string, failure: TextScore['failure']): TextScore => ({
   perplexity: null,
   avgLogprob: null,
   reason: `Vorpal cannot score this text: ${fault.message}`,
   tokenCount: 0,
   tokens: [],
   model,
+  ...(failure && { failure }),
 });

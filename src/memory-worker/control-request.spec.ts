@@ -1,0 +1,72 @@
+import { readSettings } from '../config/index.js';
+import type { Embedder } from '../memory/index.js';
+import type { StreamEntry } from '../stream/index.js';
+import { PerplexityScorer, type ScoringInput, VorpalFailedError, VorpalProtocolError } from '../vorpal/index.js';
+import { ControlRequest } from './control-request.js';
+
+const never = new AbortController().signal;
+
+describe(ControlRequest.name, () => {
+  let texts: string[];
+  let score: (signal: AbortSignal) => Promise<object[]>;
+  let embed: () => Promise<Float32Array[]>;
+  let sut: ControlRequest;
+
+  beforeEach(() => {
+    texts = [];
+    score = async () => [{ perplexity: 20 }];
+    embed = async () => [Float32Array.of(1, 0)];
+    const scorer = {
+      score: ([input]: ScoringInput[], { signal }: { signal: AbortSignal }) => {
+        texts.push(input!.text);
+        return score(signal);
+      },
+    };
+    sut = new ControlRequest(
+      scorer as unknown as PerplexityScorer,
+      { embed: () => embed() } as unknown as Embedder,
+      readSettings({ VORPAL_SCORING_TIMEOUT_MS: '200' }),
+    );
+  });
+
+  it('succeeds where a plain sentence is scored and embedded', async () => {
+    expect(await sut.succeeds(never)).toBe(true);
+  });
+
+  it.each([
+    ['scored', () => (score = async () => Promise.reject(new VorpalFailedError('HTTP 500')))],
+    [
+      'scored with numbers',
+      () => (score = async () => [{ perplexity: null, failure: new VorpalProtocolError('NaN') }]),
+    ],
+    ['embedded', () => (embed = async () => Promise.reject(new VorpalProtocolError('garbled')))],
+  ])('does not where it is not %s', async (_, fail) => {
+    fail();
+    expect(await sut.succeeds(never)).toBe(false);
+  });
+
+  it('does not where the answer takes too long', async () => {
+    score = (signal) =>
+      new Promise((_, reject) => {
+        signal.addEventListener('abort', () => {
+          reject(new DOMException('stopped', 'AbortError'));
+        });
+      });
+    expect(await sut.succeeds(never)).toBe(false);
+  });
+
+  it('is ended by its caller', async () => {
+    score = async () => Promise.reject(new DOMException('stopped', 'AbortError'));
+    await expect(sut.succeeds(AbortSignal.abort())).rejects.toThrow('stopped');
+  });
+
+  it('asks with a text as long as an entry, and never with the same text twice', async () => {
+    const entry = { message: 'x'.repeat(3_000), context: 'y'.repeat(500) } as StreamEntry;
+    await sut.succeedsFor(entry, never);
+    await sut.succeedsFor(entry, never);
+    const [first, second] = texts;
+    expect(first?.length).toBeGreaterThanOrEqual(3_500);
+    expect(first?.length).toBeLessThan(3_600);
+    expect(second).not.toBe(first);
+  });
+});
