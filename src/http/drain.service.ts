@@ -7,21 +7,33 @@ import {
 } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
 import type { FastifyInstance } from 'fastify';
+import type { Socket } from 'node:net';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { ShutdownDeadline } from '../infra/lifecycle/index.js';
 import { sleep } from '../shared/index.js';
+
+// A client can be told to leave only with an answer. One that keeps its connection and is busy has asked for the next by
+// then; cut at once, its request would be under way to nobody.
+const LINGER_MS = 500;
+// Where somebody always asks, it stops to listen after this share of the remaining time: the rest is for the answers.
+const LISTENING_SHARE = 0.5;
+// The most of the remaining time that is spent on clients who ask nothing.
+const LINGER_SHARE = 0.25;
 
 /**
  * Lets requests finish while the process stops.
  *
  * From the first moment of the shutdown `draining` is true, which turns readiness to 503; the server goes on serving
- * until no request is left or the shutdown deadline is over. Without it Fastify either cuts requests in flight or
- * waits for idle keep-alive connections, for more than a minute.
+ * until no request is left, and for a moment more those who keep a connection: each is told with its answer that the
+ * connection closes. Then it stops to listen, and serves what it has accepted by then. All within the shutdown deadline.
+ * Without it Fastify either cuts requests in flight or waits for idle keep-alive connections, for more than a minute.
  */
 @Injectable()
 export class DrainService implements OnApplicationBootstrap, OnModuleDestroy, BeforeApplicationShutdown {
   private readonly logger = new Logger('Brain');
   private readonly active = new Set<object>();
-  private readonly idle = new AbortController();
+  private readonly connections = new Set<Socket>();
+  private changed = Promise.withResolvers<undefined>();
   private isDraining = false;
 
   constructor(
@@ -39,12 +51,19 @@ export class DrainService implements OnApplicationBootstrap, OnModuleDestroy, Be
   }
 
   onApplicationBootstrap(): void {
-    const fastify = this.adapterHost.httpAdapter.getInstance<FastifyInstance>();
+    const { fastify } = this;
+    fastify.server.on('connection', (socket) => {
+      this.connections.add(socket);
+      socket.once('close', () => {
+        this.connections.delete(socket);
+        this.notify();
+      });
+    });
     fastify.addHook('onRequest', (_request, reply, done) => {
       this.active.add(reply);
       reply.raw.once('close', () => {
         this.active.delete(reply);
-        if (this.isDraining && this.active.size === 0) this.idle.abort();
+        this.notify();
       });
       done();
     });
@@ -60,9 +79,43 @@ export class DrainService implements OnApplicationBootstrap, OnModuleDestroy, Be
   }
 
   async beforeApplicationShutdown(): Promise<void> {
-    if (this.active.size === 0) return;
-    this.logger.log(`Waiting for ${this.active.size} request(s) to finish`);
-    await sleep(this.deadline.remainingMs(), this.idle.signal);
+    if (this.active.size > 0) this.logger.log(`Waiting for ${this.active.size} request(s) to finish`);
+    await this.until(() => this.active.size === 0, this.deadline.remainingMs() * LISTENING_SHARE);
+    await this.until(() => this.connections.size === 0, this.lingerMs());
+    await this.stopListening();
+    await this.until(() => this.connections.size === 0, this.lingerMs());
+    await this.until(() => this.active.size === 0, this.deadline.remainingMs());
     if (this.active.size > 0) this.logger.warn(`Cutting ${this.active.size} request(s): the grace period is over`);
+  }
+
+  private get fastify(): FastifyInstance {
+    return this.adapterHost.httpAdapter.getInstance<FastifyInstance>();
+  }
+
+  private lingerMs(): number {
+    return Math.min(LINGER_MS, this.deadline.remainingMs() * LINGER_SHARE);
+  }
+
+  /** Closes the listener, and the connections that wait for another request; those that wait for their first one stay. */
+  private async stopListening(): Promise<void> {
+    // Connections that were made meanwhile are accepted first; those that still wait then are refused by the kernel.
+    await nextTurn();
+    this.fastify.server.close();
+  }
+
+  /** Resolves when `condition` holds, at the latest after `limitMs`. */
+  private async until(condition: () => boolean, limitMs: number): Promise<void> {
+    const over = new AbortController();
+    const late = sleep(limitMs, over.signal);
+    while (!condition()) {
+      const isLate = await Promise.race([this.changed.promise, late]);
+      if (isLate) break;
+    }
+    over.abort();
+  }
+
+  private notify(): void {
+    this.changed.resolve(undefined);
+    this.changed = Promise.withResolvers();
   }
 }

@@ -1,0 +1,168 @@
+import { jest } from '@jest/globals';
+import { Controller, Get, Logger, Module } from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+import { once } from 'node:events';
+import type { AddressInfo } from 'node:net';
+import { connect, type Socket } from 'node:net';
+import { setTimeout as pause } from 'node:timers/promises';
+import { until } from '../../test/support/until.js';
+import { ConfigModule } from '../config/index.js';
+import { LifecycleModule } from '../infra/lifecycle/index.js';
+import { DrainService } from './drain.service.js';
+import { createFastifyAdapter } from './fastify-adapter.js';
+
+const SLOW_MS = 400;
+const GET_SLOW = 'GET /slow HTTP/1.1\r\nhost: brain\r\n\r\n';
+const GET_QUICK = 'GET /quick HTTP/1.1\r\nhost: brain\r\n\r\n';
+
+@Controller()
+class Answers {
+  @Get('slow')
+  async slow(): Promise<string> {
+    await pause(SLOW_MS);
+    return 'slow';
+  }
+
+  @Get('quick')
+  quick(): string {
+    return 'quick';
+  }
+}
+
+@Module({})
+class Server {}
+
+/** A connection with all that came over it. */
+class Connection {
+  received = '';
+  isOpen = true;
+
+  private constructor(readonly socket: Socket) {
+    socket.setEncoding('utf8');
+    socket.on('data', (data) => (this.received += String(data)));
+    socket.on('error', () => undefined);
+    socket.on('close', () => (this.isOpen = false));
+  }
+
+  static async to(port: number): Promise<Connection> {
+    const socket = connect(port, '127.0.0.1');
+    await once(socket, 'connect');
+    return new Connection(socket);
+  }
+
+  async ask(request: string): Promise<string> {
+    this.received = '';
+    this.socket.write(request);
+    await until(() => /\r\n\r\n.+/s.test(this.received) || !this.isOpen, 'an answer');
+    return this.received;
+  }
+}
+
+describe(DrainService.name, () => {
+  let app: NestFastifyApplication;
+  let sut: DrainService;
+  let port: number;
+  let closing: Promise<void> | undefined;
+
+  async function start(environment: NodeJS.ProcessEnv = {}): Promise<void> {
+    const imports = [ConfigModule.forRoot({ SHUTDOWN_GRACE_MS: '5000', ...environment }), LifecycleModule];
+    const module = { module: Server, imports, controllers: [Answers], providers: [DrainService] };
+    app = await NestFactory.create<NestFastifyApplication>(module, createFastifyAdapter(1_024), {
+      logger: false,
+    });
+    await app.listen(0, '127.0.0.1');
+    sut = app.get(DrainService);
+    port = (app.getHttpServer().address() as AddressInfo).port;
+  }
+
+  beforeEach(() => {
+    jest.spyOn(Logger.prototype, 'warn').mockImplementation(() => undefined);
+    closing = undefined;
+  });
+
+  afterEach(async () => {
+    await (closing ?? app.close());
+    jest.restoreAllMocks();
+  });
+
+  const close = async (): Promise<void> => {
+    closing = app.close();
+    await until(() => sut.draining, 'the shutdown');
+  };
+
+  it('lets a request in flight finish, and tells its client that the connection closes', async () => {
+    await start();
+    const client = await Connection.to(port);
+    const answer = client.ask(GET_SLOW);
+    await until(() => sut.activeRequests === 1, 'the request');
+    await close();
+
+    expect(await answer).toMatch(/^HTTP\/1\.1 200 OK\r\n.*connection: close\r\n.*slow$/is);
+    await until(() => !client.isOpen, 'the end of the connection');
+  });
+
+  it('answers what comes over a kept connection when the shutdown has begun', async () => {
+    await start();
+    const client = await Connection.to(port);
+    expect(await client.ask(GET_QUICK)).toMatch(/connection: keep-alive/i);
+    await close();
+    await pause(100);
+
+    expect(await client.ask(GET_QUICK)).toMatch(/^HTTP\/1\.1 200 OK\r\n.*connection: close\r\n/is);
+  });
+
+  it('answers the first request of a connection that was made before it stopped listening', async () => {
+    await start();
+    const client = await Connection.to(port);
+    await close();
+    await until(() => !app.getHttpServer().listening, 'the end of listening');
+
+    expect(await client.ask(GET_QUICK)).toMatch(/^HTTP\/1\.1 200 OK\r\n/);
+    await expect(Connection.to(port)).rejects.toMatchObject({ code: 'ECONNREFUSED' });
+  });
+
+  it('does not wait long for clients who ask nothing', async () => {
+    await start();
+    const kept = await Connection.to(port);
+    await kept.ask(GET_QUICK);
+    const fresh = await Connection.to(port);
+    const startedAt = performance.now();
+    await close();
+    await closing;
+
+    expect(performance.now() - startedAt).toBeLessThan(3_000);
+    await until(() => !kept.isOpen && !fresh.isOpen, 'the end of both connections');
+  });
+
+  it('cuts nobody off however many keep coming', async () => {
+    await start({ SHUTDOWN_GRACE_MS: '3000' });
+    const answers: Promise<string>[] = [];
+    const keepComing = async (): Promise<void> => {
+      for (;;) {
+        answers.push((await Connection.to(port)).ask(GET_SLOW));
+        await pause(SLOW_MS / 4);
+      }
+    };
+    const refusal = expect(keepComing()).rejects.toMatchObject({ code: 'ECONNREFUSED' });
+    await until(() => sut.activeRequests > 2, 'the load');
+    await close();
+    await closing;
+
+    await refusal;
+    const all = await Promise.all(answers);
+    expect(all.length).toBeGreaterThan(8);
+    expect(all.filter((answer) => !answer.startsWith('HTTP/1.1 200 OK'))).toEqual([]);
+  });
+
+  it('cuts what is not done when the grace period is over', async () => {
+    await start({ SHUTDOWN_GRACE_MS: '150' });
+    const client = await Connection.to(port);
+    const answer = client.ask(GET_SLOW);
+    await until(() => sut.activeRequests === 1, 'the request');
+    await close();
+
+    expect(await answer).toBe('');
+    await closing;
+  });
+});
