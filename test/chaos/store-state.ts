@@ -1,0 +1,132 @@
+import type { Redis } from 'ioredis';
+import { z } from 'zod';
+import { readSettings } from '../../src/config/settings.js';
+import { replyCodeOf } from '../../src/infra/redis/redis-errors.js';
+import { memoryKeys, streamKeys, type UserMemoryKeys } from '../../src/infra/redis/redis-keys.js';
+import { decodeDecision, decodeMemory } from '../../src/memory/adapters/redis-memory-records.js';
+import type { Decision, Memory } from '../../src/memory/memory.js';
+import { distributionOf, messagesBehind } from '../../src/memory/surprise.js';
+
+// What a brain uses that is told nothing else, as those of the scenarios are.
+const { memory: RULE, stream: STREAM } = readSettings({});
+const STREAM_KEYS = streamKeys(STREAM);
+// Far more than a worker of the scenarios can hold.
+const MOST_PENDING = 10_000;
+// More than a set can hold of them: VRANDMEMBER then gives each member once.
+const ALL = 1_000_000;
+
+const texts = z.array(z.string());
+const hash = z.record(z.string(), z.string());
+const userReplies = z.tuple([hash, texts, hash, texts, hash, texts, texts, hash, texts, texts, texts]);
+
+export interface TierState {
+  readonly memories: ReadonlyMap<string, Memory>;
+  /** The ids in each of the other keys of the tier: they must all be the same. */
+  readonly indexes: readonly ReadonlySet<string>[];
+}
+
+export interface UserState {
+  readonly userId: string;
+  readonly decisions: readonly Decision[];
+  /** The ids in the key that has the times of decisions. */
+  readonly decisionTimeIds: ReadonlySet<string>;
+  readonly memory: TierState;
+  readonly shadow: TierState;
+  /** Id of a memory → how often it was strengthened. */
+  readonly repetitions: ReadonlyMap<string, number>;
+  /** How many messages the running statistics are made of. */
+  readonly messagesCounted: number;
+}
+
+export interface StreamState {
+  /** Entries in the stream: an acknowledged one is removed. */
+  readonly entries: number;
+  /** Those of them that a consumer has. */
+  readonly pending: number;
+  readonly deadLetters: number;
+}
+
+/** Up to which novelty a message says what a memory says. */
+export const DUPLICATE_NOVELTY = 1 - RULE.duplicateSimilarity;
+
+export async function readStreamState(redis: Redis): Promise<StreamState> {
+  const [entries, deadLetters, pending] = await Promise.all([
+    redis.xlen(STREAM_KEYS.entries),
+    redis.xlen(STREAM_KEYS.deadLetters),
+    redis.xpending(STREAM_KEYS.entries, STREAM.group),
+  ]);
+  return { entries, deadLetters, pending: Number(pending[0]) };
+}
+
+/** The stream ids of the entries that a consumer holds. */
+export async function pendingOf(redis: Redis, consumer: string): Promise<Set<string>> {
+  try {
+    const reply = await redis.xpending(STREAM_KEYS.entries, STREAM.group, '-', '+', MOST_PENDING, consumer);
+    return new Set((reply as [string, ...unknown[]][]).map(([id]) => id));
+  } catch (error) {
+    // Nobody has read yet.
+    if (replyCodeOf(error) === 'NOGROUP') return new Set();
+    throw error;
+  }
+}
+
+/** Appends entries as they stand, past what recognises a resend. @param fields of each: name, value, name, value … */
+export async function appendRaw(redis: Redis, entries: readonly (readonly string[])[]): Promise<void> {
+  const pipeline = redis.pipeline();
+  for (const fields of entries) pipeline.xadd(STREAM_KEYS.entries, '*', ...fields);
+  const replies = (await pipeline.exec()) ?? [];
+  for (const [error] of replies) if (error) throw error;
+}
+
+/** All that Redis has of these users, straight from its keys: over HTTP neither shadow buffer nor statistics show. */
+export async function readUsers(redis: Redis, userIds: readonly string[]): Promise<UserState[]> {
+  const keys = memoryKeys();
+  const generation = Number(await redis.hget(keys.spaces, 'generation'));
+  return Promise.all(userIds.map((userId) => readUser(redis, userId, keys.ofUser(userId), generation)));
+}
+
+/** In one transaction: a promotion behind the last answer would otherwise be seen half. */
+async function readUser(redis: Redis, userId: string, keys: UserMemoryKeys, generation: number): Promise<UserState> {
+  const replies = await redis
+    .multi()
+    .hgetall(keys.decisions)
+    .zrange(keys.decisionTimes, 0, '-1')
+    .hgetall(keys.repetitions)
+    .hvals(keys.statistics)
+    .hgetall(keys.memory.items)
+    .zrange(keys.memory.ids, 0, '-1')
+    .call('VRANDMEMBER', keys.memory.vectors(generation), String(ALL))
+    .hgetall(keys.shadow.items)
+    .zrange(keys.shadow.ids, 0, '-1')
+    .zrange(keys.shadowExpiry, 0, '-1')
+    .call('VRANDMEMBER', keys.shadow.vectors(generation), String(ALL))
+    .exec();
+  const [decisions, decisionTimes, repetitions, sums, bodies, ids, vectors, shadowBodies, ...shadowIds] =
+    userReplies.parse((replies ?? []).map(([error, reply]) => error ?? reply));
+  return {
+    userId,
+    decisions: Object.entries(decisions).map((row) => decodeDecision(userId, row)),
+    decisionTimeIds: new Set(decisionTimes),
+    memory: tierOf(userId, bodies, [ids, vectors]),
+    shadow: tierOf(userId, shadowBodies, shadowIds),
+    repetitions: new Map(Object.entries(repetitions).map(([id, count]) => [id, Number(count)])),
+    messagesCounted: sums.reduce((count, text) => count + messagesIn(text), 0),
+  };
+}
+
+function tierOf(
+  userId: string,
+  bodies: Readonly<Record<string, string>>,
+  indexes: readonly (readonly string[])[],
+): TierState {
+  const memories = Object.entries(bodies).map(([id, body]) => decodeMemory(userId, [id, body, null, null]));
+  return {
+    memories: new Map(memories.map((memory) => [memory.id, memory])),
+    indexes: indexes.map((ids) => new Set(ids)),
+  };
+}
+
+function messagesIn(sums: string): number {
+  const { messages } = distributionOf(sums.split(' ').map(Number));
+  return Math.round(messagesBehind(messages, RULE.halfLifeMessages));
+}
