@@ -114,7 +114,9 @@ export class Embedder {
 }
 
 function toUnitVector(vector: Float32Array): Float32Array {
-  const length = Math.hypot(...vector);
+  let squares = 0;
+  for (const value of vector) squares += value ** 2;
+  const length = Math.sqrt(squares);
   if (!Number.isFinite(length) || length === 0) {
     throw new MemoryVectorError(
       'The embeddings server answered with a vector without direction; check EMBEDDINGS_MODEL.',

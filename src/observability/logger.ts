@@ -1,4 +1,4 @@
-import { ConsoleLogger } from '@nestjs/common';
+import { ConsoleLogger, type LogLevel } from '@nestjs/common';
 import { isatty } from 'node:tty';
 import type { Settings } from '../config/index.js';
 
@@ -11,6 +11,37 @@ const FRAMEWORK_CONTEXTS: ReadonlySet<unknown> = new Set([
   'RoutesResolver',
 ]);
 
+/**
+ * Holds what is written to standard output until the turn of the event loop is over, and writes it in one piece: for each
+ * piece a program waits, and the memory worker has some thousand lines a second to say.
+ */
+class OutputOfTurn {
+  private isHeld = false;
+
+  constructor() {
+    process.once('exit', () => {
+      this.release();
+    });
+  }
+
+  hold(): void {
+    if (this.isHeld) return;
+    this.isHeld = true;
+    process.stdout.cork();
+    setImmediate(() => {
+      this.release();
+    });
+  }
+
+  release(): void {
+    if (!this.isHeld) return;
+    this.isHeld = false;
+    process.stdout.uncork();
+  }
+}
+
+const outputOfTurn = new OutputOfTurn();
+
 /** Nest's own logger with the framework's wiring moved to `debug`. */
 class ProgramLogger extends ConsoleLogger {
   // A start that failed is explained once, by the program's entry file; Nest would print its stack before that.
@@ -22,6 +53,20 @@ class ProgramLogger extends ConsoleLogger {
   override log(message: unknown, ...optionalParams: unknown[]): void {
     if (FRAMEWORK_CONTEXTS.has(optionalParams.at(-1))) super.debug(message, ...optionalParams);
     else super.log(message, ...optionalParams);
+  }
+
+  protected override printMessages(
+    messages: unknown[],
+    context?: string,
+    logLevel?: LogLevel,
+    writeStreamType?: 'stdout' | 'stderr',
+    errorStack?: unknown,
+    params?: Record<string, unknown>,
+  ): void {
+    // On a terminal both are one, and an error belongs after what led to it.
+    if (writeStreamType === 'stderr') outputOfTurn.release();
+    else outputOfTurn.hold();
+    super.printMessages(messages, context, logLevel, writeStreamType, errorStack, params);
   }
 }
 

@@ -1,2 +1,3 @@
 export { SqliteDatabase, type SqliteStatement } from './sqlite-database.js';
 export { isSqliteError, SqliteFileError, sqliteFailuresAs } from './sqlite-errors.js';
+export { TransactionGroup } from './transaction-group.js';

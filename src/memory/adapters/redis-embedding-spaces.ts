@@ -33,6 +33,7 @@ export interface StoredSpaces {
  */
 export class RedisEmbeddingSpaces {
   private known: { readonly spaces: StoredSpaces; readonly until: number } | undefined;
+  private asking: { readonly reply: Promise<StoredSpaces>; readonly until: number } | undefined;
 
   constructor(
     private readonly connections: RedisConnections,
@@ -40,14 +41,26 @@ export class RedisEmbeddingSpaces {
   ) {}
 
   async recent(): Promise<StoredSpaces> {
-    return this.known && performance.now() < this.known.until ? this.known.spaces : this.read();
+    const now = performance.now();
+    if (this.known && now < this.known.until) return this.known.spaces;
+    // All that find it too old at once share one question: a worker at full speed asked one for nearly every message.
+    if (this.asking && now < this.asking.until) {
+      const spaces = await this.asking.reply;
+      return isSettled(spaces) ? spaces : this.read();
+    }
+    const asking = { reply: this.read(), until: now + SETTLED_MAX_AGE_MS };
+    this.asking = asking;
+    try {
+      return await asking.reply;
+    } finally {
+      if (this.asking === asking) this.asking = undefined;
+    }
   }
 
   async read(): Promise<StoredSpaces> {
     const askedAt = performance.now();
     const spaces = parseSpaces(await this.connections.commands.hgetall(this.key));
-    const isSettled = spaces.current !== undefined && spaces.next === undefined;
-    this.known = isSettled ? { spaces, until: askedAt + SETTLED_MAX_AGE_MS } : undefined;
+    this.known = isSettled(spaces) ? { spaces, until: askedAt + SETTLED_MAX_AGE_MS } : undefined;
     return spaces;
   }
 
@@ -73,6 +86,8 @@ export class RedisEmbeddingSpaces {
     await this.read();
   }
 }
+
+const isSettled = ({ current, next }: StoredSpaces): boolean => current !== undefined && next === undefined;
 
 const ABANDONED = 'abandoned:';
 

@@ -150,6 +150,15 @@ export const SEARCH = new RedisScript(`
   return rows
 `);
 
+/**
+ * The nearest among few.
+ * KEYS: a vector set. ARGV: vector, how thoroughly (EF), how many are few. Returns id and score, or nothing where there are more.
+ */
+export const NEAREST_OF_FEW = new RedisScript(`
+  if redis.call('VCARD', KEYS[1]) > tonumber(ARGV[3]) then return false end
+  return redis.call('VSIM', KEYS[1], 'FP32', ARGV[1], 'WITHSCORES', 'COUNT', 1, 'EF', ARGV[2])
+`);
+
 /** ARGV: id, time. Returns whether there was one, in either tier. */
 export const DELETE = new RedisScript(`
   ${NAMES} ${MEET_WRONG_TYPES} ${DROP} ${IS_WAITING}

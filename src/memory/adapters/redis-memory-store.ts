@@ -45,7 +45,18 @@ import {
   parseRecord,
   parseSums,
 } from './redis-memory-replies.js';
-import { DECISIONS, DELETE, FORGET, LIST, PROMOTE, PUT, RECORD, scriptKeys, SEARCH } from './redis-memory-scripts.js';
+import {
+  DECISIONS,
+  DELETE,
+  FORGET,
+  LIST,
+  NEAREST_OF_FEW,
+  PROMOTE,
+  PUT,
+  RECORD,
+  scriptKeys,
+  SEARCH,
+} from './redis-memory-scripts.js';
 import { RedisReembedding } from './redis-reembedding.js';
 
 const reachingRedis = redisFailuresAs(MemoryStoreUnavailableError);
@@ -53,6 +64,9 @@ const reachingRedis = redisFailuresAs(MemoryStoreUnavailableError);
 // How many neighbours a search weighs (EF). Of the nearest ten among 100,000 vectors of 384 dimensions this found 96 to 99 %;
 // Redis' own 100 found 71 to 94 %.
 const SEARCH_EFFORT = 400;
+// A search by itself gives the server a thread for it, which takes 0.1 ms of processor time; among so few the search takes as
+// much, and is made where it stands. Among more, it would hold up whoever else asks the server.
+const FEW_MEMORIES = 256;
 // Messages that were received before their user was forgotten, and are still being processed after that long, are recorded.
 const FORGOTTEN_MARK_MS = 24 * 3_600_000;
 // The layout of the keys, for a later version that changes it.
@@ -152,8 +166,12 @@ export class RedisMemoryStore extends MemoryStore {
       if (current === undefined) return undefined;
       assertVectors([vector], current);
       const set = this.keys.ofUser(userId).memory.vectors(current.generation);
-      const query = ['FP32', encodeVector(vector), 'WITHSCORES', 'COUNT', 1, 'EF', SEARCH_EFFORT] as const;
-      return parseNearest(await this.connections.commands.call('VSIM', set, ...query));
+      const { commands } = this.connections;
+      const bytes = encodeVector(vector);
+      const ofFew = await NEAREST_OF_FEW.run(commands, [set], [bytes, SEARCH_EFFORT, FEW_MEMORIES]);
+      if (ofFew !== null) return parseNearest(ofFew);
+      const query = ['FP32', bytes, 'WITHSCORES', 'COUNT', 1, 'EF', SEARCH_EFFORT] as const;
+      return parseNearest(await commands.call('VSIM', set, ...query));
     });
   }
 
@@ -192,7 +210,7 @@ export class RedisMemoryStore extends MemoryStore {
     return reachingRedis(async () => {
       const spaces = await this.embeddingSpaces.recent();
       if (effect.kind !== 'strengthen') assertVectors([effect.memory.vector], spaces.current);
-      return this.registering(userId, async () => {
+      const write = async () => {
         const reply = await this.run(RECORD, userId, writable(spaces), [
           ...[decision.id, encodeDecision(decision), decision.decidedAtMs, receivedAtMs, Date.now()],
           ...[this.limits.maxDecisions, this.limits.shadowMaxEntries],
@@ -202,7 +220,9 @@ export class RedisMemoryStore extends MemoryStore {
         const { outcome, isFirstOfUser } = parseRecord(reply);
         if (outcome === 'forgotten') await this.unregister(userId);
         return { result: outcome, isFirst: isFirstOfUser };
-      });
+      };
+      // A user whose memory was the nearest has one, and is listed since.
+      return decision.nearestId === null ? this.registering(userId, write) : this.registeringFirst(userId, write);
     });
   }
 
@@ -246,7 +266,11 @@ export class RedisMemoryStore extends MemoryStore {
 
   /** A write that changes nothing after the first time, and is refused when writes are. */
   async check(): Promise<void> {
-    await reachingRedis(() => this.connections.commands.hsetnx(this.keys.spaces, 'layout', LAYOUT));
+    await reachingRedis(async () => {
+      await this.connections.commands.hsetnx(this.keys.spaces, 'layout', LAYOUT);
+      // The memories of users are on all masters of a cluster, that key on one.
+      await this.connections.ping();
+    });
   }
 
   private run(
@@ -262,10 +286,18 @@ export class RedisMemoryStore extends MemoryStore {
    * Has the user listed among those with memories while `write` gives them some: before, so that a crash leaves no
    * memories that a re-embedding would miss, and after the first one again, in case a forget came between the two.
    */
-  private async registering<T>(userId: string, write: () => Promise<{ result: T; isFirst: boolean }>): Promise<T> {
-    const { commands } = this.connections;
-    const [, { result, isFirst }] = await Promise.all([commands.sadd(this.keys.users, userId), write()]);
-    if (isFirst) await commands.sadd(this.keys.users, userId);
+  private async registering<T>(userId: string, write: () => Promise<Written<T>>): Promise<T> {
+    const [, result] = await Promise.all([
+      this.connections.commands.sadd(this.keys.users, userId),
+      this.registeringFirst(userId, write),
+    ]);
+    return result;
+  }
+
+  /** The same for a user who is listed, and whom a forget may take off the list meanwhile. */
+  private async registeringFirst<T>(userId: string, write: () => Promise<Written<T>>): Promise<T> {
+    const { result, isFirst } = await write();
+    if (isFirst) await this.connections.commands.sadd(this.keys.users, userId);
     return result;
   }
 
@@ -291,6 +323,12 @@ export class RedisMemoryStore extends MemoryStore {
     if (now.some((generation) => !known.includes(generation))) await remove(now);
     return reply;
   }
+}
+
+interface Written<T> {
+  readonly result: T;
+  /** Whether the user had nothing before. */
+  readonly isFirst: boolean;
 }
 
 /** The generations that a write has to do with: it adds to the first and takes away from both. */

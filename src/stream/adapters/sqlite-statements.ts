@@ -54,7 +54,8 @@ export function prepareStatements(database: SqliteDatabase): StreamStatements {
       SELECT EXISTS (SELECT 1 FROM stream_entries WHERE consumer IS NULL)
         OR EXISTS (SELECT 1 FROM stream_entries WHERE consumer IS NOT NULL AND delivered_at <= ?) AS work`),
     takeOwn: prepareTake(database, 'consumer = ? AND seq > ?'),
-    takeStale: prepareTake(database, 'consumer IS NOT NULL AND delivered_at <= ?'),
+    // Left to itself, SQLite reads all that waits to have the order for nothing: 38 ms a read with 300,000 entries.
+    takeStale: prepareTake(database, 'consumer IS NOT NULL AND delivered_at <= ?', 'INDEXED BY stream_entries_held'),
     takeUnread: prepareTake(database, 'consumer IS NULL'),
     renew: database.prepare('UPDATE stream_entries SET delivered_at = ? WHERE seq = ? AND consumer = ?'),
     deadLetter: database.prepare(`
@@ -83,10 +84,10 @@ export function prepareStatements(database: SqliteDatabase): StreamStatements {
   };
 }
 
-function prepareTake(database: SqliteDatabase, condition: string): SqliteStatement {
+function prepareTake(database: SqliteDatabase, condition: string, index = ''): SqliteStatement {
   return database.prepare(`
     UPDATE stream_entries SET consumer = ?, delivered_at = ?, deliveries = deliveries + 1
-    WHERE seq IN (SELECT seq FROM stream_entries WHERE ${condition} ORDER BY seq LIMIT ?)
+    WHERE seq IN (SELECT seq FROM stream_entries ${index} WHERE ${condition} ORDER BY seq LIMIT ?)
     RETURNING seq, deliveries, ${ENTRY_COLUMNS}`);
 }
 
