@@ -1,5 +1,5 @@
-import { Body, Controller, Headers, HttpCode, Post } from '@nestjs/common';
-import { ClientSignal } from '../http/index.js';
+import { Body, Controller, Headers, HttpCode, Post, type StreamableFile } from '@nestjs/common';
+import { ClientSignal, type SendEvents, ServerSentEvents } from '../http/index.js';
 import { type ChatRequest, chatRequestSchema, type ChatResponse } from './chat.schema.js';
 import { ChatService } from './chat.service.js';
 import { readTraceparent } from './traceparent.js';
@@ -14,7 +14,10 @@ export class ChatController {
     @Body({ schema: chatRequestSchema }) request: ChatRequest,
     @Headers('traceparent') traceparent: string | undefined,
     @ClientSignal() signal: AbortSignal,
-  ): Promise<ChatResponse> {
-    return this.chat.answer(request, readTraceparent(traceparent), signal);
+    @ServerSentEvents() send: SendEvents,
+  ): Promise<ChatResponse | StreamableFile> {
+    const trace = readTraceparent(traceparent);
+    if (request.stream) return send(this.chat.stream(request, trace, signal));
+    return this.chat.answer(request, trace, signal);
   }
 }

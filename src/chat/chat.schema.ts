@@ -8,6 +8,8 @@ export const chatRequestSchema = z.strictObject({
   session_id: identifier.optional(),
   /** `false`: the message is neither captured nor answered with memories. */
   memory: z.boolean('must be true or false').default(true),
+  /** `true`: the answer comes as server-sent events, each a {@link ChatEvent}. */
+  stream: z.boolean('must be true or false').default(false),
 });
 export type ChatRequest = z.infer<typeof chatRequestSchema>;
 
@@ -20,6 +22,9 @@ export interface ChatResponse {
   readonly memories: readonly RecalledMemory[] | null;
   readonly usage: { prompt_tokens: number; completion_tokens: number; total_tokens: number } | null;
 }
+
+/** A piece of a streamed answer as it is generated, or all of it at the end. */
+export type ChatEvent = { readonly type: 'delta'; readonly text: string } | ({ readonly type: 'done' } & ChatResponse);
 
 export interface RecalledMemory {
   readonly id: string;

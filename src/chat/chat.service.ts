@@ -3,11 +3,23 @@ import { Settings } from '../config/index.js';
 import { assertTextLength } from '../http/index.js';
 import { type FoundMemory, RecallService } from '../memory/index.js';
 import { contextOf, SessionService, type Turn } from '../sessions/index.js';
-import { newId } from '../shared/index.js';
+import { begun, newId } from '../shared/index.js';
 import { CaptureService } from '../stream/index.js';
-import { type ChatAnswer, VorpalClient, VorpalContextLengthError } from '../vorpal/index.js';
-import { buildPrompt } from './chat-prompt.js';
-import type { ChatRequest, ChatResponse } from './chat.schema.js';
+import { type ChatAnswer, StreamedAnswer, VorpalClient, VorpalContextLengthError } from '../vorpal/index.js';
+import { buildPrompt, type PromptMessage } from './chat-prompt.js';
+import type { ChatEvent, ChatRequest, ChatResponse } from './chat.schema.js';
+
+/** A message on its way to an answer. */
+interface Conversation {
+  readonly message: string;
+  readonly userId: string;
+  readonly sessionId: string;
+  readonly receivedAtMs: number;
+  readonly isPrivate: boolean;
+  /** What was said before, oldest first. */
+  readonly turns: readonly Turn[];
+  readonly memories: readonly FoundMemory[] | null;
+}
 
 @Injectable()
 export class ChatService {
@@ -26,6 +38,44 @@ export class ChatService {
    * @throws TextTooLongError before anything is captured; any of the Vorpal errors afterwards
    */
   async answer(request: ChatRequest, traceparent: string | undefined, signal: AbortSignal): Promise<ChatResponse> {
+    const conversation = await this.begin(request, traceparent, signal);
+    const answer = await this.fitting(conversation, signal, (messages) =>
+      this.vorpal.chat({ messages, signal, ...this.limits }),
+    );
+    return this.complete(conversation, answer);
+  }
+
+  /**
+   * The same, piece by piece as Vorpal generates it; the last event is the whole answer. The session gets question and
+   * answer once the answer is complete: of one that was broken off it keeps nothing.
+   */
+  async *stream(
+    request: ChatRequest,
+    traceparent: string | undefined,
+    signal: AbortSignal,
+  ): AsyncGenerator<ChatEvent, void> {
+    const conversation = await this.begin(request, traceparent, signal);
+    const chunks = await this.fitting(conversation, signal, (messages) =>
+      begun(this.vorpal.streamChat({ messages, signal, ...this.limits })),
+    );
+    const answer = new StreamedAnswer();
+    for await (const chunk of chunks) {
+      const text = answer.add(chunk);
+      if (text !== '') yield { type: 'delta', text };
+    }
+    yield { type: 'done', ...(await this.complete(conversation, answer.whole)) };
+  }
+
+  private get limits() {
+    const { maxTokens, temperature } = this.settings.chat;
+    return { maxTokens, temperature };
+  }
+
+  private async begin(
+    request: ChatRequest,
+    traceparent: string | undefined,
+    signal: AbortSignal,
+  ): Promise<Conversation> {
     const { message, user_id: userId, memory: withMemory } = request;
     assertTextLength('message', message, this.settings.chat.messageMaxCharacters);
     const sessionId = request.session_id ?? newId();
@@ -47,40 +97,42 @@ export class ChatService {
     }
     const recalled = await recalling;
     const memories = recalled?.filter(({ memory }) => !wasJustSaid(memory.text, message, turns)) ?? null;
-    const answer = await this.ask(message, memories ?? [], turns, signal);
-    await this.sessions.append(userId, sessionId, [
-      { role: 'user', text: message, atMs: receivedAtMs, isPrivate: !withMemory },
-      { role: 'assistant', text: answer.text, atMs: Date.now(), isPrivate: !withMemory },
-    ]);
-    return {
-      response: answer.text,
-      engine: 'vorpal',
-      model: answer.model,
-      session_id: sessionId,
-      memories: memories?.map(toRecalledMemory) ?? null,
-      usage: answer.usage,
-    };
+    return { message, userId, sessionId, receivedAtMs, isPrivate: !withMemory, turns, memories };
   }
 
-  private async ask(
-    message: string,
-    memories: readonly FoundMemory[],
-    turns: readonly Turn[],
+  /** Asks with as much of the conversation as should fit, and once more with the message alone if it does not. */
+  private async fitting<T>(
+    { message, turns, memories }: Conversation,
     signal: AbortSignal,
-  ): Promise<ChatAnswer> {
-    const { systemPrompt, maxTokens, temperature } = this.settings.chat;
+    ask: (messages: readonly PromptMessage[]) => Promise<T>,
+  ): Promise<T> {
+    const { systemPrompt, maxTokens: answerTokens } = this.settings.chat;
     const { maxModelLen } = await this.vorpal.model(signal);
-    const attempt = (promptTokens: number): Promise<ChatAnswer> => {
-      const messages = buildPrompt({ systemPrompt, memories, turns, message, maxTokens: promptTokens });
-      return this.vorpal.chat({ messages, maxTokens, temperature, signal });
-    };
+    const attempt = (maxTokens: number): Promise<T> =>
+      ask(buildPrompt({ systemPrompt, memories: memories ?? [], turns, message, maxTokens }));
     try {
-      return await attempt(maxModelLen - maxTokens);
+      return await attempt(maxModelLen - answerTokens);
     } catch (error) {
       // The estimate was too low for this text: the message alone may still fit.
       if (!(error instanceof VorpalContextLengthError) || turns.length === 0) throw error;
       return attempt(0);
     }
+  }
+
+  private async complete(conversation: Conversation, { text, model, usage }: ChatAnswer): Promise<ChatResponse> {
+    const { message, userId, sessionId, receivedAtMs, isPrivate, memories } = conversation;
+    await this.sessions.append(userId, sessionId, [
+      { role: 'user', text: message, atMs: receivedAtMs, isPrivate },
+      { role: 'assistant', text, atMs: Date.now(), isPrivate },
+    ]);
+    return {
+      response: text,
+      engine: 'vorpal',
+      model,
+      session_id: sessionId,
+      memories: memories?.map(toRecalledMemory) ?? null,
+      usage,
+    };
   }
 }
 

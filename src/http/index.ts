@@ -1,5 +1,6 @@
 export { ClientSignal } from './client-signal.js';
 export { DrainService } from './drain.service.js';
+export { type SendEvents, ServerSentEvents } from './event-stream.js';
 export { createFastifyAdapter } from './fastify-adapter.js';
 export { InvalidRequestError, TextTooLongError } from './http.errors.js';
 export { NdjsonBody } from './ndjson-body.js';

@@ -1,4 +1,4 @@
-import { EventSourceParserStream } from 'eventsource-parser/stream';
+import { createParser } from 'eventsource-parser';
 
 /** The payload that ends an OpenAI-style event stream. */
 export const SSE_DONE = '[DONE]';
@@ -15,12 +15,15 @@ export function encodeSseData(payload: unknown): string {
  * treat as a broken answer.
  */
 export async function* decodeSseData(bytes: AsyncIterable<Uint8Array>): AsyncGenerator<string, boolean> {
-  const events = ReadableStream.from(bytes)
-    .pipeThrough(new TextDecoderStream() as unknown as ReadableWritablePair<string, Uint8Array>)
-    .pipeThrough(new EventSourceParserStream());
-  for await (const { data } of events) {
-    if (data === SSE_DONE) return true;
-    yield data;
+  const decoder = new TextDecoder();
+  const arrived: string[] = [];
+  const parser = createParser({ onEvent: ({ data }) => arrived.push(data) });
+  for await (const chunk of bytes) {
+    parser.feed(decoder.decode(chunk, { stream: true }));
+    for (const data of arrived.splice(0)) {
+      if (data === SSE_DONE) return true;
+      yield data;
+    }
   }
   return false;
 }

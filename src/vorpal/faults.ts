@@ -1,4 +1,3 @@
-import axios from 'axios';
 import { BrainError } from '../shared/index.js';
 import { type ErrorDetails, readErrorBody } from '../vllm-protocol/index.js';
 import { CallAbortedError, type CallDeadline } from './call-deadline.js';
@@ -13,6 +12,7 @@ import {
   VorpalTimeoutError,
   VorpalUnavailableError,
 } from './vorpal.errors.js';
+import { WireError } from './wire.js';
 
 /** How errors name a server and the settings that belong to it. */
 export interface ServerNames {
@@ -112,30 +112,33 @@ export function errorFromEvent(payload: unknown, path: string, modelSetting: str
   return errorFromAnswer({ status, body: JSON.stringify(payload), path, modelSetting }, server);
 }
 
-/**
- * A request that got no answer, as one of the named errors. The axios error itself is dropped: it carries the request's
- * headers and with them the API key.
- */
+/** A request that got no answer, as one of the named errors. */
 export function errorFromFailure(error: unknown, deadline: CallDeadline, server: ServerNames): unknown {
   if (error instanceof BrainError) return error;
   if (deadline.timedOut) return timeoutError(deadline.timeoutMs, server);
   if (deadline.signal.aborted) return new CallAbortedError();
-  if (!axios.isAxiosError(error)) return error;
-  const code = error.code ?? 'no reason given';
-  const cause = new Error(error.message);
-  if (code.startsWith('HPE_')) {
-    return new VorpalProtocolError(`${server.name} does not speak HTTP (${code}); check ${server.urlSetting}.`, {
-      cause,
-    });
+  if (!(error instanceof WireError)) return error;
+  switch (error.fault) {
+    case 'not HTTP':
+      return new VorpalProtocolError(
+        `${server.name} does not speak HTTP (${error.code}); check ${server.urlSetting}.`,
+        {
+          cause: error,
+        },
+      );
+    case 'too large':
+      return new VorpalProtocolError(`The answer of ${server.name} is too large; check ${server.urlSetting}.`, {
+        cause: error,
+      });
+    case 'broken off':
+      return brokenOff(server);
+    case 'stale':
+    case 'unreachable':
+      return new VorpalUnavailableError(
+        `${server.name} cannot be reached (${error.code}); check that it runs and that ${server.urlSetting} is right.`,
+        { cause: error },
+      );
   }
-  if (code === axios.AxiosError.ERR_BAD_RESPONSE && cause.message.startsWith('maxContentLength')) {
-    return new VorpalProtocolError(`The answer of ${server.name} is too large; check ${server.urlSetting}.`, { cause });
-  }
-  if (code === axios.AxiosError.ERR_BAD_RESPONSE) return brokenOff(server);
-  return new VorpalUnavailableError(
-    `${server.name} cannot be reached (${code}); check that it runs and that ${server.urlSetting} is right.`,
-    { cause },
-  );
 }
 
 export const timeoutError = (timeoutMs: number, server: ServerNames): VorpalTimeoutError =>
@@ -145,11 +148,7 @@ export const brokenOff = (server: ServerNames): VorpalUnavailableError =>
   new VorpalUnavailableError(`${server.name} broke off in the middle of its answer; try again.`);
 
 /** Whether a kept connection was closed by the server just as the request was sent on it. */
-export function isStaleConnection(error: unknown): boolean {
-  if (!axios.isAxiosError(error) || (error.code !== 'ECONNRESET' && error.code !== 'EPIPE')) return false;
-  const request: unknown = error.request;
-  return typeof request === 'object' && request !== null && 'reusedSocket' in request && request.reusedSocket === true;
-}
+export const isStaleConnection = (error: unknown): boolean => error instanceof WireError && error.fault === 'stale';
 
 function quote(message: string | undefined, { apiKey }: ServerNames): string {
   if (message === undefined || message === '') return '';

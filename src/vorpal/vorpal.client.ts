@@ -1,8 +1,7 @@
-import { HttpService } from '@nestjs/axios';
 import { Injectable } from '@nestjs/common';
 import { bulkhead, BulkheadRejectedError } from 'cockatiel';
 import { Settings } from '../config/index.js';
-import { BrainError } from '../shared/index.js';
+import { begun, BrainError } from '../shared/index.js';
 import {
   type ChatCompletionChunk,
   chatCompletionChunkSchema,
@@ -12,11 +11,13 @@ import {
   embeddingResponseSchema,
   modelListSchema,
   tokenizeResponseSchema,
-  type Usage,
 } from '../vllm-protocol/index.js';
+import { AxiosWire } from './axios-wire.js';
 import { CallAbortedError, CallDeadline, untilAborted } from './call-deadline.js';
+import { type ChatAnswer, readUsage } from './chat-answer.js';
 import { readEmbeddings } from './embeddings.js';
 import { GENERATED_TOKENS, type PromptLogprobs, readPromptLogprobs, type ScoringPrompt } from './prompt-logprobs.js';
+import { UndiciWire } from './undici-wire.js';
 import { EmbeddingsEndpoint, VorpalEndpoint } from './vorpal-endpoint.js';
 import {
   VorpalContextLengthError,
@@ -39,14 +40,6 @@ export interface ChatOptions {
   /** Not set: the server's own default for the model. */
   readonly temperature?: number;
   readonly signal?: AbortSignal;
-}
-
-export interface ChatAnswer {
-  readonly text: string;
-  readonly model: string;
-  /** `stop`, or `length` where `maxTokens` cut the answer; `null` if the server does not say. */
-  readonly finishReason: string | null;
-  readonly usage: { prompt_tokens: number; completion_tokens: number; total_tokens: number } | null;
 }
 
 export interface TextEmbeddings {
@@ -94,6 +87,8 @@ const METRICS_MISSING_PAUSE_MS = 60_000;
 @Injectable()
 export class VorpalClient {
   private readonly settings: Settings['vorpal'];
+  /** With a circuit of its own, for all that a chat needs: a server that fails at scoring may answer chats all the same. */
+  private readonly chats: VorpalTransport;
   private readonly language: VorpalTransport;
   private readonly embeddings: VorpalTransport;
   private readonly scoringSlots;
@@ -103,7 +98,8 @@ export class VorpalClient {
   private known: { readonly url: string; readonly model: ModelInfo } | undefined;
 
   constructor(
-    http: HttpService,
+    chatWire: UndiciWire,
+    otherWire: AxiosWire,
     private readonly endpoint: VorpalEndpoint,
     embeddingsEndpoint: EmbeddingsEndpoint,
     settings: Settings,
@@ -111,21 +107,21 @@ export class VorpalClient {
     const { apiKey, embeddingsApiKey, scoringConcurrency } = settings.vorpal;
     this.settings = settings.vorpal;
     this.scoringSlots = bulkhead(scoringConcurrency, SCORING_QUEUE_LIMIT);
-    this.language = new VorpalTransport(
-      http,
-      { name: 'Vorpal', urlSetting: 'VORPAL_URL', keySetting: 'VORPAL_API_KEY', apiKey, url: () => endpoint.url() },
-      settings.vorpal,
-    );
+    const wires = { chat: chatWire, other: otherWire };
+    const names = { name: 'Vorpal', urlSetting: 'VORPAL_URL', keySetting: 'VORPAL_API_KEY' };
+    const server = { ...names, apiKey, url: () => endpoint.url() };
+    this.chats = new VorpalTransport(wires, server, settings.vorpal);
+    this.language = new VorpalTransport(wires, server, settings.vorpal);
     this.embeddings = embeddingsEndpoint.isVorpal
       ? this.language
-      : new VorpalTransport(http, embeddingsServer(embeddingsEndpoint, embeddingsApiKey), settings.vorpal);
+      : new VorpalTransport(wires, embeddingsServer(embeddingsEndpoint, embeddingsApiKey), settings.vorpal);
   }
 
   /** The models the server lists; the first is the one asked for if `VORPAL_MODEL` is not set. */
   async models(signal?: AbortSignal): Promise<ModelInfo[]> {
     const timeoutMs = this.settings.connectTimeoutMs;
     const call = { path: '/v1/models', modelSetting: MODEL_SETTING, timeoutMs, signal };
-    const { data } = await this.language.fetchJson(call, modelListSchema);
+    const { data } = await this.chats.fetchJson(call, modelListSchema);
     return data.map((model) => ({ id: model.id, maxModelLen: model.max_model_len ?? ASSUMED_MODEL_LEN }));
   }
 
@@ -166,14 +162,14 @@ export class VorpalClient {
   /** One answer. */
   async chat(options: ChatOptions): Promise<ChatAnswer> {
     const answer = await this.withModel(options.signal, ({ id }) =>
-      this.language.fetchJson(this.chatCall(id, options, false), chatCompletionResponseSchema),
+      this.chats.fetchJson(this.chatCall(id, options, false), chatCompletionResponseSchema),
     );
     const [choice] = answer.choices;
     return {
       text: choice?.message.content ?? '',
       model: answer.model,
       finishReason: choice?.finish_reason ?? null,
-      usage: answer.usage ? completeUsage(answer.usage) : null,
+      usage: readUsage(answer),
     };
   }
 
@@ -183,18 +179,10 @@ export class VorpalClient {
    */
   async *streamChat(options: ChatOptions): AsyncGenerator<ChatCompletionChunk, void> {
     const open = async ({ id }: ModelInfo) => {
-      const chunks = this.language.streamJson(this.chatCall(id, options, true), chatCompletionChunkSchema);
       // The first chunk is awaited here so that a model that is gone is looked up again before anything was given out.
-      return { chunks, first: await chunks.next() };
+      return begun(this.chats.streamJson(this.chatCall(id, options, true), chatCompletionChunkSchema));
     };
-    const { chunks, first } = await this.withModel(options.signal, open);
-    try {
-      if (first.done) return;
-      yield first.value;
-      yield* chunks;
-    } finally {
-      await chunks.return();
-    }
+    yield* await this.withModel(options.signal, open);
   }
 
   /** Token ids of `text`. `addSpecialTokens` puts the model's BOS, if it has one, before them. */
@@ -304,7 +292,7 @@ export class VorpalClient {
       ...(stream && { stream, stream_options: { include_usage: true } }),
     };
     const timeoutMs = this.settings.chatTimeoutMs;
-    return { path: '/v1/chat/completions', body, modelSetting: MODEL_SETTING, timeoutMs, signal };
+    return { path: '/v1/chat/completions', body, modelSetting: MODEL_SETTING, isChat: true, timeoutMs, signal };
   }
 
   private async inScoringSlot<T>(signal: AbortSignal | undefined, work: () => Promise<T>): Promise<T> {
@@ -338,10 +326,6 @@ function modelNotListed(wanted: string | undefined, models: readonly ModelInfo[]
   return new VorpalModelNotFoundError(
     `Vorpal does not have the model ${wanted} (it lists ${listed}); check VORPAL_MODEL.`,
   );
-}
-
-function completeUsage({ prompt_tokens, completion_tokens, total_tokens }: Usage): NonNullable<ChatAnswer['usage']> {
-  return { prompt_tokens, completion_tokens: completion_tokens ?? total_tokens - prompt_tokens, total_tokens };
 }
 
 function wellFormedMessage(message: ChatMessage): ChatMessage {

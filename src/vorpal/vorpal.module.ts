@@ -3,9 +3,10 @@ import { Module } from '@nestjs/common';
 import { TerminusModule } from '@nestjs/terminus';
 import { ProgramEnvironment, Settings } from '../config/index.js';
 import { ShutdownDeadline } from '../infra/lifecycle/index.js';
-import { vorpalHttpOptions } from './http-options.js';
+import { AxiosWire, axiosOver } from './axios-wire.js';
 import { LocalVorpalProcess } from './local-vorpal-process.js';
 import { PerplexityScorer } from './perplexity.scorer.js';
+import { UndiciWire } from './undici-wire.js';
 import { VorpalClient } from './vorpal.client.js';
 import {
   EmbeddingsEndpoint,
@@ -16,14 +17,20 @@ import {
 } from './vorpal-endpoint.js';
 import { VorpalHealth } from './vorpal.health.js';
 
+@Module({
+  providers: [
+    { provide: UndiciWire, inject: [Settings], useFactory: ({ vorpal }: Settings) => new UndiciWire(vorpal) },
+  ],
+  exports: [UndiciWire],
+})
+class WireModule {}
+
 /** The language-model server: the configured one, or a local one that this module starts and ends. */
 @Module({
   imports: [
     TerminusModule,
-    HttpModule.registerAsync({
-      inject: [Settings],
-      useFactory: (settings: Settings) => vorpalHttpOptions(settings.vorpal),
-    }),
+    WireModule,
+    HttpModule.registerAsync({ imports: [WireModule], inject: [UndiciWire], useFactory: axiosOver }),
   ],
   providers: [
     {
@@ -48,6 +55,7 @@ import { VorpalHealth } from './vorpal.health.js';
         return new LocalVorpalProcess(environment, deadline, 'embeddings');
       },
     },
+    AxiosWire,
     VorpalClient,
     PerplexityScorer,
     VorpalHealth,

@@ -1,5 +1,3 @@
-import type { HttpService } from '@nestjs/axios';
-import type { AxiosResponse, ResponseType } from 'axios';
 import type { Readable } from 'node:stream';
 import { z } from 'zod';
 import type { Settings } from '../config/index.js';
@@ -8,12 +6,21 @@ import { CallAbortedError, CallDeadline, untilAborted } from './call-deadline.js
 import { Circuit } from './circuit.js';
 import { readEvents } from './event-stream.js';
 import { errorFromAnswer, errorFromEvent, errorFromFailure, isStaleConnection, type ServerNames } from './faults.js';
+import type { UndiciWire } from './undici-wire.js';
 import {
   VorpalFailedError,
   VorpalOverloadedError,
   VorpalProtocolError,
   VorpalUnavailableError,
 } from './vorpal.errors.js';
+import type { VorpalWire, WireAnswer, WireRequest } from './wire.js';
+
+/** How requests travel. */
+export interface VorpalWires {
+  /** For answers that a person waits for. */
+  readonly chat: UndiciWire;
+  readonly other: VorpalWire;
+}
 
 export interface VorpalServer extends ServerNames {
   /** Base address. @throws VorpalUnavailableError while none is known */
@@ -25,6 +32,7 @@ export interface VorpalCall {
   /** Sent as JSON by POST; without it the call is a GET. */
   readonly body?: object;
   readonly modelSetting: string;
+  readonly isChat?: boolean;
   /** Limit of the whole call, attempts and pauses included; of a stream that has begun, of each silence. */
   readonly timeoutMs: number;
   readonly signal?: AbortSignal;
@@ -50,7 +58,7 @@ export class VorpalTransport {
   private readonly circuit: Circuit;
 
   constructor(
-    private readonly http: HttpService,
+    private readonly wires: VorpalWires,
     private readonly server: VorpalServer,
     private readonly resilience: Resilience,
   ) {
@@ -60,9 +68,9 @@ export class VorpalTransport {
   /** The answer's JSON, as `schema` says it must be. */
   async fetchJson<T>(call: VorpalCall, schema: z.ZodType<T>): Promise<T> {
     return this.persist(call, async (url, deadline) => {
-      const response = await this.send<string>(url, call, 'text', deadline);
-      if (!isSuccess(response)) throw this.errorFrom(response, response.data, call);
-      return this.check(this.parse(response.data, call.path), call.path, schema);
+      const answer = await this.ask(url, call, deadline);
+      if (!isSuccess(answer)) throw this.errorFrom(answer, answer.body, call);
+      return this.check(this.parse(answer.body, call.path), call.path, schema);
     });
   }
 
@@ -96,8 +104,8 @@ export class VorpalTransport {
     const deadline = new CallDeadline(timeoutMs, signal);
     try {
       const call: VorpalCall = { path, modelSetting: '', timeoutMs, signal };
-      const response = await this.send<string>(this.server.url(), call, 'text', deadline);
-      return isSuccess(response) ? response.data : undefined;
+      const answer = await this.ask(this.server.url(), call, deadline);
+      return isSuccess(answer) ? answer.body : undefined;
     } finally {
       deadline.dispose();
     }
@@ -107,9 +115,9 @@ export class VorpalTransport {
     const call: VorpalCall = { path: '/health', modelSetting: '', timeoutMs: this.resilience.connectTimeoutMs, signal };
     const deadline = new CallDeadline(call.timeoutMs, signal);
     try {
-      const response = await this.send<string>(url, call, 'text', deadline);
-      if (isSuccess(response)) return;
-      const error = this.errorFrom(response, response.data, call);
+      const answer = await this.ask(url, call, deadline);
+      if (isSuccess(answer)) return;
+      const error = this.errorFrom(answer, answer.body, call);
       if (error instanceof VorpalUnavailableError) throw error;
     } finally {
       deadline.dispose();
@@ -143,37 +151,37 @@ export class VorpalTransport {
   }
 
   private async open(url: string, call: VorpalCall, deadline: CallDeadline): Promise<Readable> {
-    const response = await this.send<Readable>(url, call, 'stream', deadline);
+    const answer = await this.send(url, call, deadline, (request) => this.wires.chat.stream(request));
     // An abort may destroy the stream while nobody reads it; without a listener that ends the process.
-    response.data.on('error', () => undefined);
-    if (isSuccess(response)) return response.data;
-    throw this.errorFrom(response, await this.readErrorText(response.data, deadline), call);
+    answer.body.on('error', () => undefined);
+    if (isSuccess(answer)) return answer.body;
+    throw this.errorFrom(answer, await this.readErrorText(answer.body, deadline), call);
   }
 
-  private async send<T>(
+  private async ask(url: string, call: VorpalCall, deadline: CallDeadline): Promise<WireAnswer<string>> {
+    const wire = call.isChat ? this.wires.chat : this.wires.other;
+    return this.send(url, call, deadline, (request) => wire.text(request));
+  }
+
+  private async send<Body>(
     url: string,
-    call: VorpalCall,
-    responseType: ResponseType,
+    { path, body }: VorpalCall,
     deadline: CallDeadline,
-  ): Promise<AxiosResponse<T>> {
+    over: (request: WireRequest) => Promise<WireAnswer<Body>>,
+  ): Promise<WireAnswer<Body>> {
     const { apiKey } = this.server;
-    const request = () =>
-      this.http.axiosRef.request<T>({
-        url: `${url}${call.path}`,
-        method: call.body === undefined ? 'GET' : 'POST',
-        data: call.body === undefined ? undefined : JSON.stringify(call.body),
-        headers: {
-          ...(call.body !== undefined && { 'content-type': 'application/json' }),
-          ...(apiKey !== undefined && { authorization: `Bearer ${apiKey}` }),
-        },
-        responseType,
-        // axios would wrap the stream to count its bytes, and such a wrapper cannot be destroyed while it waits.
-        ...(responseType === 'stream' && { maxContentLength: -1 }),
-        signal: deadline.signal,
-      });
+    const request: WireRequest = {
+      url: url + path,
+      headers: {
+        ...(body !== undefined && { 'content-type': 'application/json' }),
+        ...(apiKey !== undefined && { authorization: `Bearer ${apiKey}` }),
+      },
+      ...(body !== undefined && { body: JSON.stringify(body) }),
+      signal: deadline.signal,
+    };
     try {
-      return await request().catch((error: unknown) => {
-        if (isStaleConnection(error)) return request();
+      return await over(request).catch((error: unknown) => {
+        if (isStaleConnection(error)) return over(request);
         throw error;
       });
     } catch (error) {
@@ -181,10 +189,9 @@ export class VorpalTransport {
     }
   }
 
-  private errorFrom(response: AxiosResponse<unknown>, body: string, { path, modelSetting }: VorpalCall): Error {
-    const header: unknown = response.headers['retry-after'];
-    const retryAfter = typeof header === 'string' ? header : undefined;
-    return errorFromAnswer({ status: response.status, body, path, modelSetting, retryAfter }, this.server);
+  private errorFrom({ status, retryAfter }: WireAnswer<unknown>, body: string, call: VorpalCall): Error {
+    const { path, modelSetting } = call;
+    return errorFromAnswer({ status, body, path, modelSetting, retryAfter }, this.server);
   }
 
   /** The body of a refused stream, cut where it is too long for a message. What arrived before a failure is used. */
@@ -222,7 +229,7 @@ export class VorpalTransport {
   }
 }
 
-const isSuccess = ({ status }: AxiosResponse<unknown>): boolean => status >= 200 && status < 300;
+const isSuccess = ({ status }: WireAnswer<unknown>): boolean => status >= 200 && status < 300;
 
 const isWorthRetrying = (error: unknown) =>
   error instanceof VorpalUnavailableError ||

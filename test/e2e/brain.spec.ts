@@ -1,4 +1,5 @@
 import { TestBrain } from '../support/brain.js';
+import { chatEvents, collect } from '../support/chat-events.js';
 import { PAIRINGS } from './sentences.js';
 
 interface Perplexity {
@@ -38,6 +39,30 @@ describe('the brain with its embedded Vorpal and stream', () => {
       model: expect.stringMatching(/SmolLM2/i),
       session_id: 'first',
       memories: [],
+      usage: {
+        prompt_tokens: expect.any(Number),
+        completion_tokens: expect.any(Number),
+        total_tokens: expect.any(Number),
+      },
+    });
+  });
+
+  it('streams a chat piece by piece, as it is generated', async () => {
+    const response = await fetch(`${sut.url}/chat`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ message: 'Tell me about the sea.', user_id: 'ada', session_id: 'streamed', stream: true }),
+    });
+    const events = await collect(chatEvents(response));
+    const pieces = events.flatMap(({ type, text }) => (type === 'delta' ? [text] : []));
+    expect(pieces.length).toBeGreaterThan(1);
+    expect(events.at(-1)).toEqual({
+      type: 'done',
+      response: pieces.join(''),
+      engine: 'vorpal',
+      model: expect.stringMatching(/SmolLM2/i),
+      session_id: 'streamed',
+      memories: expect.any(Array),
       usage: {
         prompt_tokens: expect.any(Number),
         completion_tokens: expect.any(Number),

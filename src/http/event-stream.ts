@@ -1,0 +1,62 @@
+import { createParamDecorator, type ExecutionContext, Logger, StreamableFile } from '@nestjs/common';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { Readable } from 'node:stream';
+import { type Begun, begun } from '../shared/index.js';
+import { encodeSseData } from '../vllm-protocol/index.js';
+import { problemOf } from './problem-of.js';
+
+/** Answers with events as they come. @throws what `events` throws before the first of them */
+export type SendEvents = (events: AsyncGenerator<object, void>) => Promise<StreamableFile>;
+
+export interface EventStreamOptions {
+  readonly stalledMs?: number;
+}
+
+// A client that stops reading without closing would otherwise keep the model's answer waiting for it for ever.
+const STALLED_CLIENT_MS = 60_000;
+
+const logger = new Logger('Http');
+
+/**
+ * Parameter decorator: a {@link SendEvents}, whose result the handler returns. Each event is one line of JSON. Nothing is
+ * sent before the first event is there, so that a failure until then is an ordinary problem with its status; a later one
+ * is the last event, `{"type":"error"}` with the fields of a problem. Read only as fast as the client takes it.
+ */
+export const ServerSentEvents = createParamDecorator(
+  ({ stalledMs = STALLED_CLIENT_MS }: EventStreamOptions = {}, context: ExecutionContext): SendEvents => {
+    const http = context.switchToHttp();
+    const request = http.getRequest<FastifyRequest>();
+    const reply = http.getResponse<FastifyReply>();
+    return async (source) => {
+      const events = await begun(source);
+      const stream = Readable.from(encode(events, request, reply, stalledMs));
+      stream.once('close', () => void events.return());
+      void reply.header('cache-control', 'no-cache').header('x-accel-buffering', 'no');
+      return new StreamableFile(stream, { type: 'text/event-stream; charset=utf-8' });
+    };
+  },
+);
+
+async function* encode(
+  events: Begun<object>,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  stalledMs: number,
+): AsyncGenerator<string, void> {
+  const cut = (): void => {
+    logger.warn(`A client took nothing of its answer for ${stalledMs / 1_000} s; the answer is cut`);
+    reply.raw.destroy();
+  };
+  try {
+    for await (const event of events) {
+      const timer = setTimeout(cut, stalledMs);
+      try {
+        yield encodeSseData(event);
+      } finally {
+        clearTimeout(timer);
+      }
+    }
+  } catch (error) {
+    if (!reply.raw.destroyed) yield encodeSseData({ ...problemOf(error, request, logger), type: 'error' });
+  }
+}
