@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { createInterface } from 'node:readline';
+import { createInterface, type Interface } from 'node:readline';
+import type { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 
 const START_LIMIT_MS = 60_000;
@@ -10,6 +11,8 @@ const PROGRAMS = {
   brain: new URL('../../dist/main.js', import.meta.url),
   reembed: new URL('../../dist/commands/reembed-memories.js', import.meta.url),
   'local-vorpal': new URL('../../dist/local-vorpal/main.js', import.meta.url),
+  'stub-vorpal': new URL('../../dist/evaluation/stub-vorpal-program.js', import.meta.url),
+  'minimal-proxy': new URL('../../dist/evaluation/minimal-proxy.js', import.meta.url),
 } as const;
 
 /** A line of the program's JSON log. */
@@ -21,12 +24,25 @@ export interface LogLine {
   readonly pid: number;
 }
 
-/** One of the two programs as a child process, with its log. */
+export interface StartOptions {
+  readonly nodeOptions?: readonly string[];
+  readonly args?: readonly string[];
+}
+
+/** Tells the parent, as the brain's log does, where this program listens. */
+export function announceAddress(url: string): void {
+  const line: LogLine = { level: 'log', message: LISTENING + url, pid: process.pid };
+  process.stdout.write(`${JSON.stringify(line)}\n`);
+}
+
+/** One of the programs as a child process, with its log. */
 export class ChildProgram {
+  private static readonly running = new Set<ChildProcess>();
   readonly log: LogLine[] = [];
   /** What it wrote that is no log line: a stack trace, a start-up error. */
   readonly rawOutput: string[] = [];
   private readonly watchers = new Set<() => void>();
+  private logReader: Interface | undefined;
 
   private constructor(
     readonly process: ChildProcess,
@@ -34,26 +50,42 @@ export class ChildProgram {
   ) {}
 
   /** Starts a built program with `environment` on top of this process's own. It logs JSON and picks a free port. */
-  static start(program: keyof typeof PROGRAMS, environment: NodeJS.ProcessEnv): ChildProgram {
-    const child = spawn(process.execPath, ['--enable-source-maps', fileURLToPath(PROGRAMS[program])], {
+  static start(
+    program: keyof typeof PROGRAMS,
+    environment: NodeJS.ProcessEnv,
+    { nodeOptions = [], args = [] }: StartOptions = {},
+  ): ChildProgram {
+    const argv = ['--enable-source-maps', ...nodeOptions, fileURLToPath(PROGRAMS[program]), ...args];
+    const child = spawn(process.execPath, argv, {
       env: { ...process.env, PORT: '0', LOCAL_VORPAL_PORT: '0', LOG_FORMAT: 'json', NODE_OPTIONS: '', ...environment },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     const started = new ChildProgram(child, program);
-    for (const stream of [child.stdout, child.stderr]) {
-      createInterface({ input: stream }).on('line', (line) => {
-        started.receive(line);
-      });
-    }
+    started.logReader = started.readLines(child.stdout);
+    started.readLines(child.stderr);
+    ChildProgram.running.add(child);
     child.once('exit', () => {
+      ChildProgram.running.delete(child);
       started.notify();
     });
     return started;
   }
 
+  /** Ends all that this process has started and that still run, at once: for its own end, which waits for nothing. */
+  static killAll(): void {
+    for (const child of ChildProgram.running) child.kill('SIGKILL');
+  }
+
   /** Resolves with the first line whose message matches. @throws Error if the program ends or stays silent */
   async waitForLog(pattern: RegExp): Promise<LogLine> {
     return this.waitForLine(`a line like ${String(pattern)}`, ({ message }) => pattern.test(message));
+  }
+
+  /** Reads its log from here on without looking at it; what it writes to standard error is kept. */
+  ignoreLog(): void {
+    // Parsed and kept, the lines of a million messages would take processor and memory from what is measured.
+    this.logReader?.close();
+    this.process.stdout?.resume();
   }
 
   /** The address it listens on. */
@@ -101,6 +133,12 @@ export class ChildProgram {
 
   private isRunning(): boolean {
     return this.process.exitCode === null && this.process.signalCode === null;
+  }
+
+  private readLines(input: Readable): Interface {
+    return createInterface({ input }).on('line', (line) => {
+      this.receive(line);
+    });
   }
 
   private receive(line: string): void {

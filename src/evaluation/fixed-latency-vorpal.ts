@@ -3,24 +3,33 @@ import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { json } from 'node:stream/consumers';
+import { sleep } from '../shared/index.js';
 import {
+  type ChatCompletionRequest,
   type CompletionRequest,
   completionRequestSchema,
   type EmbeddingRequest,
   embeddingRequestSchema,
+  encodeSseData,
+  SSE_DONE,
 } from '../vllm-protocol/index.js';
 
 export interface StubLatencies {
+  /** Until the whole answer; of a streamed one, until its first piece. */
   readonly chatMs: number;
+  /** Between the pieces of a streamed answer; not set: they come together. */
+  readonly pieceMs?: number;
   readonly scoringMs: number;
   /** Scoring requests served at once, the others wait; not set: all of them. */
   readonly scoringAtOnce?: number;
 }
 
 const MODEL = 'stub';
+const MAX_MODEL_LEN = 32_768;
 const EMBEDDING_MODEL = 'stub-embedder';
 const STUB_LOGPROB = -2.5;
 const CHARACTERS_PER_TOKEN = 4;
+const CHAT_PIECES = ['Under', 'stood.'];
 
 /** A Vorpal that answers after a fixed time, so that a benchmark measures the brain and not a model. */
 export class FixedLatencyVorpal {
@@ -60,16 +69,26 @@ export class FixedLatencyVorpal {
         response.end();
         return;
       case '/v1/models':
-        send(response, { object: 'list', data: [{ id: MODEL, object: 'model', max_model_len: 32_768 }] });
+        send(response, { object: 'list', data: [{ id: MODEL, object: 'model', max_model_len: MAX_MODEL_LEN }] });
         return;
-      case '/v1/chat/completions':
-        await json(request);
-        later(this.latencies.chatMs, response, chatAnswer());
+      case '/v1/chat/completions': {
+        const { stream } = (await json(request)) as ChatCompletionRequest;
+        if (!(await pause(this.latencies.chatMs, response))) return;
+        if (stream) await this.streamChat(response);
+        else sendJson(response, CHAT_ANSWER);
         return;
+      }
       case '/v1/completions': {
         const body = completionRequestSchema.parse(await json(request));
         await this.place(response);
-        later(this.latencies.scoringMs, response, this.score(body));
+        const answer = this.score(body);
+        if (await pause(this.latencies.scoringMs, response)) send(response, answer);
+        return;
+      }
+      case '/tokenize': {
+        const { prompt } = (await json(request)) as { prompt: string };
+        const tokens = tokensOf(prompt).map((_, index) => index);
+        send(response, { tokens, count: tokens.length, max_model_len: MAX_MODEL_LEN });
         return;
       }
       case '/v1/embeddings':
@@ -78,6 +97,16 @@ export class FixedLatencyVorpal {
       default:
         response.writeHead(404).end();
     }
+  }
+
+  private async streamChat(response: ServerResponse): Promise<void> {
+    const { pieceMs = 0 } = this.latencies;
+    response.writeHead(200, { 'content-type': 'text/event-stream' });
+    for (const [index, event] of CHAT_EVENTS.entries()) {
+      if (index > 0 && !(await pause(pieceMs, response))) return;
+      response.write(event);
+    }
+    response.end();
   }
 
   /** Resolves when the request may be served; it keeps its place until its connection or its answer is done. */
@@ -100,12 +129,12 @@ export class FixedLatencyVorpal {
   }
 
   private score(request: CompletionRequest): object {
-    const prompts = (Array.isArray(request.prompt) ? request.prompt : [request.prompt]).map(String);
+    const prompts = promptsIn(request);
     this.scoredPrompts += prompts.length;
     const choices = prompts.map((prompt, index) => {
-      const tokens = [...(prompt.match(new RegExp(`.{1,${CHARACTERS_PER_TOKEN}}`, 'gsu')) ?? ['']), '.'];
+      const tokens = [...(typeof prompt === 'string' ? tokensOf(prompt) : prompt.map(String)), '.'];
       const logprobs = tokens.map((_, position) => (position === 0 ? null : STUB_LOGPROB));
-      return { index, text: `${prompt}.`, finish_reason: 'length', logprobs: { tokens, token_logprobs: logprobs } };
+      return { index, text: tokens.join(''), finish_reason: 'length', logprobs: { tokens, token_logprobs: logprobs } };
     });
     const promptTokens = choices.reduce((sum, choice) => sum + choice.logprobs.tokens.length - 1, 0);
     return {
@@ -123,16 +152,39 @@ export class FixedLatencyVorpal {
   }
 }
 
-function chatAnswer(): object {
-  return {
-    id: 'chatcmpl-stub',
-    object: 'chat.completion',
-    created: 0,
-    model: MODEL,
-    choices: [{ index: 0, message: { role: 'assistant', content: 'Understood.' }, finish_reason: 'stop' }],
-    usage: { prompt_tokens: 8, completion_tokens: 2, total_tokens: 10 },
-  };
+/** A flat list of integers is one prompt. */
+function promptsIn({ prompt }: CompletionRequest): readonly (string | readonly number[])[] {
+  if (typeof prompt === 'string') return [prompt];
+  return prompt.every((part) => typeof part === 'number') ? [prompt] : prompt;
 }
+
+const PIECE = new RegExp(`.{1,${CHARACTERS_PER_TOKEN}}`, 'gsu');
+const tokensOf = (text: string): string[] => text.match(PIECE) ?? [''];
+
+// Written out once: what the stub does for each request, the brain beside it on the same processor cannot do.
+const CHAT_USAGE = { prompt_tokens: 8, completion_tokens: 2, total_tokens: 10 };
+const CHAT_ANSWER = JSON.stringify({
+  id: 'chatcmpl-stub',
+  object: 'chat.completion',
+  created: 0,
+  model: MODEL,
+  choices: [{ index: 0, message: { role: 'assistant', content: CHAT_PIECES.join('') }, finish_reason: 'stop' }],
+  usage: CHAT_USAGE,
+});
+const chatChunk = (choices: readonly object[], more: object = {}): object => ({
+  id: 'chatcmpl-stub',
+  object: 'chat.completion.chunk',
+  created: 0,
+  model: MODEL,
+  choices,
+  ...more,
+});
+const CHAT_EVENTS: readonly string[] = [
+  ...CHAT_PIECES.map((content) => chatChunk([{ index: 0, delta: { content }, finish_reason: null }])),
+  chatChunk([{ index: 0, delta: {}, finish_reason: 'stop' }]),
+  chatChunk([], { usage: CHAT_USAGE }),
+  SSE_DONE,
+].map(encodeSseData);
 
 /** Vectors that depend on nothing but the text, and lie far apart for different ones. */
 function embeddingsAnswer({ input, encoding_format: format }: EmbeddingRequest): object {
@@ -157,14 +209,21 @@ const encode = (vector: number[], format: string | null | undefined): number[] |
   format === 'base64' ? Buffer.from(Float32Array.from(vector).buffer).toString('base64') : vector;
 
 function send(response: ServerResponse, body: object): void {
-  response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(body));
+  sendJson(response, JSON.stringify(body));
 }
 
-function later(ms: number, response: ServerResponse, body: object): void {
-  const timer = setTimeout(() => {
-    send(response, body);
-  }, ms);
-  response.once('close', () => {
-    clearTimeout(timer);
-  });
+function sendJson(response: ServerResponse, body: string): void {
+  response.writeHead(200, { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) }).end(body);
+}
+
+/** Waits `ms`; `false` if the client has gone away by then. */
+async function pause(ms: number, response: ServerResponse): Promise<boolean> {
+  if (ms > 0) {
+    const gone = new AbortController();
+    response.once('close', () => {
+      gone.abort();
+    });
+    await sleep(ms, gone.signal);
+  }
+  return !response.destroyed;
 }
