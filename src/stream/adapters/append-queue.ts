@@ -1,4 +1,5 @@
 import { setImmediate as endOfTurn } from 'node:timers/promises';
+import { sleep } from '../../shared/index.js';
 import type { StoredEntry } from '../stored-entry.js';
 import { StreamUnavailableError } from '../stream.errors.js';
 
@@ -7,6 +8,9 @@ const MAX_WAITING = 10_000;
 // What one write carries (UTF-16 code units). A larger one may not get over a slow line within the time limit of a
 // command, and would fail again each time it is resent.
 const MAX_GROUP_CHARACTERS = 256 * 1_024;
+// From one group to the next, unless a whole one waits: under load a group then holds several messages, and each costs
+// less than a write of its own. Nobody waits for a capture.
+const GROUP_INTERVAL_MS = 5;
 
 interface WaitingAppend {
   readonly stored: StoredEntry;
@@ -15,8 +19,8 @@ interface WaitingAppend {
 }
 
 /**
- * Writes appends in groups, one group at a time. When a group fails, so do all that wait behind it: a later one that
- * came through would stand before those that are resent.
+ * Writes appends in groups, one group at a time; one that comes alone is written at once. When a group fails, so do all
+ * that wait behind it: a later one that came through would stand before those that are resent.
  */
 export class AppendQueue {
   private waiting: WaitingAppend[] = [];
@@ -26,6 +30,7 @@ export class AppendQueue {
   constructor(
     private readonly maxGroup: number,
     private readonly write: (group: readonly StoredEntry[]) => Promise<void>,
+    private readonly intervalMs = GROUP_INTERVAL_MS,
   ) {}
 
   async append(stored: StoredEntry): Promise<void> {
@@ -48,7 +53,12 @@ export class AppendQueue {
     this.isWriting = true;
     // The appends of one turn of the event loop share a write.
     await endOfTurn();
-    while (this.waiting.length > 0) await this.writeGroup(this.takeGroup());
+    while (this.waiting.length > 0) {
+      const nextAt = performance.now() + this.intervalMs;
+      await this.writeGroup(this.takeGroup());
+      const restMs = nextAt - performance.now();
+      if (restMs > 0 && this.waiting.length < this.maxGroup) await sleep(restMs);
+    }
     this.isWriting = false;
   }
 
