@@ -13,6 +13,7 @@ const floors = [
   ['stream', 'sessions', 'vorpal', 'http', 'security'],
   ['infra/storage'],
   ['infra/lifecycle', 'infra/redis', 'infra/sqlite'],
+  ['infra/files'],
   // A program of its own, which the brain knows by its HTTP address only.
   ['local-vorpal'],
   ['observability'],

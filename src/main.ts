@@ -7,7 +7,7 @@ import { BrainError, describeError } from './shared/index.js';
 async function main(): Promise<void> {
   const app = await createApp(process.env);
   app.enableShutdownHooks(['SIGTERM', 'SIGINT'], { useProcessExit: true });
-  const { server, stream, vorpal } = app.get(Settings);
+  const { server, redis, vorpal } = app.get(Settings);
   try {
     await app.listen(server.port, server.host);
   } catch (error) {
@@ -17,7 +17,7 @@ async function main(): Promise<void> {
   }
   const logger = new Logger('Brain');
   logger.log(`Listening on ${await app.getUrl()}`);
-  logger.log(`Storage: ${stream.redisUrl === undefined ? `SQLite in ${server.dataDir}` : 'Redis'}`);
+  logger.log(`Storage: ${redis === undefined ? `SQLite in ${server.dataDir}` : 'Redis'}`);
   logger.log(`Vorpal: ${vorpal.url ?? 'local, started by the brain'}`);
 }
 

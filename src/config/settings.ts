@@ -92,7 +92,6 @@ const nest = (env: Environment) => ({
   /** `undefined`: everything is in a file. */
   redis: redisOf(env),
   stream: {
-    redisUrl: env.REDIS_URL,
     keyPrefix: env.REDIS_KEY_PREFIX,
     key: env.STREAM_KEY,
     group: env.STREAM_GROUP,

@@ -82,7 +82,7 @@ const environment: NodeJS.ProcessEnv = {
   EMBEDDINGS_URL: NOWHERE,
   LOG_LEVEL: process.env.LOG_LEVEL ?? 'warn',
 };
-const hasRedis = readSettings(environment).stream.redisUrl !== undefined;
+const hasRedis = readSettings(environment).redis !== undefined;
 const folder = mkdtempSync(join(tmpdir(), 'bench-memory-'));
 const stop = new AbortController();
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {

@@ -50,8 +50,8 @@ const { values } = parseArgs({
 const workerCounts = readCounts(values.workers);
 const batchLimits = readCounts(values.batches);
 const [batchSize = 10] = readCounts(values['batch-size']);
-const { redisUrl } = readSettings({ ...process.env, VORPAL_URL: 'http://127.0.0.1:9' }).stream;
-if (redisUrl === undefined) {
+const { redis } = readSettings({ ...process.env, VORPAL_URL: 'http://127.0.0.1:9' });
+if (redis === undefined) {
   process.stderr.write(
     'Several workers share a store only over Redis: set REDIS_URL to a Redis 8, or start this by npm run bench:scaling.\n',
   );

@@ -48,8 +48,8 @@ const maxChats = readNumber('entries', values.entries);
 const backlog = readNumber('backlog', values.backlog);
 // With a backlog, chats are no part of the question unless somebody wants them.
 const rate = values.rate === undefined ? (backlog > 0 ? 0 : CHATS_PER_SECOND) : readNumber('rate', values.rate);
-const { redisUrl } = readSettings({ ...process.env, VORPAL_URL: 'http://127.0.0.1:9' }).stream;
-const store = redisUrl === undefined ? 'SQLite' : 'Redis';
+const { redis } = readSettings({ ...process.env, VORPAL_URL: 'http://127.0.0.1:9' });
+const store = redis === undefined ? 'SQLite' : 'Redis';
 const folder = mkdtempSync(join(tmpdir(), 'bench-steady-'));
 const stop = new AbortController();
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {

@@ -50,8 +50,8 @@ const { values } = parseArgs({
   },
 });
 const rounds = Math.max(1, Math.round((Number(values.seconds) * 1_000) / SLICE_MS));
-const { redisUrl } = readSettings({ ...process.env, VORPAL_URL: 'http://127.0.0.1:9' }).stream;
-const stores = ['SQLite', ...(redisUrl === undefined ? [] : ['Redis'])];
+const { redis } = readSettings({ ...process.env, VORPAL_URL: 'http://127.0.0.1:9' });
+const stores = ['SQLite', ...(redis === undefined ? [] : ['Redis'])];
 const folder = mkdtempSync(join(tmpdir(), 'bench-throughput-'));
 const programs: ChildProgram[] = [];
 const stub = launch('stub-vorpal', {});

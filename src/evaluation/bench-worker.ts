@@ -54,8 +54,8 @@ const { values } = parseArgs({
   },
 });
 const batchSizes = values['batch-sizes'].split(',').map(Number);
-const { redisUrl } = readSettings({ ...process.env, BRAIN_ROLE: values.role, VORPAL_URL: 'http://127.0.0.1:9' }).stream;
-const store = redisUrl === undefined ? 'SQLite' : 'Redis';
+const { redis } = readSettings({ ...process.env, BRAIN_ROLE: values.role, VORPAL_URL: 'http://127.0.0.1:9' });
+const store = redis === undefined ? 'SQLite' : 'Redis';
 const folder = mkdtempSync(join(tmpdir(), 'bench-worker-'));
 const stubArgs = ['--scoring-ms', String(SCORING_MS), '--scoring-at-once', String(SCORING_AT_ONCE)];
 const stub = ChildProgram.start('stub-vorpal', {}, { args: stubArgs });

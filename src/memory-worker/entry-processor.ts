@@ -55,9 +55,7 @@ export class EntryProcessor {
     private readonly status: WorkerStatus,
     private readonly settings: Settings,
   ) {
-    this.slots = new Slots(
-      settings.stream.redisUrl === undefined ? REMEMBERED_AT_ONCE.sqlite : REMEMBERED_AT_ONCE.redis,
-    );
+    this.slots = new Slots(settings.redis === undefined ? REMEMBERED_AT_ONCE.sqlite : REMEMBERED_AT_ONCE.redis);
   }
 
   /**

@@ -276,6 +276,9 @@ export class MemoryWorker implements OnApplicationBootstrap, OnModuleDestroy {
     const settled = (delivered: DeliveredEntry): void => {
       this.inHand.release([delivered]);
     };
-    while (!this.stopping.signal.aborted && (await this.suspects.tryNext(this.working.signal, settled)));
+    let wasDue = true;
+    while (wasDue && !this.stopping.signal.aborted) {
+      wasDue = await this.suspects.tryNext(this.working.signal, settled);
+    }
   }
 }

@@ -43,7 +43,7 @@ export class StreamHealth {
   }
 
   private get kind(): 'redis' | 'sqlite' {
-    return this.settings.stream.redisUrl === undefined ? 'sqlite' : 'redis';
+    return this.settings.redis === undefined ? 'sqlite' : 'redis';
   }
 
   /** The indicator shows an error's message alone; the operator needs its cause. */

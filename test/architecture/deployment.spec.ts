@@ -111,7 +111,7 @@ describe('docker-compose.yml', () => {
 
     expect(brain.server).toMatchObject({ host: '0.0.0.0', port: image.exposedPorts[0] });
     expect(localVorpal).toMatchObject({ host: '0.0.0.0', port: local.image.exposedPorts[0] });
-    expect(new URL(brain.stream.redisUrl ?? '').host).toBe('redis:6379');
+    expect(brain.redis?.authority).toBe('redis:6379');
     expect(vorpal.port).toBe(String(localVorpal.port));
     expect(Object.keys(compose.services)).toContain(vorpal.hostname);
     expect(local.service.networks?.default?.aliases).toContain(vorpal.hostname);

@@ -1,22 +1,11 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import { newId } from '../../src/shared/index.js';
 import { RedisInputStream } from '../../src/stream/adapters/redis-input-stream.js';
-import type { DeliveredEntry, InputStream, StreamEntry } from '../../src/stream/index.js';
+import type { DeliveredEntry, InputStream } from '../../src/stream/index.js';
 import type { ClusterNode, TestCluster } from '../support/redis-cluster.js';
-import { makeRedisHarness, type RedisHarness } from './input-stream.redis-harness.js';
+import { entryOf, makeRedisHarness, type RedisHarness } from './input-stream.redis-harness.js';
 
 const LONG_MS = 20_000;
 const never = new AbortController().signal;
-
-const entryOf = (message: string): StreamEntry => ({
-  id: newId(),
-  message,
-  timestampMs: 1_790_000_000_000,
-  userId: 'ada',
-  sessionId: 's-1',
-  role: 'user',
-  context: '',
-});
 
 const messagesOf = (delivered: readonly DeliveredEntry[]): string[] => delivered.map(({ entry }) => entry.message);
 

@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { type RedisClient, RedisConnections, type StreamKeys, streamKeys } from '../../src/infra/redis/index.js';
 import { newId } from '../../src/shared/index.js';
 import { RedisInputStream } from '../../src/stream/adapters/redis-input-stream.js';
+import type { StreamEntry } from '../../src/stream/index.js';
 import { beginOutageOf, connectOutside, type RedisUnderTest, settingsOf } from '../support/redis-settings.js';
 import type { InputStreamHarness } from './input-stream.contract.js';
 
@@ -68,3 +69,14 @@ function toRecord(flat: readonly string[]): Record<string, string> {
   for (let i = 0; i + 1 < flat.length; i += 2) record[flat[i]!] = flat[i + 1]!;
   return record;
 }
+
+/** A message that some test is not about. */
+export const entryOf = (message: string): StreamEntry => ({
+  id: newId(),
+  message,
+  timestampMs: 1_790_000_000_000,
+  userId: 'ada',
+  sessionId: 's-1',
+  role: 'user',
+  context: '',
+});

@@ -4,22 +4,12 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { RedisConnections } from '../../src/infra/redis/index.js';
 import { newId } from '../../src/shared/index.js';
 import { RedisInputStream } from '../../src/stream/adapters/redis-input-stream.js';
-import { type InputStream, type StreamEntry, StreamUnavailableError } from '../../src/stream/index.js';
+import { type InputStream, StreamUnavailableError } from '../../src/stream/index.js';
 import { redisSettings } from '../support/redis-settings.js';
-import type { RedisHarness } from './input-stream.redis-harness.js';
+import { entryOf, type RedisHarness } from './input-stream.redis-harness.js';
 
 const LONG_MS = 20_000;
 const never = new AbortController().signal;
-
-const entryOf = (message: string): StreamEntry => ({
-  id: newId(),
-  message,
-  timestampMs: 1_790_000_000_000,
-  userId: 'ada',
-  sessionId: 's-1',
-  role: 'user',
-  context: '',
-});
 
 /** A wire that can be made to carry nothing more without either end noticing: a host that vanished. */
 class Wire {

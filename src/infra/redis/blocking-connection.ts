@@ -57,6 +57,8 @@ export class BlockingConnection {
     let unblocked: Promise<void> | undefined;
     let clientId: number | undefined;
     const onAbort = (): void => {
+      // One that is being made has sent nothing that would have to be ended, and cut now it could still say that it is ready.
+      if (clientId === undefined && this.isRemaking) return;
       if (clientId === undefined) this.cut();
       else unblocked = this.unblock(clientId, settled.signal);
     };

@@ -4,6 +4,7 @@ import { dirname } from 'node:path';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import * as sqliteVec from 'sqlite-vec';
 import { fullJitterBackoffMs, sleep } from '../../shared/index.js';
+import { syncFolder } from '../files/index.js';
 import { MIGRATIONS } from './migrations.js';
 import { isLocked, SqliteFileError } from './sqlite-errors.js';
 
@@ -159,16 +160,4 @@ function migrate(database: DatabaseSync): void {
   for (const step of MIGRATIONS.slice(version)) database.exec(step);
   database.exec(`PRAGMA user_version = ${MIGRATIONS.length}`);
   database.exec('COMMIT');
-}
-
-/** Makes the new files' names last: syncing a file does not sync the folder it is listed in. */
-async function syncFolder(path: string): Promise<void> {
-  // Windows cannot open folders, and needs no such thing.
-  if (process.platform === 'win32') return;
-  const folder = await open(path, 'r');
-  try {
-    await folder.sync();
-  } finally {
-    await folder.close();
-  }
 }

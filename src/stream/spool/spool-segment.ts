@@ -1,5 +1,6 @@
 import { type FileHandle, open, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { syncFolder } from '../../infra/files/index.js';
 
 const NEWLINE = 10;
 // Read at a time to count lines; a whole segment at once would be held in memory.
@@ -106,17 +107,5 @@ async function countLines(file: FileHandle): Promise<number> {
     for (let at = chunk.indexOf(NEWLINE); at !== -1; at = chunk.indexOf(NEWLINE, at + 1)) lines += 1;
     last = chunk[bytesRead - 1] ?? NEWLINE;
     position += bytesRead;
-  }
-}
-
-/** Makes a new file's name last: syncing a file does not sync the folder it is listed in. */
-async function syncFolder(path: string): Promise<void> {
-  // Windows cannot open folders, and needs no such thing.
-  if (process.platform === 'win32') return;
-  const folder = await open(path, 'r');
-  try {
-    await folder.sync();
-  } finally {
-    await folder.close();
   }
 }
