@@ -95,6 +95,19 @@ export function describeInputStreamOnCluster(getCluster: () => TestCluster): voi
       await cluster.finishMove(slot, owner, other);
     });
 
+    it('reads again after a first read that was aborted while it was still connecting', async () => {
+      for (let moment = 0; moment < 40; moment++) {
+        const beginner = await harness.open(`beginner-${moment}`);
+        const abort = new AbortController();
+        const first = beginner.read({ count: 1, blockMs: LONG_MS, signal: abort.signal });
+        await pause(moment / 10);
+        abort.abort();
+
+        expect(await first).toEqual([]);
+        expect(await beginner.read({ count: 1, blockMs: 1, signal: never })).toEqual([]);
+      }
+    });
+
     it('waits for a moment while only some of its keys have moved', async () => {
       await sut.append(entryOf('before'));
       await cluster.beginMove(slot, owner, other);

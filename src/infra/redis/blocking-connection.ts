@@ -27,7 +27,7 @@ export interface BlockingOptions {
 export class BlockingConnection {
   private readonly logger = new Logger('Redis');
   private clientId: number | undefined;
-  private isRemaking = false;
+  private isUnderWay = false;
 
   /** `findHelper` gives another connection to the same server. */
   constructor(
@@ -35,12 +35,12 @@ export class BlockingConnection {
     private readonly findHelper: () => Redis | undefined,
   ) {
     client.on('close', () => (this.clientId = undefined));
-    client.on('ready', () => (this.isRemaking = false));
+    client.on('ready', () => (this.isUnderWay = false));
   }
 
-  /** Whether it has been cut here and is not there again. */
-  get isBeingRemade(): boolean {
-    return this.isRemaking;
+  /** Whether it was begun here, or cut here, and is not there yet. */
+  get isBeingMade(): boolean {
+    return this.isUnderWay;
   }
 
   /** Runs one blocking command; one at a time. @throws the driver's errors */
@@ -58,7 +58,7 @@ export class BlockingConnection {
     let clientId: number | undefined;
     const onAbort = (): void => {
       // One that is being made has sent nothing that would have to be ended, and cut now it could still say that it is ready.
-      if (clientId === undefined && this.isRemaking) return;
+      if (clientId === undefined && this.isUnderWay) return;
       if (clientId === undefined) this.cut();
       else unblocked = this.unblock(clientId, settled.signal);
     };
@@ -104,14 +104,17 @@ export class BlockingConnection {
 
   /** Waits for a connection that was not begun yet, or was cut here: the command must not fail for that. */
   private async untilThere(ends: readonly AbortSignal[]): Promise<void> {
-    if (this.client.status === 'wait') await this.client.connect();
-    if (!this.isRemaking) return;
+    if (this.client.status === 'wait') {
+      this.isUnderWay = true;
+      this.client.connect().catch(() => undefined);
+    }
+    if (!this.isUnderWay) return;
     // What becomes of an attempt that fails, or is given up, the command is told.
     await once(this.client, 'ready', { signal: AbortSignal.any([...ends]) }).catch(() => undefined);
   }
 
   private cut(): void {
-    this.isRemaking ||= this.client.status === 'ready';
+    this.isUnderWay ||= this.client.status === 'ready';
     this.client.disconnect(true);
   }
 }

@@ -26,7 +26,7 @@ export class ServerLink implements RedisLink {
       () => this.commands,
     );
     outages.watch(this.commands);
-    outages.watch(this.blocking.client, () => this.blocking.isBeingRemade);
+    outages.watch(this.blocking.client, () => this.blocking.isBeingMade);
     if (settings.topology === 'sentinel') {
       this.watch = new SentinelWatch(settings, (host, port) => {
         this.moveTo(host, port);
