@@ -52,4 +52,4 @@ EXPOSE 8080
 # Liveness, not readiness: some supervisors restart an unhealthy container, and a restart brings no Redis or Vorpal back.
 HEALTHCHECK --interval=10s --timeout=5s --start-period=30s --retries=3 \
     CMD ["node", "-e", "fetch('http://127.0.0.1:' + (process.env.PORT || 8080) + '/health/live').then((r) => process.exit(r.ok ? 0 : 1), () => process.exit(1))"]
-ENTRYPOINT ["node", "--enable-source-maps", "dist/main.js"]
+ENTRYPOINT ["node", "--no-allocation-site-pretenuring", "--enable-source-maps", "dist/main.js"]

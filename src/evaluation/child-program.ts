@@ -15,6 +15,9 @@ const PROGRAMS = {
   'minimal-proxy': new URL('../../dist/evaluation/minimal-proxy.js', import.meta.url),
 } as const;
 
+// As `npm start` has it: docs/decisions/0010.
+const BRAIN_FLAGS = ['--no-allocation-site-pretenuring'];
+
 /** A line of the program's JSON log. */
 export interface LogLine {
   readonly level: string;
@@ -55,7 +58,8 @@ export class ChildProgram {
     environment: NodeJS.ProcessEnv,
     { nodeOptions = [], args = [] }: StartOptions = {},
   ): ChildProgram {
-    const argv = ['--enable-source-maps', ...nodeOptions, fileURLToPath(PROGRAMS[program]), ...args];
+    const flags = program === 'brain' ? BRAIN_FLAGS : [];
+    const argv = [...flags, '--enable-source-maps', ...nodeOptions, fileURLToPath(PROGRAMS[program]), ...args];
     const child = spawn(process.execPath, argv, {
       env: { ...process.env, PORT: '0', LOCAL_VORPAL_PORT: '0', LOG_FORMAT: 'json', NODE_OPTIONS: '', ...environment },
       stdio: ['ignore', 'pipe', 'pipe'],

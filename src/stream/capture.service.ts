@@ -1,5 +1,6 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { describeError, fullJitterBackoffMs, sleep } from '../shared/index.js';
+import { type Flight, Flights } from './flights.js';
 import { InputStream, type StreamEntry } from './input-stream.port.js';
 import { CaptureSpool } from './spool/index.js';
 import { StreamUnavailableError } from './stream.errors.js';
@@ -15,14 +16,6 @@ const RESEND_FLOOR_MS = 50;
 // With a spool that is full every capture fails; one line for each would bury the log.
 const REPORT_INTERVAL_MS = 1_000;
 
-interface Flight {
-  readonly entry: StreamEntry;
-  readonly characters: number;
-  landed: Promise<void>;
-  /** The spool has it, too, and sends it again: what becomes of this append does not matter any more. */
-  isSpooled: boolean;
-}
-
 /**
  * Sends messages to the stream without anyone waiting for it: a capture never delays and never fails a chat.
  *
@@ -33,8 +26,7 @@ interface Flight {
 @Injectable()
 export class CaptureService {
   private readonly logger = new Logger('Capture');
-  /** In the order of their captures. */
-  private readonly underWay = new Set<Flight>();
+  private readonly underWay = new Flights();
   private readonly stopping = new AbortController();
   /** While it is there, captures queue in the spool. */
   private sending: Promise<void> | undefined;
@@ -72,7 +64,7 @@ export class CaptureService {
 
   /** Appends under way. */
   get inFlight(): number {
-    return this.underWay.size;
+    return this.underWay.count;
   }
 
   /**
@@ -90,9 +82,9 @@ export class CaptureService {
   capture(entry: StreamEntry): void {
     const characters = entry.message.length + entry.context.length;
     const isTooMuch =
-      this.underWay.size >= MAX_IN_FLIGHT || this.charactersInFlight + characters > MAX_IN_FLIGHT_CHARACTERS;
+      this.underWay.length >= MAX_IN_FLIGHT || this.charactersInFlight + characters > MAX_IN_FLIGHT_CHARACTERS;
     if (isTooMuch && this.sending === undefined) {
-      this.fallBack(`the stream is too slow, ${this.underWay.size} appends are under way`);
+      this.fallBack(`the stream is too slow, ${this.underWay.count} appends are under way`);
     }
     if (isTooMuch || this.sending !== undefined) this.toSpool(entry);
     else this.launch(entry, characters);
@@ -105,7 +97,7 @@ export class CaptureService {
   async drain(landMs: number, spoolMs: number): Promise<void> {
     this.stopping.abort();
     const settled = new AbortController();
-    const all = Promise.all([this.sending, ...[...this.underWay].map(({ landed }) => landed)]).then(() => {
+    const all = Promise.all([this.sending, ...this.underWay.current().map(({ landed }) => landed)]).then(() => {
       settled.abort();
     });
     await Promise.race([all, sleep(landMs, settled.signal)]);
@@ -118,8 +110,8 @@ export class CaptureService {
   }
 
   private launch(entry: StreamEntry, characters: number): void {
-    const flight: Flight = { entry, characters, landed: Promise.resolve(), isSpooled: false };
-    this.underWay.add(flight);
+    const flight: Flight = { entry, characters, landed: Promise.resolve(), isSpooled: false, isOver: false };
+    this.underWay.begin(flight);
     this.charactersInFlight += characters;
     flight.landed = this.land(flight);
   }
@@ -133,7 +125,7 @@ export class CaptureService {
       if (error instanceof StreamUnavailableError) this.fallBack(describeError(error));
       else this.fail(describeError(error));
     } finally {
-      this.underWay.delete(flight);
+      this.underWay.end(flight);
       this.charactersInFlight -= flight.characters;
     }
   }
@@ -148,7 +140,7 @@ export class CaptureService {
 
   /** Everything under way, and not only what has failed: what fails later would stand behind newer messages. */
   private spoolUnderWay(): void {
-    for (const flight of this.underWay) {
+    for (const flight of this.underWay.current()) {
       if (flight.isSpooled) continue;
       flight.isSpooled = true;
       this.toSpool(flight.entry);

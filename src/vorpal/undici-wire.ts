@@ -23,6 +23,14 @@ export interface UndiciWireOptions {
   readonly lookup?: LookupFunction;
 }
 
+interface Target {
+  readonly url: string;
+  readonly origin: string;
+  readonly path: string;
+  /** Where the address holds a name and a password. */
+  readonly authorization: string | undefined;
+}
+
 /**
  * {@link VorpalWire} on undici, straight: no proxy from the environment, which would see the key and every message; no
  * redirects, no decompression, and no time limits but the caller's `signal` and the one for a connection.
@@ -30,6 +38,7 @@ export interface UndiciWireOptions {
 export class UndiciWire extends VorpalWire {
   private readonly agent: Agent;
   private readonly maxTextBytes: number;
+  private lastTarget: Target | undefined;
 
   constructor(
     { connectTimeoutMs, scoringMaxTokensPerRequest }: Settings['vorpal'],
@@ -61,17 +70,23 @@ export class UndiciWire extends VorpalWire {
     return { status: statusCode, body, ...(typeof retryAfter === 'string' && { retryAfter }) };
   }
 
+  /** Chats go to one address, one after the other. */
+  private targetOf(url: string): Target {
+    if (this.lastTarget?.url !== url) this.lastTarget = parseTarget(url);
+    return this.lastTarget;
+  }
+
   private async send({ url, headers, body, signal }: WireRequest): Promise<Dispatcher.ResponseData> {
-    const { origin, pathname, search, username, password } = new URL(url);
+    const { origin, path, authorization } = this.targetOf(url);
     try {
       return await this.agent.request({
         origin,
-        path: pathname + search,
+        path,
         method: body === undefined ? 'GET' : 'POST',
         headers: {
           'accept-encoding': 'identity',
           ...headers,
-          ...(username !== '' && { authorization: basicAuthorization(username, password) }),
+          ...(authorization !== undefined && { authorization }),
         },
         body,
         signal,
@@ -80,6 +95,12 @@ export class UndiciWire extends VorpalWire {
       throw toWireError(error);
     }
   }
+}
+
+function parseTarget(url: string): Target {
+  const { origin, pathname, search, username, password } = new URL(url);
+  const authorization = username === '' ? undefined : basicAuthorization(username, password);
+  return { url, origin, path: pathname + search, authorization };
 }
 
 function basicAuthorization(username: string, password: string): string {
@@ -114,19 +135,22 @@ interface UndiciFailure extends Error {
   readonly socket?: { readonly bytesRead?: number };
 }
 
-async function readText(body: Readable, maxBytes: number): Promise<string> {
+// By events: the iterator of a stream takes several times as long for an answer of one piece.
+function readText(body: Readable, maxBytes: number): Promise<string> {
+  const { promise, resolve, reject } = Promise.withResolvers<string>();
   const chunks: Buffer[] = [];
   let total = 0;
-  try {
-    for await (const chunk of body as AsyncIterable<Buffer>) {
-      total += chunk.length;
-      if (total > maxBytes) throw new WireError('too large', 'EMSGSIZE', `more than ${maxBytes} bytes`);
-      chunks.push(chunk);
-    }
-  } catch (error) {
-    if (error instanceof WireError) throw error;
-    const { name, code = name, message } = error as UndiciFailure;
-    throw new WireError('broken off', code, message);
-  }
-  return Buffer.concat(chunks, total).toString('utf8');
+  body.on('data', (chunk: Buffer) => {
+    total += chunk.length;
+    chunks.push(chunk);
+    if (total > maxBytes) body.destroy(new WireError('too large', 'EMSGSIZE', `more than ${maxBytes} bytes`));
+  });
+  body.once('end', () => {
+    resolve(Buffer.concat(chunks, total).toString('utf8'));
+  });
+  body.once('error', (error: UndiciFailure) => {
+    const { name, code = name, message } = error;
+    reject(error instanceof WireError ? error : new WireError('broken off', code, message));
+  });
+  return promise;
 }

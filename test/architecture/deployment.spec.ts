@@ -200,6 +200,15 @@ describe('Dockerfile', () => {
     expect(image.healthcheck[0]).toBe('node');
   });
 
+  it.each([
+    ['brain', 'start'],
+    ['local-vorpal', 'vorpal'],
+  ])('runs %s as npm run %s does', (name, script) => {
+    const { scripts } = JSON.parse(read('package.json')) as { scripts: Record<string, string> };
+
+    expect(`exec ${imageConfig(stages, name).entrypoint.join(' ')}`).toBe(scripts[script]);
+  });
+
   it('sends no file to the build that it does not need', async () => {
     const context = await buildContext(root);
     const ignored = dockerignore(read('.dockerignore'));

@@ -5,6 +5,7 @@ import type { OutageLog } from './outage-log.js';
 import { type MasterListener, quit, type RedisLink, untilReady } from './redis-link.js';
 import { blockingNodeClient, clusterClient } from './redis-options.js';
 import { type Redirection, redirectionOf } from './redis-errors.js';
+import { shareWrites } from './shared-writes.js';
 
 // A slot that moves on while it is followed; more would be a cluster whose nodes disagree.
 const MAX_REDIRECTIONS = 3;
@@ -99,6 +100,7 @@ export class ClusterLink implements RedisLink {
   }
 
   private adopt(node: Redis): void {
+    shareWrites(node);
     node.on('ready', () => {
       this.takeStock();
     });

@@ -5,6 +5,7 @@ import type { OutageLog } from './outage-log.js';
 import { type MasterListener, quit, type RedisLink, untilReady } from './redis-link.js';
 import { serverClient } from './redis-options.js';
 import { SentinelWatch } from './sentinel-watch.js';
+import { shareWrites } from './shared-writes.js';
 
 /** The two connections to one server: the one that `REDIS_URL` names, or the one that the Sentinels name. */
 export class ServerLink implements RedisLink {
@@ -21,6 +22,7 @@ export class ServerLink implements RedisLink {
       outages.note(error);
     };
     this.commands = serverClient(settings, { onGivenUp });
+    shareWrites(this.commands);
     this.blocking = new BlockingConnection(
       serverClient(settings, { onGivenUp, isBlocking: true }),
       () => this.commands,

@@ -37,7 +37,6 @@ export class SqliteSessionStore extends SessionStore {
     // Not synced to the disk: after a power loss a conversation may go on without its last turn, and no chat waits.
     await reachingSqlite(() =>
       this.appends.run(() => {
-        this.statements.removeExpired.run(userId, sessionId, Date.now());
         this.add(userId, sessionId, turns);
         if (performance.now() >= this.nextPurgeAt) this.purge();
       }),
@@ -67,11 +66,23 @@ export class SqliteSessionStore extends SessionStore {
 
   private add(userId: string, sessionId: string, turns: readonly Turn[]): void {
     const { maxTurns, ttlMs } = this.limits;
-    const session = Number(this.statements.renew.get(userId, sessionId, Date.now() + ttlMs)?.seq);
+    const session = this.begin(userId, sessionId, ttlMs);
     for (const { role, text, atMs, isPrivate } of turns) {
       this.statements.append.run(session, role, text, atMs, isPrivate ? 1 : 0);
     }
     this.statements.trim.run(session, session, maxTurns);
+  }
+
+  /** The seq of a session that lives from now on: the one that is there, or a new one. */
+  private begin(userId: string, sessionId: string, ttlMs: number): number {
+    const nowMs = Date.now();
+    const args = [userId, sessionId, nowMs + ttlMs, nowMs] as const;
+    let renewed = this.statements.renew.get(...args);
+    if (renewed === undefined) {
+      this.statements.removeExpired.run(userId, sessionId, nowMs);
+      renewed = this.statements.renew.get(...args);
+    }
+    return Number(renewed?.seq);
   }
 
   private async write<T>(work: () => T): Promise<T> {
@@ -80,7 +91,7 @@ export class SqliteSessionStore extends SessionStore {
 }
 
 interface SessionStatements {
-  /** user id, session id, expires at: returns the session's seq. */
+  /** user id, session id, expires at, now: returns the session's seq, or nothing where it has expired. */
   readonly renew: SqliteStatement;
   /** session, role, text, at, is private */
   readonly append: SqliteStatement;
@@ -101,7 +112,7 @@ function prepareStatements(database: SqliteDatabase): SessionStatements {
   return {
     renew: database.prepare(`
       INSERT INTO sessions (user_id, session_id, expires_at_ms) VALUES (?, ?, ?)
-      ON CONFLICT (user_id, session_id) DO UPDATE SET expires_at_ms = excluded.expires_at_ms
+      ON CONFLICT (user_id, session_id) DO UPDATE SET expires_at_ms = excluded.expires_at_ms WHERE expires_at_ms > ?
       RETURNING seq`),
     append: database.prepare(
       'INSERT INTO session_turns (session, role, text, at_ms, is_private) VALUES (?, ?, ?, ?, ?)',
