@@ -2,6 +2,7 @@ import { Injectable, Logger } from '@nestjs/common';
 import { Settings } from '../config/index.js';
 import { ShutdownDeadline } from '../infra/lifecycle/index.js';
 import { Storage } from '../infra/storage/index.js';
+import { FailureSpell } from '../observability/index.js';
 import { describeError, estimateTokens, withTimeLimit } from '../shared/index.js';
 import { Embedder } from './embedder.js';
 import type { FoundMemory } from './memory.js';
@@ -21,7 +22,10 @@ const FRAME_TOKENS = 40;
 export class RecallService {
   private readonly logger = new Logger('Recall');
   private readonly promoting = new Set<Promise<void>>();
-  private lastProblem: string | undefined;
+  private readonly failures = new FailureSpell(this.logger, {
+    begins: 'Chats are answered without memories',
+    ends: 'Memories are recalled again',
+  });
 
   constructor(
     private readonly store: MemoryStore,
@@ -42,11 +46,11 @@ export class RecallService {
     if (limit === 0) return [];
     try {
       const found = await withTimeLimit(timeoutMs, (signal) => this.find(userId, message, signal), caller);
-      this.noteSuccess();
+      this.failures.succeeded();
       for (const { memory, tier } of found) if (tier === 'shadow') this.promoteBehind(userId, memory.id, memory.text);
       return found;
     } catch (error) {
-      if (!caller?.aborted) this.noteProblem(describeError(error));
+      if (!caller?.aborted) this.failures.failed(describeError(error));
       return null;
     }
   }
@@ -80,16 +84,5 @@ export class RecallService {
       // It stays in the shadow buffer, and the next recall that finds it tries again.
       this.logger.warn(`Could not promote ${id}: ${describeError(error)}`);
     }
-  }
-
-  /** An outage is logged when it begins and when it ends, not with every chat. */
-  private noteProblem(problem: string): void {
-    if (problem !== this.lastProblem) this.logger.warn(`Chats are answered without memories: ${problem}`);
-    this.lastProblem = problem;
-  }
-
-  private noteSuccess(): void {
-    if (this.lastProblem !== undefined) this.logger.log('Memories are recalled again');
-    this.lastProblem = undefined;
   }
 }

@@ -1,3 +1,4 @@
+export { FailureSpell } from './failure-spell.js';
 export { createLogger } from './logger.js';
 export { Counter, createMetricsRegistry, Gauge, Histogram, Registry } from './metrics.js';
 export { ProgressBar } from './progress-bar.js';

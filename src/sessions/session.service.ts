@@ -1,5 +1,6 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { Settings } from '../config/index.js';
+import { FailureSpell } from '../observability/index.js';
 import { describeError, withTimeLimit } from '../shared/index.js';
 import { SessionStore, type Turn } from './session-store.port.js';
 
@@ -9,8 +10,10 @@ import { SessionStore, type Turn } from './session-store.port.js';
  */
 @Injectable()
 export class SessionService {
-  private readonly logger = new Logger('Sessions');
-  private away = false;
+  private readonly failures = new FailureSpell(new Logger('Sessions'), {
+    begins: 'Chats go on without their earlier turns',
+    ends: 'Sessions are back',
+  });
 
   constructor(
     private readonly store: SessionStore,
@@ -29,12 +32,10 @@ export class SessionService {
   private async attempt<T>(work: () => Promise<T>): Promise<T | undefined> {
     try {
       const result = await withTimeLimit(this.settings.sessions.readTimeoutMs, work);
-      if (this.away) this.logger.log('Sessions are back');
-      this.away = false;
+      this.failures.succeeded();
       return result;
     } catch (error) {
-      if (!this.away) this.logger.warn(`Chats go on without their earlier turns: ${describeError(error)}`);
-      this.away = true;
+      this.failures.failed(describeError(error));
       return undefined;
     }
   }
