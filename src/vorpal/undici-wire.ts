@@ -148,9 +148,12 @@ function readText(body: Readable, maxBytes: number): Promise<string> {
   body.once('end', () => {
     resolve(Buffer.concat(chunks, total).toString('utf8'));
   });
-  body.once('error', (error: UndiciFailure) => {
-    const { name, code = name, message } = error;
+  const fail = (error: unknown): void => {
+    const { name, code = name, message } = error as UndiciFailure;
     reject(error instanceof WireError ? error : new WireError('broken off', code, message));
-  });
+  };
+  body.once('error', fail);
+  // One that ended between its head and here says nothing any more.
+  if (body.destroyed) fail(body.errored ?? new Error('the body was closed'));
   return promise;
 }

@@ -160,6 +160,27 @@ describe.each(WIRES)('%s', (_, create) => {
     expect(await faultOf(ask(sut))).toMatchObject({ fault: 'too large' });
   });
 
+  it('settles whenever it is aborted', async () => {
+    const sut = create();
+    const answered: boolean[] = [];
+    for (let round = 0; round < 150; round++) {
+      const abort = new AbortController();
+      const asking = ask(sut, '/health', abort.signal).then(
+        () => true,
+        () => false,
+      );
+      const abortLater = setTimeout(() => {
+        abort.abort();
+      }, round % 3);
+      for (let turn = 0; turn < round; turn++) await Promise.resolve();
+      if (round % 10 === 0) abort.abort();
+      if (round % 10 === 5) clearTimeout(abortLater);
+      answered.push(await asking);
+    }
+
+    expect(new Set(answered)).toEqual(new Set([true, false]));
+  });
+
   it('ends a request that is aborted, before the answer and in the middle of it', async () => {
     const sut = create();
     for (const begun of [false, true]) {
