@@ -1,0 +1,841 @@
+import { Logger } from '@nestjs/common';
+import { setTimeout as pause } from 'node:timers/promises';
+import { newId } from '../../../src/shared/index.js';
+import type { DeliveredEntry, InputStream, StreamEntry } from '../../../src/stream/index.js';
+import { StreamUnavailableError } from '../../../src/stream/index.js';
+
+/** One store, empty at first, and what a test must be able to do to it behind the adapter's back. */
+export interface InputStreamHarness {
+  /** A consumer as a process of its own would be: nothing shared but the store. Left unused, it is one that crashed. */
+  open(consumer: string, options?: { claimIdleMs?: number }): Promise<InputStream>;
+  /** Stores fields as another program might. */
+  appendFields(fields: Record<string, string>): Promise<void>;
+  /** Dead letters as stored, oldest first. */
+  deadLetters(): Promise<Record<string, unknown>[]>;
+  /** Entries the store keeps, read or not. */
+  storedEntries(): Promise<number>;
+  /** Makes writing dead letters fail until the returned function is called. */
+  refuseDeadLetters(): Promise<() => Promise<void>>;
+  /** Takes the store away until the returned function is called. */
+  beginOutage(): Promise<() => Promise<void>>;
+  dispose(): Promise<void>;
+}
+
+const LONG_MS = 20_000;
+const never = new AbortController().signal;
+
+function entryOf(message: string, more: Partial<StreamEntry> = {}): StreamEntry {
+  return {
+    id: newId(),
+    message,
+    timestampMs: 1_790_000_000_123,
+    userId: 'ada',
+    sessionId: 's-1',
+    role: 'user',
+    context: '',
+    ...more,
+  };
+}
+
+const numbered = (count: number, from = 0): StreamEntry[] =>
+  Array.from({ length: count }, (_, index) => entryOf(`message ${from + index}`));
+const messagesOf = (delivered: readonly DeliveredEntry[]): string[] => delivered.map(({ entry }) => entry.message);
+const readNow = (stream: InputStream, count = 100): Promise<DeliveredEntry[]> =>
+  stream.read({ count, blockMs: 0, signal: never });
+
+/** Reproducible numbers in [0, 1) (mulberry32). */
+function randomFrom(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
+
+/** What every adapter of the port has to do; the port's comment, in tests. */
+export function describeInputStream(name: string, makeHarness: () => Promise<InputStreamHarness>): void {
+  describe(`InputStream: ${name}`, () => {
+    let harness: InputStreamHarness;
+
+    beforeAll(() => {
+      Logger.overrideLogger(false);
+    });
+
+    beforeEach(async () => {
+      harness = await makeHarness();
+    });
+
+    afterEach(async () => {
+      await harness.dispose();
+    });
+
+    describe('appending and reading', () => {
+      it('delivers entries in the order of their appends, up to the count asked for', async () => {
+        const sut = await harness.open('a');
+        for (const entry of numbered(5)) await sut.append(entry);
+
+        expect(messagesOf(await readNow(sut, 3))).toEqual(['message 0', 'message 1', 'message 2']);
+        expect(messagesOf(await readNow(sut, 3))).toEqual(['message 3', 'message 4']);
+        expect(await readNow(sut)).toEqual([]);
+      });
+
+      it('keeps the order of appends that are under way together', async () => {
+        const sut = await harness.open('a');
+        const entries = numbered(600);
+
+        await Promise.all(entries.map((entry) => sut.append(entry)));
+
+        const delivered = await readNow(sut, 600);
+        expect(messagesOf(delivered)).toEqual(entries.map(({ message }) => message));
+      });
+
+      it('returns every field as it was appended, with one delivery', async () => {
+        const sut = await harness.open('a');
+        const traced = entryOf('hello', {
+          role: 'assistant',
+          context: 'user: hi',
+          traceparent: '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01',
+        });
+        const untraced = entryOf('again');
+        await sut.append(traced);
+        await sut.append(untraced);
+
+        const delivered = await readNow(sut);
+
+        expect(delivered.map(({ entry }) => entry)).toEqual([traced, untraced]);
+        expect(delivered.map(({ deliveries }) => deliveries)).toEqual([1, 1]);
+      });
+
+      it.each([
+        ['emoji and joiners', '👩‍👩‍👧‍👦 👍🏽 🇮🇸'],
+        ['scripts of the world', 'Þetta er próf — 这是一个测试 — هذا اختبار — यह एक परीक्षण है'],
+        ['decomposed accents', 'e\u0301 vs \u00e9'],
+        ['NUL and control characters', 'a\u0000b\u0001\u001b[31m\u007f'],
+        ['line breaks and quotes', `one\r\ntwo\n"three" 'four' \\ \t`],
+        ['a million characters', 'ключ🔑'.repeat(142_858)],
+      ])('keeps a message exactly: %s', async (_, message) => {
+        const sut = await harness.open('a');
+
+        await sut.append(entryOf(message, { context: message.slice(0, 1_000) }));
+
+        const [delivered] = await readNow(sut);
+        expect(delivered?.entry.message === message).toBe(true);
+        expect(delivered?.entry.context).toBe(message.slice(0, 1_000));
+      });
+
+      it('takes an id once, whether the entry is unread, pending or acknowledged', async () => {
+        const sut = await harness.open('a');
+        const entry = entryOf('once');
+
+        await Promise.all([sut.append(entry), sut.append(entry)]);
+        await sut.append(entry);
+        const delivered = await readNow(sut);
+        expect(messagesOf(delivered)).toEqual(['once']);
+
+        await sut.append(entry);
+        expect(await readNow(sut)).toEqual([]);
+
+        await sut.acknowledge(delivered);
+        await sut.append(entry);
+        expect(await readNow(sut)).toEqual([]);
+      });
+
+      it('takes the new ones among appends that are under way together', async () => {
+        const sut = await harness.open('a');
+        const [first, second, third] = [entryOf('first'), entryOf('second'), entryOf('third')];
+        await sut.append(second);
+
+        await Promise.all([first, second, third, first].map((entry) => sut.append(entry)));
+
+        expect(messagesOf(await readNow(sut))).toEqual(['second', 'first', 'third']);
+      });
+
+      it('reads what was appended before the first consumer came', async () => {
+        await (await harness.open('producer')).append(entryOf('early'));
+
+        expect(messagesOf(await readNow(await harness.open('late')))).toEqual(['early']);
+      });
+    });
+
+    describe('waiting', () => {
+      it('returns nothing once the time is over, and not before', async () => {
+        const sut = await harness.open('a');
+        const start = performance.now();
+
+        expect(await sut.read({ count: 10, blockMs: 150, signal: never })).toEqual([]);
+
+        // Timers of two clocks may differ by a few milliseconds.
+        expect(performance.now() - start).toBeGreaterThanOrEqual(140);
+      });
+
+      it('wakes for an append by its own process', async () => {
+        const sut = await harness.open('a');
+        const start = performance.now();
+        const reading = sut.read({ count: 10, blockMs: LONG_MS, signal: never });
+        await letItWait();
+
+        await sut.append(entryOf('wake'));
+
+        expect(messagesOf(await reading)).toEqual(['wake']);
+        expect(performance.now() - start).toBeLessThan(LONG_MS / 2);
+      });
+
+      it('wakes for an append by another process', async () => {
+        const sut = await harness.open('a');
+        const other = await harness.open('b');
+        const start = performance.now();
+        const reading = sut.read({ count: 10, blockMs: LONG_MS, signal: never });
+        await letItWait();
+
+        await other.append(entryOf('wake'));
+
+        expect(messagesOf(await reading)).toEqual(['wake']);
+        expect(performance.now() - start).toBeLessThan(LONG_MS / 2);
+      });
+
+      it('does not hold up appends and acknowledgements', async () => {
+        const sut = await harness.open('a');
+        await sut.append(entryOf('first'));
+        const first = await readNow(sut);
+        const abort = new AbortController();
+        const reading = sut.read({ count: 10, blockMs: LONG_MS, signal: abort.signal });
+        await letItWait();
+        const start = performance.now();
+
+        await sut.acknowledge(first);
+        expect((await sut.statistics()).pending).toBe(0);
+
+        expect(performance.now() - start).toBeLessThan(LONG_MS / 2);
+        abort.abort();
+        await reading;
+      });
+
+      it('ends at once on abort', async () => {
+        const sut = await harness.open('a');
+        const abort = new AbortController();
+        const reading = sut.read({ count: 10, blockMs: LONG_MS, signal: abort.signal });
+        await letItWait();
+        const start = performance.now();
+
+        abort.abort();
+
+        expect(await reading).toEqual([]);
+        expect(performance.now() - start).toBeLessThan(1_000);
+      });
+
+      it('returns nothing and takes nothing when it was aborted before', async () => {
+        const sut = await harness.open('a');
+        await sut.append(entryOf('untouched'));
+
+        expect(await sut.read({ count: 10, blockMs: LONG_MS, signal: AbortSignal.abort() })).toEqual([]);
+
+        expect(await sut.statistics()).toEqual({ lag: 1, pending: 0, deadLetters: 0 });
+      });
+
+      it.each([1, 2, 3])('loses nothing and repeats nothing when aborted at any moment (seed %d)', async (seed) => {
+        const random = randomFrom(seed);
+        const sut = await harness.open('a');
+        const producer = await harness.open('producer');
+        const entries = numbered(200);
+        const received: string[] = [];
+        let aborted = 0;
+
+        const producing = (async () => {
+          for (const entry of entries) {
+            await producer.append(entry);
+            if (random() < 0.3) await pause(random() * 3);
+          }
+        })();
+        while (received.length < entries.length) {
+          const abort = new AbortController();
+          const cut = setTimeout(() => {
+            abort.abort();
+          }, random() * 4);
+          const delivered = await sut.read({ count: 5, blockMs: 500, signal: abort.signal });
+          clearTimeout(cut);
+          if (abort.signal.aborted) aborted += 1;
+          await sut.acknowledge(delivered);
+          received.push(...messagesOf(delivered));
+        }
+        await producing;
+
+        expect(received).toEqual(entries.map(({ message }) => message));
+        expect(aborted).toBeGreaterThan(0);
+        expect(await sut.statistics()).toEqual({ lag: 0, pending: 0, deadLetters: 0 });
+      });
+    });
+
+    describe('sharing', () => {
+      it('gives each entry to one of two consumers', async () => {
+        const consumers = [await harness.open('a'), await harness.open('b')];
+        const entries = numbered(100);
+        await Promise.all(entries.map((entry) => consumers[0]!.append(entry)));
+
+        const shares = await Promise.all(
+          consumers.map(async (consumer) => {
+            const share: string[] = [];
+            for (;;) {
+              const delivered = await readNow(consumer, 7);
+              if (delivered.length === 0) return share;
+              share.push(...messagesOf(delivered));
+            }
+          }),
+        );
+
+        expect(shares.flat().sort()).toEqual(entries.map(({ message }) => message).sort());
+      });
+
+      it('gives a consumer that restarts under its name its pending entries first, in order', async () => {
+        const crashed = await harness.open('a');
+        for (const entry of numbered(25)) await crashed.append(entry);
+        await readNow(crashed, 20);
+
+        const sut = await harness.open('a');
+        const batches = [await readNow(sut, 8), await readNow(sut, 8), await readNow(sut, 8), await readNow(sut, 8)];
+
+        expect(batches.map((batch) => batch.length)).toEqual([8, 8, 4, 5]);
+        expect(messagesOf(batches.flat())).toEqual(numbered(25).map(({ message }) => message));
+        expect(batches[0]?.[0]?.deliveries).toBe(2);
+        expect(batches[3]?.[0]?.deliveries).toBe(1);
+      });
+
+      it('does not give a consumer what it is still working on', async () => {
+        const sut = await harness.open('a');
+        await sut.append(entryOf('in hand'));
+        await readNow(sut);
+
+        expect(await sut.read({ count: 10, blockMs: 100, signal: never })).toEqual([]);
+      });
+
+      it('leaves the entries of another consumer alone while they are fresh', async () => {
+        const busy = await harness.open('a');
+        await busy.append(entryOf('busy'));
+        await readNow(busy);
+
+        const sut = await harness.open('b', { claimIdleMs: 60_000 });
+
+        expect(await sut.read({ count: 10, blockMs: 100, signal: never })).toEqual([]);
+      });
+
+      it('takes over the entries of another consumer when they are stale, in one waiting read', async () => {
+        const crashed = await harness.open('a');
+        for (const entry of numbered(3)) await crashed.append(entry);
+        await readNow(crashed);
+
+        const sut = await harness.open('b', { claimIdleMs: 200 });
+        const taken = await sut.read({ count: 10, blockMs: LONG_MS, signal: never });
+
+        expect(messagesOf(taken)).toEqual(['message 0', 'message 1', 'message 2']);
+        expect(taken.map(({ deliveries }) => deliveries)).toEqual([2, 2, 2]);
+        await sut.acknowledge(taken);
+        expect(await sut.statistics()).toEqual({ lag: 0, pending: 0, deadLetters: 0 });
+      });
+
+      it('gives an entry that was read and left lying again after the same time', async () => {
+        const sut = await harness.open('a', { claimIdleMs: 200 });
+        await sut.append(entryOf('failed once'));
+        await readNow(sut);
+
+        const again = await sut.read({ count: 10, blockMs: LONG_MS, signal: never });
+
+        expect(messagesOf(again)).toEqual(['failed once']);
+        expect(again[0]?.deliveries).toBe(2);
+      });
+    });
+
+    describe('renewing', () => {
+      it('keeps entries that are still worked on from being taken over, and costs no delivery', async () => {
+        const slow = await harness.open('a');
+        for (const entry of numbered(2)) await slow.append(entry);
+        const held = await readNow(slow);
+        const other = await harness.open('b', { claimIdleMs: 400 });
+
+        for (let i = 0; i < 5; i++) {
+          await slow.renew(held);
+          expect(await other.read({ count: 10, blockMs: 150, signal: never })).toEqual([]);
+        }
+
+        const taken = await other.read({ count: 10, blockMs: LONG_MS, signal: never });
+        expect(taken.map(({ deliveries }) => deliveries)).toEqual([2, 2]);
+      });
+
+      it('leaves alone what is not pending any more and what another consumer has taken over', async () => {
+        const slow = await harness.open('a');
+        for (const entry of numbered(3)) await slow.append(entry);
+        const held = await readNow(slow);
+        await slow.acknowledge(held.slice(0, 1));
+        await slow.deadLetter(held[1]!, 'bad');
+        const other = await harness.open('b', { claimIdleMs: 100 });
+        expect(messagesOf(await other.read({ count: 10, blockMs: LONG_MS, signal: never }))).toEqual(['message 2']);
+
+        await slow.renew(held);
+        await slow.renew([]);
+
+        expect(await slow.statistics()).toEqual({ lag: 0, pending: 1, deadLetters: 1 });
+        expect(messagesOf(await readNow(await harness.open('a')))).toEqual([]);
+        expect(messagesOf(await readNow(await harness.open('b')))).toEqual(['message 2']);
+      });
+    });
+
+    describe('acknowledging', () => {
+      it('is final: nobody is given the entry again, and the store lets go of it', async () => {
+        const sut = await harness.open('a', { claimIdleMs: 100 });
+        for (const entry of numbered(4)) await sut.append(entry);
+        const delivered = await readNow(sut);
+
+        await sut.acknowledge(delivered.slice(0, 3));
+
+        expect(await harness.storedEntries()).toBe(1);
+        expect(messagesOf(await readNow(await harness.open('a')))).toEqual(['message 3']);
+      });
+
+      it('may be repeated, and may come from a consumer that lost the entry to another', async () => {
+        const slow = await harness.open('a');
+        await slow.append(entryOf('slow'));
+        const held = await readNow(slow);
+        const fast = await harness.open('b', { claimIdleMs: 100 });
+        const claimed = await fast.read({ count: 1, blockMs: LONG_MS, signal: never });
+
+        await slow.acknowledge(held);
+        await slow.acknowledge(held);
+        await fast.acknowledge(claimed);
+        await fast.acknowledge([]);
+
+        expect(await fast.statistics()).toEqual({ lag: 0, pending: 0, deadLetters: 0 });
+      });
+
+      it('leaves unread entries alone', async () => {
+        const sut = await harness.open('a');
+        for (const entry of numbered(3)) await sut.append(entry);
+
+        await sut.acknowledge(await readNow(sut, 1));
+
+        expect(messagesOf(await readNow(sut))).toEqual(['message 1', 'message 2']);
+      });
+    });
+
+    describe('dead letters', () => {
+      it('keep the entry with its error and its deliveries, out of the way of the others', async () => {
+        const sut = await harness.open('a');
+        const bad = entryOf('bad \u0000 entry 🔥', { traceparent: 'tp' });
+        await sut.append(bad);
+        await sut.append(entryOf('good'));
+        const [first, second] = await readNow(sut);
+
+        await sut.deadLetter(first!, 'it does not scan');
+
+        expect(await harness.deadLetters()).toEqual([
+          expect.objectContaining({
+            id: bad.id,
+            message: bad.message,
+            timestamp: new Date(bad.timestampMs).toISOString(),
+            user_id: 'ada',
+            traceparent: 'tp',
+            error: 'it does not scan',
+            deliveries: '1',
+            dead_lettered_at: expect.stringMatching(/^\d{4}-\d\d-\d\dT.*Z$/) as unknown,
+          }),
+        ]);
+        await sut.acknowledge([second!]);
+        expect(await sut.statistics()).toEqual({ lag: 0, pending: 0, deadLetters: 1 });
+        expect(await harness.storedEntries()).toBe(0);
+      });
+
+      it('take an entry once, and none that was acknowledged', async () => {
+        const sut = await harness.open('a');
+        await sut.append(entryOf('twice'));
+        await sut.append(entryOf('done'));
+        const [twice, done] = await readNow(sut);
+
+        await sut.deadLetter(twice!, 'broken');
+        await sut.deadLetter(twice!, 'broken');
+        await sut.acknowledge([done!]);
+        await sut.deadLetter(done!, 'too late');
+
+        expect((await sut.statistics()).deadLetters).toBe(1);
+      });
+
+      it('get the entry and acknowledge it, or do neither', async () => {
+        const sut = await harness.open('a');
+        await sut.append(entryOf('bad'));
+        const [bad] = await readNow(sut);
+        const allow = await harness.refuseDeadLetters();
+
+        await expect(sut.deadLetter(bad!, 'broken')).rejects.toThrow(StreamUnavailableError);
+        expect(await harness.storedEntries()).toBe(1);
+
+        await allow();
+        const restarted = await harness.open('a');
+        const [again] = await readNow(restarted);
+        expect(again?.entry.message).toBe('bad');
+        await restarted.deadLetter(again!, 'broken');
+        expect(await restarted.statistics()).toEqual({ lag: 0, pending: 0, deadLetters: 1 });
+      });
+
+      it.each([
+        ['an unknown role', { role: 'alien' }, /role/],
+        ['no date', { timestamp: 'yesterday' }, /timestamp/],
+        ['no id', { id: '' }, /id/],
+      ])('get an entry that cannot be decoded, and the others pass it: %s', async (_, wrong, problem) => {
+        const sut = await harness.open('a');
+        await sut.append(entryOf('before'));
+        const stored = {
+          id: newId(),
+          message: 'undecodable',
+          timestamp: '2026-01-01T00:00:00.000Z',
+          user_id: 'u',
+          session_id: 's',
+          role: 'user',
+          context: '',
+        };
+        await harness.appendFields({ ...stored, ...wrong });
+        await sut.append(entryOf('after'));
+
+        expect(messagesOf(await readNow(sut))).toEqual(['before', 'after']);
+
+        const letters = await harness.deadLetters();
+        expect(letters).toEqual([
+          expect.objectContaining({ message: 'undecodable', error: expect.stringMatching(problem) as unknown }),
+        ]);
+        expect(await sut.statistics()).toEqual({ lag: 0, pending: 2, deadLetters: 1 });
+      });
+
+      it('get an undecodable entry without ending the read that waits', async () => {
+        const sut = await harness.open('a');
+        const reading = sut.read({ count: 10, blockMs: LONG_MS, signal: never });
+        await letItWait();
+        await harness.appendFields({ id: newId(), message: 'no role' });
+        await (await harness.open('b')).append(entryOf('good'));
+
+        expect(messagesOf(await reading)).toEqual(['good']);
+      });
+    });
+
+    describe('dead letters, once they are there', () => {
+      const wrongEntry = {
+        id: newId(),
+        message: 'undecodable',
+        timestamp: '2026-01-01T00:00:00.000Z',
+        user_id: 'u',
+        session_id: 's',
+        role: 'alien',
+        context: '',
+      };
+
+      /** Appends an entry of each message and gives all of them up. */
+      async function bury(stream: InputStream, ...messages: string[]): Promise<StreamEntry[]> {
+        const entries = messages.map((message) => entryOf(message));
+        for (const entry of entries) await stream.append(entry);
+        for (const delivered of await readNow(stream))
+          await stream.deadLetter(delivered, `no: ${delivered.entry.message}`);
+        return entries;
+      }
+
+      const handlesOf = async (stream: InputStream): Promise<string[]> =>
+        (await stream.deadLetters({ limit: 100 })).map(({ handle }) => handle);
+
+      it('are shown oldest first, whole, with what is known of them', async () => {
+        const sut = await harness.open('a');
+        const startedAtMs = Date.now();
+        const entries = await bury(sut, 'first \u0000', 'second 🔥');
+
+        const letters = await sut.deadLetters({ limit: 10 });
+
+        expect(letters.map(({ entry }) => entry)).toEqual(entries);
+        expect(letters[0]).toEqual({
+          handle: expect.any(String),
+          entry: entries[0],
+          fieldNames: ['id', 'message', 'timestamp', 'user_id', 'session_id', 'role', 'context'],
+          error: 'no: first \u0000',
+          deliveries: 1,
+          capturedAtMs: entries[0]?.timestampMs,
+          deadLetteredAtMs: expect.any(Number),
+        });
+        expect(letters[0]!.deadLetteredAtMs).toBeGreaterThanOrEqual(startedAtMs);
+        expect(await sut.findDeadLetter(letters[1]!.handle)).toEqual(letters[1]);
+      });
+
+      it('come in pages that follow each other, also when the last one shown has gone', async () => {
+        const sut = await harness.open('a');
+        await bury(sut, '0', '1', '2', '3', '4');
+        const messagesAfter = async (after?: string): Promise<(string | undefined)[]> =>
+          (await sut.deadLetters({ limit: 2, ...(after !== undefined && { after }) })).map(
+            ({ entry }) => entry?.message,
+          );
+        const handles = await handlesOf(sut);
+
+        expect(await messagesAfter()).toEqual(['0', '1']);
+        await sut.dropDeadLetter(handles[1]!);
+        expect(await messagesAfter(handles[1])).toEqual(['2', '3']);
+        expect(await messagesAfter(handles[3])).toEqual(['4']);
+        expect(await messagesAfter(handles[4])).toEqual([]);
+      });
+
+      it('are requeued to the end of the stream, once, though two ask at the same time', async () => {
+        const sut = await harness.open('a');
+        const other = await harness.open('b');
+        const [entry] = await bury(sut, 'again');
+        await sut.append(entryOf('in the line already'));
+        const [handle] = await handlesOf(sut);
+
+        const outcomes = await Promise.allSettled([sut.requeue(handle!), other.requeue(handle!), sut.requeue(handle!)]);
+
+        expect(outcomes.filter(({ status }) => status === 'fulfilled')).toEqual([
+          { status: 'fulfilled', value: entry },
+        ]);
+        for (const outcome of outcomes.filter(({ status }) => status === 'rejected')) {
+          expect(outcome).toMatchObject({ reason: { code: 'DEAD_LETTER_NOT_FOUND', httpStatus: 404 } });
+        }
+        expect(await sut.statistics()).toEqual({ lag: 2, pending: 0, deadLetters: 0 });
+        const delivered = await readNow(other);
+        expect(messagesOf(delivered)).toEqual(['in the line already', 'again']);
+        expect(delivered[1]).toMatchObject({ entry, deliveries: 1 });
+      });
+
+      it('are processed once after it, and a resend of them is still ignored', async () => {
+        const sut = await harness.open('a');
+        const [entry] = await bury(sut, 'again');
+        await sut.requeue((await handlesOf(sut))[0]!);
+
+        await sut.append(entry!);
+        const delivered = await readNow(sut);
+        await sut.append(entry!);
+        await sut.acknowledge(delivered);
+        await sut.append(entry!);
+
+        expect(messagesOf(delivered)).toEqual(['again']);
+        expect(await readNow(sut)).toEqual([]);
+        expect(await harness.storedEntries()).toBe(0);
+        expect(await sut.statistics()).toEqual({ lag: 0, pending: 0, deadLetters: 0 });
+      });
+
+      it('wake a read that waits when they are requeued', async () => {
+        const sut = await harness.open('a');
+        await bury(sut, 'again');
+        const [handle] = await handlesOf(sut);
+        const start = performance.now();
+        const reading = sut.read({ count: 10, blockMs: LONG_MS, signal: never });
+        await letItWait();
+
+        await (await harness.open('b')).requeue(handle!);
+
+        expect(messagesOf(await reading)).toEqual(['again']);
+        expect(performance.now() - start).toBeLessThan(LONG_MS / 2);
+      });
+
+      it('come back under another handle when they fail again', async () => {
+        const sut = await harness.open('a');
+        const [entry] = await bury(sut, 'hopeless');
+        const [first] = await handlesOf(sut);
+        await sut.requeue(first!);
+
+        const [delivered] = await readNow(sut);
+        await sut.deadLetter(delivered!, 'still no');
+
+        const letters = await sut.deadLetters({ limit: 10 });
+        expect(letters).toMatchObject([{ entry, error: 'still no', deliveries: 1 }]);
+        expect(letters[0]?.handle).not.toBe(first);
+        await expect(sut.findDeadLetter(first!)).rejects.toMatchObject({ code: 'DEAD_LETTER_NOT_FOUND' });
+        await sut.requeue(letters[0]!.handle);
+        expect(messagesOf(await readNow(sut))).toEqual(['hopeless']);
+      });
+
+      it('are dropped for good, alone', async () => {
+        const sut = await harness.open('a');
+        await bury(sut, 'dropped', 'kept');
+        const [dropped, kept] = await handlesOf(sut);
+
+        await sut.dropDeadLetter(dropped!);
+
+        expect(await handlesOf(sut)).toEqual([kept]);
+        for (const call of [sut.dropDeadLetter(dropped!), sut.requeue(dropped!), sut.findDeadLetter(dropped!)]) {
+          await expect(call).rejects.toMatchObject({ code: 'DEAD_LETTER_NOT_FOUND' });
+        }
+        expect(await sut.statistics()).toEqual({ lag: 0, pending: 0, deadLetters: 1 });
+      });
+
+      it('are named by their fields and refuse to be requeued where they cannot be decoded', async () => {
+        const sut = await harness.open('a');
+        await harness.appendFields(wrongEntry);
+        await readNow(sut);
+
+        const [letter] = await sut.deadLetters({ limit: 10 });
+        expect(letter).toMatchObject({
+          entry: null,
+          fieldNames: ['id', 'message', 'timestamp', 'user_id', 'session_id', 'role', 'context'],
+          error: expect.stringContaining('role') as unknown,
+          capturedAtMs: expect.any(Number) as unknown,
+        });
+        await expect(sut.requeue(letter!.handle)).rejects.toMatchObject({
+          code: 'DEAD_LETTER_UNDECODABLE',
+          httpStatus: 422,
+          transient: false,
+          message: expect.stringContaining('role') as unknown,
+        });
+
+        expect(await sut.statistics()).toEqual({ lag: 0, pending: 0, deadLetters: 1 });
+        await sut.dropDeadLetter(letter!.handle);
+        expect(await handlesOf(sut)).toEqual([]);
+      });
+
+      it.each(['', '0', '1-1', '-', '+', '(1-1', 'no such', '9'.repeat(30), `${'9'.repeat(30)}-1`, '1e3', '١'])(
+        'are not found by %p, which is no handle of theirs',
+        async (handle) => {
+          const sut = await harness.open('a');
+          await bury(sut, 'there');
+          for (const call of [sut.findDeadLetter(handle), sut.requeue(handle), sut.dropDeadLetter(handle)]) {
+            await expect(call).rejects.toMatchObject({ code: 'DEAD_LETTER_NOT_FOUND' });
+          }
+          expect(await handlesOf(sut)).toHaveLength(1);
+        },
+      );
+
+      it('stay, and can be requeued afterwards, when the store is away', async () => {
+        const sut = await harness.open('a');
+        await bury(sut, 'patient');
+        const [handle] = await handlesOf(sut);
+
+        const end = await harness.beginOutage();
+        for (const outcome of await Promise.allSettled([sut.requeue(handle!), sut.dropDeadLetter(handle!)])) {
+          expect(outcome).toMatchObject({ status: 'rejected', reason: { code: 'STREAM_UNAVAILABLE' } });
+        }
+
+        await end();
+        await onceAvailable(() => sut.requeue(handle!));
+        expect(messagesOf(await onceAvailable(() => readNow(sut)))).toEqual(['patient']);
+      });
+    });
+
+    describe('forgetting a user', () => {
+      it('removes what is unread, pending and dead of that user, and nothing else', async () => {
+        const sut = await harness.open('a');
+        const bob = { userId: 'bob' };
+        await sut.append(entryOf('bob dead', bob));
+        await sut.append(entryOf('ada dead'));
+        for (const delivered of await readNow(sut)) await sut.deadLetter(delivered, 'bad');
+        await sut.append(entryOf('bob pending', bob));
+        await sut.append(entryOf('ada pending'));
+        const held = await readNow(sut);
+        await sut.append(entryOf('bob unread', bob));
+        await sut.append(entryOf('ada unread'));
+
+        expect(await sut.forget('bob')).toBe(3);
+
+        expect(await sut.statistics()).toEqual({ lag: 1, pending: 1, deadLetters: 1 });
+        expect(await harness.deadLetters()).toMatchObject([{ message: 'ada dead' }]);
+        await sut.acknowledge(held);
+        expect(messagesOf(await readNow(sut))).toEqual(['ada unread']);
+      });
+
+      it('reaches every entry of a long stream, and does not take a resend for new', async () => {
+        const sut = await harness.open('a');
+        const entries = numbered(1_200).map((entry, index) => ({ ...entry, userId: index % 3 === 0 ? 'bob' : 'ada' }));
+        await Promise.all(entries.map((entry) => sut.append(entry)));
+
+        expect(await sut.forget('bob')).toBe(400);
+        await sut.append(entries[0]!);
+
+        expect(await harness.storedEntries()).toBe(800);
+        expect(await sut.forget('bob')).toBe(0);
+      });
+    });
+
+    it('tells how far the group is behind', async () => {
+      const sut = await harness.open('a');
+      expect(await sut.statistics()).toEqual({ lag: 0, pending: 0, deadLetters: 0 });
+      for (const entry of numbered(10)) await sut.append(entry);
+      expect(await sut.statistics()).toEqual({ lag: 10, pending: 0, deadLetters: 0 });
+
+      const delivered = await readNow(sut, 6);
+      await sut.acknowledge([...delivered.slice(0, 1), ...delivered.slice(3, 4)]);
+
+      expect(await sut.statistics()).toEqual({ lag: 4, pending: 4, deadLetters: 0 });
+    });
+
+    describe('while the store is away', () => {
+      it('fails with StreamUnavailableError, and works again afterwards with nothing lost', async () => {
+        const sut = await harness.open('a');
+        await sut.check();
+        for (const entry of numbered(3)) await sut.append(entry);
+        const held = await readNow(sut, 1);
+        const resent = entryOf('resent');
+
+        const end = await harness.beginOutage();
+        const calls = [
+          sut.append(resent),
+          sut.acknowledge(held),
+          sut.renew(held),
+          sut.deadLetter(held[0]!, 'x'),
+          sut.read({ count: 1, blockMs: 100, signal: never }),
+          sut.check(),
+        ];
+        const outcomes = await Promise.allSettled(calls);
+        for (const outcome of outcomes) {
+          expect(outcome).toMatchObject({
+            status: 'rejected',
+            reason: { code: 'STREAM_UNAVAILABLE', httpStatus: 503, transient: true },
+          });
+        }
+
+        await end();
+        await onceAvailable(() => sut.append(resent));
+        await sut.append(resent);
+        const delivered = await onceAvailable(() => readNow(sut));
+        expect(messagesOf(delivered)).toEqual(['message 1', 'message 2', 'resent']);
+        await sut.check();
+        await sut.acknowledge(held);
+        expect(await sut.statistics()).toEqual({ lag: 0, pending: 3, deadLetters: 0 });
+      });
+
+      it('fails all appends that are under way, so that they keep their order when they are resent', async () => {
+        const sut = await harness.open('a');
+        const entries = numbered(600);
+
+        const end = await harness.beginOutage();
+        const outcomes = await Promise.allSettled(entries.map((entry) => sut.append(entry)));
+        await end();
+
+        expect(outcomes.filter(({ status }) => status === 'fulfilled')).toEqual([]);
+        await onceAvailable(() => Promise.all(entries.map((entry) => sut.append(entry))));
+        expect(messagesOf(await onceAvailable(() => readNow(sut, 1_000)))).toEqual(
+          entries.map(({ message }) => message),
+        );
+      });
+
+      it('ends a waiting read on abort all the same', async () => {
+        const sut = await harness.open('a');
+        const abort = new AbortController();
+        const reading = sut.read({ count: 1, blockMs: LONG_MS, signal: abort.signal }).catch((error: unknown) => error);
+        await letItWait();
+        const end = await harness.beginOutage();
+        const start = performance.now();
+
+        abort.abort();
+
+        const outcome = await reading;
+        expect(outcome instanceof StreamUnavailableError ? [] : outcome).toEqual([]);
+        expect(performance.now() - start).toBeLessThan(1_000);
+        await end();
+      });
+    });
+  });
+}
+
+/** Time for a read to reach the point where it waits. Shorter only makes a test weaker, never fail. */
+async function letItWait(): Promise<void> {
+  await pause(50);
+}
+
+/** Tries until the adapter has found its store again. */
+async function onceAvailable<T>(work: () => Promise<T>): Promise<T> {
+  for (;;) {
+    try {
+      return await work();
+    } catch (error) {
+      if (!(error instanceof StreamUnavailableError)) throw error;
+      await pause(50);
+    }
+  }
+}
