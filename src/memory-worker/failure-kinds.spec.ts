@@ -1,6 +1,14 @@
+import {
+  EmbeddingModelChangedError,
+  EmbeddingsUnsupportedError,
+  MemoryStoreUnavailableError,
+} from '../memory/memory.errors.js';
+import { StoreRefusedError } from '../shared/index.js';
 import { StreamUnavailableError } from '../stream/index.js';
 import {
+  VorpalAuthenticationError,
   VorpalFailedError,
+  VorpalModelNotFoundError,
   VorpalOverloadedError,
   VorpalProtocolError,
   VorpalRequestError,
@@ -18,6 +26,16 @@ describe('failures', () => {
     [new VorpalFailedError('HTTP 500'), [true, true, false]],
     [new VorpalProtocolError('garbled'), [true, true, false]],
     [new StreamUnavailableError(), [true, false, false]],
+    [new MemoryStoreUnavailableError(), [true, false, false]],
+    // For an operator to mend; until then every entry fails.
+    [new VorpalAuthenticationError('a wrong key'), [true, false, false]],
+    [new VorpalModelNotFoundError('no such model'), [true, false, false]],
+    [new EmbeddingsUnsupportedError('HTTP 400'), [true, false, false]],
+    [
+      new EmbeddingModelChangedError({ model: 'a', dimensions: 2 }, { model: 'b', dimensions: 2 }),
+      [true, false, false],
+    ],
+    [new StoreRefusedError({ cause: new Error('WRONGTYPE') }), [false, false, false]],
     [new VorpalRequestError('refused'), [false, false, false]],
     [new TypeError('a fault of ours'), [false, false, false]],
   ])('are told apart: %p', (error, kinds) => {

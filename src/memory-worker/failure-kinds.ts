@@ -11,9 +11,12 @@ import {
 /**
  * Whether the failure is the surroundings' and not the entry's: then waiting helps and the entry loses no attempt. Of
  * some of these (`isDoubtful`, `isUnanswered`) an entry may be the cause all the same.
+ *
+ * 502, 503 and 504 tell of what the brain depends on, some of it for an operator to mend (a wrong key, another embedding
+ * model); a plain 500 tells of the data that the call was about.
  */
 export function isOutage(error: unknown): boolean {
-  return error instanceof BrainError && (error.transient || error.httpStatus >= 500);
+  return error instanceof BrainError && (error.transient || error.httpStatus > 500);
 }
 
 /** Vorpal answered, with HTTP 500 or with what cannot be right: it fails on this input, or on everything. */

@@ -5,5 +5,6 @@ export * from './errors.js';
 export * from './ids.js';
 export * from './preview.js';
 export * from './redis-hash-tag.js';
+export * from './store-refused.error.js';
 export * from './time-limit.js';
 export * from './token-estimate.js';

@@ -9,7 +9,7 @@ const storedEntrySchema = z.object({
   id: z.string().min(1),
   message: z.string(),
   timestamp: z.iso.datetime(),
-  user_id: z.string(),
+  user_id: z.string().min(1),
   session_id: z.string(),
   role: z.enum(['user', 'assistant']),
   context: z.string(),

@@ -1,5 +1,6 @@
 import { ReplyError as UntypedReplyError } from 'ioredis';
 import { BrainError } from '../../shared/index.js';
+import { isTransientReply } from './transient-replies.js';
 
 const ReplyError = UntypedReplyError as typeof Error;
 const PLAIN_ERRORS = new Set(['Error', 'MaxRetriesPerRequestError', 'AbortError', 'ParserError']);
@@ -49,19 +50,24 @@ export function withoutCommand(error: unknown): Error {
 }
 
 /**
- * A function that runs work on Redis, and throws an `Unavailable` for a failure of the server or of the way to it.
- * Everything else that the work throws is passed on.
+ * A function that runs work on Redis, and throws an `Unavailable` for a failure of the server or of the way to it, and a
+ * `Refused` where the server works and refuses just this command. Everything else that the work throws is passed on.
+ * @param Refused for keys that belong to one user. Without it every failure is an `Unavailable`: keys that all users share
+ * are broken for all of them.
  */
-export function redisFailuresAs(Unavailable: new (options: ErrorOptions) => Error) {
+export function redisFailuresAs(Unavailable: NewError, Refused: NewError = Unavailable) {
   return async <T>(work: () => Promise<T>): Promise<T> => {
     try {
       return await work();
     } catch (error) {
       if (!isRedisFailure(error)) throw error;
-      throw new Unavailable({ cause: withoutCommand(error) });
+      const isRefusal = error instanceof ReplyError && !isTransientReply(error.message);
+      throw new (isRefusal ? Refused : Unavailable)({ cause: withoutCommand(error) });
     }
   };
 }
+
+type NewError = new (options: ErrorOptions) => Error;
 
 /** What went wrong, in a few words. A host name with two addresses that both refuse makes an error without a message. */
 export function failureText(error: unknown): string {

@@ -2,6 +2,8 @@ import { z } from 'zod';
 import type { RedisConnections } from '../../infra/redis/index.js';
 import { sleep } from '../../shared/index.js';
 import type { EmbeddingSpace } from '../memory.js';
+import { MemoryStoreUnavailableError } from '../memory.errors.js';
+import { reachingSharedKeys } from './redis-failures.js';
 import { BEGIN_REEMBEDDING, CLAIM_SPACE, FINISH_REEMBEDDING } from './redis-memory-scripts.js';
 
 // Without it every call would ask for the generation first, which takes a second round trip: a script on a user's keys
@@ -59,30 +61,31 @@ export class RedisEmbeddingSpaces {
 
   async read(): Promise<StoredSpaces> {
     const askedAt = performance.now();
-    const spaces = parseSpaces(await this.connections.commands.hgetall(this.key));
+    const spaces = parseSpaces(await reachingSharedKeys(() => this.connections.commands.hgetall(this.key)));
     this.known = isSettled(spaces) ? { spaces, until: askedAt + SETTLED_MAX_AGE_MS } : undefined;
     return spaces;
   }
 
   async claim({ model, dimensions }: EmbeddingSpace): Promise<StoredSpaces> {
-    await CLAIM_SPACE.run(this.connections.commands, [this.key], [model, dimensions]);
+    await reachingSharedKeys(() => CLAIM_SPACE.run(this.connections.commands, [this.key], [model, dimensions]));
     return this.read();
   }
 
   /** Resolves when every process knows. */
   async begin({ model, dimensions }: EmbeddingSpace): Promise<StoredSpaces> {
-    await BEGIN_REEMBEDDING.run(this.connections.commands, [this.key], [model, dimensions]);
+    await reachingSharedKeys(() => BEGIN_REEMBEDDING.run(this.connections.commands, [this.key], [model, dimensions]));
     await sleep(EVERYBODY_KNOWS_MS);
     return this.read();
   }
 
   async finish(): Promise<StoredSpaces> {
-    await FINISH_REEMBEDDING.run(this.connections.commands, [this.key], []);
+    await reachingSharedKeys(() => FINISH_REEMBEDDING.run(this.connections.commands, [this.key], []));
     return this.read();
   }
 
   async forgetAbandoned(generations: readonly number[]): Promise<void> {
-    await this.connections.commands.hdel(this.key, ...generations.map((generation) => `${ABANDONED}${generation}`));
+    const fields = generations.map((generation) => `${ABANDONED}${generation}`);
+    await reachingSharedKeys(() => this.connections.commands.hdel(this.key, ...fields));
     await this.read();
   }
 }
@@ -91,21 +94,24 @@ const isSettled = ({ current, next }: StoredSpaces): boolean => current !== unde
 
 const ABANDONED = 'abandoned:';
 
-const storedSpace = z
-  .object({ generation: z.coerce.number().int(), model: z.string(), dimensions: z.coerce.number().int() })
-  .optional();
+const storedSpace = z.object({
+  generation: z.coerce.number().int(),
+  model: z.string(),
+  dimensions: z.coerce.number().int(),
+});
 
+/** @throws MemoryStoreUnavailableError for what is no description of spaces: no message is to blame for it */
 function parseSpaces(fields: Readonly<Record<string, string>>): StoredSpaces {
-  const spaceAt = (prefix: string): Generation | undefined =>
-    storedSpace.parse(
-      `${prefix}generation` in fields
-        ? {
-            generation: fields[`${prefix}generation`],
-            model: fields[`${prefix}model`],
-            dimensions: fields[`${prefix}dimensions`],
-          }
-        : undefined,
-    );
+  const spaceAt = (prefix: string): Generation | undefined => {
+    if (!(`${prefix}generation` in fields)) return undefined;
+    const { data, error } = storedSpace.safeParse({
+      generation: fields[`${prefix}generation`],
+      model: fields[`${prefix}model`],
+      dimensions: fields[`${prefix}dimensions`],
+    });
+    if (error) throw new MemoryStoreUnavailableError({ cause: new Error('memory:space is not readable') });
+    return data;
+  };
   const abandoned = Object.keys(fields)
     .filter((field) => field.startsWith(ABANDONED))
     .map((field) => Number(field.slice(ABANDONED.length)));

@@ -2,12 +2,10 @@ import {
   type MemoryKeys,
   memoryKeys,
   type RedisConnections,
-  redisFailuresAs,
   type RedisScript,
   type ScriptArgument,
 } from '../../infra/redis/index.js';
 import type { Decision, EmbeddingSpace, FoundMemory, Memory } from '../memory.js';
-import { MemoryStoreUnavailableError } from '../memory.errors.js';
 import { assertComparable, assertVectors, type MemoryLimits } from '../memory-limits.js';
 import {
   type Effect,
@@ -25,6 +23,7 @@ import {
 } from '../memory-store.port.js';
 import { inWaves } from './batches.js';
 import { NO_GENERATION, RedisEmbeddingSpaces, type StoredSpaces } from './redis-embedding-spaces.js';
+import { reachingRedis, reachingSharedKeys } from './redis-failures.js';
 import {
   asPromoted,
   decodeDecision,
@@ -58,8 +57,6 @@ import {
   SEARCH,
 } from './redis-memory-scripts.js';
 import { RedisReembedding } from './redis-reembedding.js';
-
-const reachingRedis = redisFailuresAs(MemoryStoreUnavailableError);
 
 // How many neighbours a search weighs (EF). Of the nearest ten among 100,000 vectors of 384 dimensions this found 96 to 99 %;
 // Redis' own 100 found 71 to 94 %.
@@ -266,7 +263,7 @@ export class RedisMemoryStore extends MemoryStore {
 
   /** A write that changes nothing after the first time, and is refused when writes are. */
   async check(): Promise<void> {
-    await reachingRedis(async () => {
+    await reachingSharedKeys(async () => {
       await this.connections.commands.hsetnx(this.keys.spaces, 'layout', LAYOUT);
       // The memories of users are on all masters of a cluster, that key on one.
       await this.connections.ping();
@@ -287,17 +284,14 @@ export class RedisMemoryStore extends MemoryStore {
    * memories that a re-embedding would miss, and after the first one again, in case a forget came between the two.
    */
   private async registering<T>(userId: string, write: () => Promise<Written<T>>): Promise<T> {
-    const [, result] = await Promise.all([
-      this.connections.commands.sadd(this.keys.users, userId),
-      this.registeringFirst(userId, write),
-    ]);
+    const [, result] = await Promise.all([this.enlist(userId), this.registeringFirst(userId, write)]);
     return result;
   }
 
   /** The same for a user who is listed, and whom a forget may take off the list meanwhile. */
   private async registeringFirst<T>(userId: string, write: () => Promise<Written<T>>): Promise<T> {
     const { result, isFirst } = await write();
-    if (isFirst) await this.connections.commands.sadd(this.keys.users, userId);
+    if (isFirst) await this.enlist(userId);
     return result;
   }
 
@@ -306,10 +300,14 @@ export class RedisMemoryStore extends MemoryStore {
     const { commands } = this.connections;
     const { memory, shadow } = this.keys.ofUser(userId);
     const [, left] = await Promise.all([
-      commands.srem(this.keys.users, userId),
+      reachingSharedKeys(() => commands.srem(this.keys.users, userId)),
       commands.exists(memory.ids, shadow.ids),
     ]);
-    if (left > 0) await commands.sadd(this.keys.users, userId);
+    if (left > 0) await this.enlist(userId);
+  }
+
+  private async enlist(userId: string): Promise<void> {
+    await reachingSharedKeys(() => this.connections.commands.sadd(this.keys.users, userId));
   }
 
   /**

@@ -1,4 +1,5 @@
 import { type SqliteDatabase, sqliteFailuresAs } from '../../infra/sqlite/index.js';
+import { StoreRefusedError } from '../../shared/index.js';
 import type { Decision, EmbeddingSpace, FoundMemory, Memory, MemoryTier } from '../memory.js';
 import { MemoryStoreUnavailableError, ReembeddingError } from '../memory.errors.js';
 import { assertComparable, assertVectors, isSameSpace, type MemoryLimits } from '../memory-limits.js';
@@ -29,7 +30,7 @@ const FORGET_PORTION = 200;
 // holds the user's name, which is a reason to let go of it.
 const FORGOTTEN_MARK_MS = 24 * 3_600_000;
 
-const reachingSqlite = sqliteFailuresAs(MemoryStoreUnavailableError);
+const reachingSqlite = sqliteFailuresAs(MemoryStoreUnavailableError, StoreRefusedError);
 
 /** {@link MemoryStore} in tables of the embedded store, with the vectors of each embedding space in one of `sqlite-vec`. */
 export class SqliteMemoryStore extends MemoryStore {

@@ -1,11 +1,12 @@
 import { z } from 'zod';
 import { type RedisConnections, redisFailuresAs, type SessionKeys, sessionKeys } from '../../infra/redis/index.js';
+import { StoreRefusedError } from '../../shared/index.js';
 import type { SessionLimits } from '../session-limits.js';
 import { SessionStore, type Turn } from '../session-store.port.js';
 import { SessionStoreUnavailableError } from '../sessions.errors.js';
 import { APPEND_TURNS, FORGET_SESSIONS } from './redis-session-scripts.js';
 
-const reachingRedis = redisFailuresAs(SessionStoreUnavailableError);
+const reachingRedis = redisFailuresAs(SessionStoreUnavailableError, StoreRefusedError);
 
 export interface RedisSessionStoreOptions {
   /** Stands before every key. */

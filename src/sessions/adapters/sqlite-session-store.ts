@@ -4,6 +4,7 @@ import {
   type SqliteStatement,
   TransactionGroup,
 } from '../../infra/sqlite/index.js';
+import { StoreRefusedError } from '../../shared/index.js';
 import type { SessionLimits } from '../session-limits.js';
 import { SessionStore, type Turn } from '../session-store.port.js';
 import { SessionStoreUnavailableError } from '../sessions.errors.js';
@@ -15,7 +16,7 @@ const PURGE_INTERVAL_MS = 1_000;
 // Appends in one transaction: 64 take about a millisecond.
 const MAX_GROUP = 64;
 
-const reachingSqlite = sqliteFailuresAs(SessionStoreUnavailableError);
+const reachingSqlite = sqliteFailuresAs(SessionStoreUnavailableError, StoreRefusedError);
 
 /** {@link SessionStore} in tables of the embedded store. */
 export class SqliteSessionStore extends SessionStore {

@@ -478,6 +478,8 @@ export function describeInputStream(name: string, makeHarness: () => Promise<Inp
         ['an unknown role', { role: 'alien' }, /role/],
         ['no date', { timestamp: 'yesterday' }, /timestamp/],
         ['no id', { id: '' }, /id/],
+        // On a cluster its keys would have no hash tag, and lie on several slots.
+        ['no user', { user_id: '' }, /user_id/],
       ])('get an entry that cannot be decoded, and the others pass it: %s', async (_, wrong, problem) => {
         const sut = await harness.open('a');
         await sut.append(entryOf('before'));

@@ -5,7 +5,7 @@ import { RedisMemoryStore } from '../../../src/memory/adapters/redis-memory-stor
 import { MemoryStoreUnavailableError } from '../../../src/memory/memory.errors.js';
 import type { Decision, EmbeddingSpace, Memory } from '../../../src/memory/memory.js';
 import type { Effect, EmbeddedMemory, Judgement, MemoryStore } from '../../../src/memory/memory-store.port.js';
-import { newId } from '../../../src/shared/index.js';
+import { newId, StoreRefusedError } from '../../../src/shared/index.js';
 import type { RedisMemoryHarness } from './memory-store.redis-harness.js';
 
 const SPACE: EmbeddingSpace = { model: 'embedder-a', dimensions: 4 };
@@ -290,12 +290,41 @@ export function describeRedisMemoryStore(makeHarness: () => RedisMemoryHarness):
         () => sut.forget(USER, AT_MS),
       ]) {
         const error: unknown = await change().catch((reason: unknown) => reason);
-        expect(error).toBeInstanceOf(MemoryStoreUnavailableError);
+        expect(error).toBeInstanceOf(StoreRefusedError);
         expect(inspect(error, { depth: 10, showHidden: true })).not.toContain('my secret');
         expect(inspect(error)).toContain('WRONGTYPE');
       }
 
       expect(await backing.snapshot()).toEqual(before);
+    });
+
+    it('takes broken keys of one user for nobody else', async () => {
+      await sut.put('bob', [embedded('of another', 'bob')]);
+      await harness.backing.outside.set(keysOf(USER).memory.vectors(1), 'not a vector set');
+
+      await expect(sut.nearest(USER, axis(0))).rejects.toThrow(StoreRefusedError);
+
+      expect(await sut.nearest('bob', axis(0))).toMatchObject({ similarity: expect.closeTo(1, 2) as number });
+      const { decision, ...judgement } = judgementOf({ kind: 'keep', memory: embedded('more', 'bob') }, 'bob');
+      expect(await sut.record({ ...judgement, decision })).toBe('recorded');
+    });
+
+    it.each(['space', 'users'])('takes the shared key memory:%s for an outage where it is broken', async (name) => {
+      const key = `${harness.backing.keyPrefix}memory:${name}`;
+      await harness.backing.outside.del(key);
+      await harness.backing.outside.set(key, 'of another type');
+      const other = await harness.open();
+
+      const error: unknown = await other.put(USER, [embedded('mine')]).catch((reason: unknown) => reason);
+
+      expect(error).toBeInstanceOf(MemoryStoreUnavailableError);
+      expect(inspect(error)).toContain('WRONGTYPE');
+    });
+
+    it('takes a description of the embedding spaces that nobody can read for an outage', async () => {
+      await harness.backing.outside.hset(memoryKeys(harness.backing.keyPrefix).spaces, 'dimensions', 'many');
+
+      await expect((await harness.open()).nearest(USER, axis(0))).rejects.toThrow(MemoryStoreUnavailableError);
     });
 
     it('writes nothing of a change whose vector the server refuses', async () => {
@@ -313,7 +342,9 @@ export function describeRedisMemoryStore(makeHarness: () => RedisMemoryHarness):
         () => sut.record(judgementOf(shadow(embedded('shadow')))),
         () => sut.promote(USER, waiting.id, axis(0)),
       ]) {
-        await expect(change()).rejects.toThrow(MemoryStoreUnavailableError);
+        const error: unknown = await change().catch((reason: unknown) => reason);
+        expect(error).toBeInstanceOf(StoreRefusedError);
+        expect(inspect(error)).toContain('dimension');
       }
 
       expect(await backing.snapshot()).toEqual(before);

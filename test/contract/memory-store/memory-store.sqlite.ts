@@ -6,7 +6,7 @@ import { SqliteDatabase } from '../../../src/infra/sqlite/index.js';
 import { SqliteMemoryStore } from '../../../src/memory/adapters/sqlite-memory-store.js';
 import { MemoryStoreUnavailableError, MemoryVectorError, ReembeddingError } from '../../../src/memory/memory.errors.js';
 import type { EmbeddedMemory, Judgement } from '../../../src/memory/memory-store.port.js';
-import { newId } from '../../../src/shared/index.js';
+import { newId, StoreRefusedError } from '../../../src/shared/index.js';
 
 const EVERYTHING = { limit: 100, minSimilarity: -1, includeShadow: true };
 
@@ -95,7 +95,7 @@ export function describeSqliteMemoryStore(): void {
         `CREATE TRIGGER refuse BEFORE INSERT ON memory_statistics BEGIN SELECT RAISE(ABORT, 'refused'); END`,
       );
 
-      await expect(sut.record(judgement)).rejects.toThrow(MemoryStoreUnavailableError);
+      await expect(sut.record(judgement)).rejects.toThrow(StoreRefusedError);
 
       expect(await sut.count('ada')).toEqual({ memories: 0, shadow: 0 });
       expect(await sut.search('ada', axis(0), EVERYTHING)).toEqual([]);

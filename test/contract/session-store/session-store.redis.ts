@@ -1,7 +1,7 @@
 import { Logger } from '@nestjs/common';
 import { inspect } from 'node:util';
-import { SessionStoreUnavailableError } from '../../../src/sessions/sessions.errors.js';
 import { RedisSessionStore } from '../../../src/sessions/adapters/redis-session-store.js';
+import { StoreRefusedError } from '../../../src/shared/index.js';
 import type { RedisSessionHarness } from './session-store.redis-harness.js';
 
 const HOUR_MS = 3_600_000;
@@ -72,7 +72,7 @@ export function describeRedisSessionStore(makeHarness: () => RedisSessionHarness
 
         const error: unknown = await sut.append('ada', 's', turns).catch((reason: unknown) => reason);
 
-        expect(error).toBeInstanceOf(SessionStoreUnavailableError);
+        expect(error).toBeInstanceOf(StoreRefusedError);
         expect(inspect(error, { depth: 10, showHidden: true })).not.toContain('my secret');
         expect(inspect(error)).toContain('WRONGTYPE');
         expect(await backing.snapshot()).toEqual(before);
