@@ -4,13 +4,13 @@ import { ConfigModule, readSettings } from './config/index.js';
 import { HealthModule } from './health/index.js';
 import { BrainHttpModule } from './http/index.js';
 import { LifecycleModule } from './infra/lifecycle/index.js';
-import { StorageModule } from './infra/storage/index.js';
+import { BrainStorageModule } from './infra/storage/index.js';
 import { MemoryApiModule } from './memory/index.js';
 import { MemoryWorkerModule } from './memory-worker/index.js';
 import { MetricsModule } from './metrics/index.js';
 import { ObservabilityModule } from './observability/index.js';
 import { PerplexityModule } from './perplexity/index.js';
-import { DeadLettersApiModule } from './stream/index.js';
+import { DeadLettersApiModule, SpoolLeftoversModule } from './stream/index.js';
 
 @Module({})
 export class AppModule {
@@ -23,9 +23,11 @@ export class AppModule {
         ConfigModule.forRoot(environment),
         LifecycleModule,
         ObservabilityModule,
-        StorageModule,
+        BrainStorageModule,
         BrainHttpModule,
-        ...(role === 'worker' ? [] : [ChatModule, PerplexityModule, MemoryApiModule, DeadLettersApiModule]),
+        ...(role === 'worker'
+          ? [SpoolLeftoversModule]
+          : [ChatModule, PerplexityModule, MemoryApiModule, DeadLettersApiModule]),
         // Without a worker of its own it still tells how far the others are.
         MemoryWorkerModule,
         HealthModule,

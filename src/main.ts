@@ -1,13 +1,16 @@
 import 'reflect-metadata';
 import { Logger } from '@nestjs/common';
-import { Settings } from './config/index.js';
+import { readSettings } from './config/index.js';
 import { createApp } from './create-app.js';
+import { assertPortFree } from './infra/lifecycle/index.js';
 import { BrainError, describeError } from './shared/index.js';
 
 async function main(): Promise<void> {
+  const { server, redis, vorpal } = readSettings(process.env);
+  // A second start by mistake must not wait for, or open, what the first one works on.
+  await assertPortFree(server.port, server.host);
   const app = await createApp(process.env);
   app.enableShutdownHooks(['SIGTERM', 'SIGINT'], { useProcessExit: true });
-  const { server, redis, vorpal } = app.get(Settings);
   try {
     await app.listen(server.port, server.host);
   } catch (error) {

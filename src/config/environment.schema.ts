@@ -53,7 +53,7 @@ const variables = z.object({
   BRAIN_ROLE: documented(z.enum(['all', 'api', 'worker'], 'must be all, api or worker').default('all'), {
     section: 'Server',
     description:
-      '`api` answers chats and captures, `worker` processes what was captured and has health and metrics only, `all` does both. Roles in processes of their own need one store: `REDIS_URL`, or one `BRAIN_DATA_DIR` on one machine.',
+      '`api` answers chats and captures, `worker` processes what was captured and has health and metrics only, `all` does both. Roles in processes of their own need one store: `REDIS_URL`, or one `BRAIN_DATA_DIR` on one machine, which one `api` and one `worker` may share.',
   }),
   PORT: documented(port(8080), { section: 'Server', description: 'Port to listen on; `0` picks a free one.' }),
   BODY_LIMIT_BYTES: documented(integer(1_048_576, 1_024, 104_857_600), {

@@ -83,7 +83,10 @@ describe(CaptureService.name, () => {
   });
 
   function make(maxBytes = 64 * MIB): CaptureService {
-    const service = new CaptureService(stream as unknown as InputStream, new CaptureSpool({ folder, maxBytes }));
+    const service = new CaptureService(
+      stream as unknown as InputStream,
+      new CaptureSpool({ folder, maxBytes, lockWaitMs: 0 }),
+    );
     started.push(service);
     return service;
   }
@@ -104,8 +107,12 @@ describe(CaptureService.name, () => {
       'all sent',
     );
 
+  async function files(): Promise<string[]> {
+    return (await readdir(folder)).filter((name) => name.endsWith('.jsonl'));
+  }
+
   async function spoolText(): Promise<string> {
-    const names = await readdir(folder);
+    const names = await files();
     return (await Promise.all(names.map((name) => readFile(join(folder, name), 'utf8')))).join('');
   }
 
@@ -120,7 +127,7 @@ describe(CaptureService.name, () => {
     stream.end('there');
     await settled();
     expect([sut.captured, sut.failed, sut.spooled, sut.inFlight]).toEqual([1, 0, 0, 0]);
-    expect(await readdir(folder)).toEqual([]);
+    expect(await files()).toEqual([]);
   });
 
   it('never throws into the request, and counts what fails for its own sake as lost', async () => {
@@ -156,7 +163,7 @@ describe(CaptureService.name, () => {
 
     expect(stream.has).toEqual(idsFrom(0, 110));
     expect([sut.captured, sut.spooled, sut.failed]).toEqual([110, 0, 0]);
-    expect(await readdir(folder)).toEqual([]);
+    expect(await files()).toEqual([]);
     expect(said).toEqual([
       expect.stringMatching(/^Messages go to the spool .*connection refused/),
       'The stream takes messages again; 106 from the spool were sent',
@@ -281,7 +288,7 @@ describe(CaptureService.name, () => {
     captureAll(former, idsFrom(0, 3));
     await settled();
     await former.drain(0, SPOOL_MS);
-    const [name = ''] = await readdir(folder);
+    const [name = ''] = await files();
     await appendFile(join(folder, name), '{"id":"id-3","mess');
 
     stream.state = 'there';

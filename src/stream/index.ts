@@ -10,6 +10,7 @@ export {
   type StreamEntry,
   type StreamStatistics,
 } from './input-stream.port.js';
+export { SpoolLeftoversModule } from './spool-leftovers.module.js';
 export { DeadLetterNotFoundError, DeadLetterUndecodableError, StreamUnavailableError } from './stream.errors.js';
 export { StreamHealth } from './stream.health.js';
 export { StreamModule } from './stream.module.js';

@@ -33,3 +33,16 @@ export class DeadLetterUndecodableError extends BrainError {
     );
   }
 }
+
+/** Another process captures under the same name in the same data folder. */
+export class SpoolInUseError extends BrainError {
+  readonly code = 'SPOOL_IN_USE';
+  readonly httpStatus = 500;
+
+  constructor(folder: string, holder: string) {
+    super(
+      `The folder ${folder}, where messages wait for the stream, is in use by ${holder}. ` +
+        'Stop that process, or set STREAM_CONSUMER to a name of its own for each',
+    );
+  }
+}

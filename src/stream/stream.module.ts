@@ -2,7 +2,7 @@ import { Module } from '@nestjs/common';
 import { TerminusModule } from '@nestjs/terminus';
 import { Settings } from '../config/index.js';
 import { ShutdownDeadline } from '../infra/lifecycle/index.js';
-import { Storage } from '../infra/storage/index.js';
+import { lockWaitMs, Storage } from '../infra/storage/index.js';
 import { RedisInputStream } from './adapters/redis-input-stream.js';
 import { SqliteInputStream } from './adapters/sqlite-input-stream.js';
 import { CaptureService } from './capture.service.js';
@@ -21,8 +21,10 @@ function openStream({ backend }: Storage, { stream }: Settings): InputStream {
     : new SqliteInputStream(backend.database, stream);
 }
 
-function makeSpool({ server: { dataDir }, stream: { consumer, spoolMaxBytes } }: Settings): CaptureSpool {
-  return new CaptureSpool({ folder: spoolFolder(dataDir, consumer), maxBytes: spoolMaxBytes });
+function makeSpool(settings: Settings): CaptureSpool {
+  const { consumer, spoolMaxBytes } = settings.stream;
+  const folder = spoolFolder(settings.server.dataDir, consumer);
+  return new CaptureSpool({ folder, maxBytes: spoolMaxBytes, lockWaitMs: lockWaitMs(settings) });
 }
 
 /**

@@ -1,1 +1,2 @@
+export { assertPortFree } from './assert-port-free.js';
 export { LifecycleModule, ShutdownDeadline } from './shutdown-deadline.js';

@@ -1,11 +1,12 @@
 import { mkdir, open, type FileHandle } from 'node:fs/promises';
 import { statSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { DatabaseSync, type StatementSync } from 'node:sqlite';
+import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import * as sqliteVec from 'sqlite-vec';
 import { fullJitterBackoffMs, sleep } from '../../shared/index.js';
 import { syncFolder } from '../files/index.js';
 import { MIGRATIONS } from './migrations.js';
+import { openPrivately } from './private-file.js';
 import { isLocked, SqliteFileError } from './sqlite-errors.js';
 
 export type SqliteStatement = StatementSync;
@@ -47,7 +48,7 @@ export class SqliteDatabase {
   static async open(path: string): Promise<SqliteDatabase> {
     // For the owner only: it holds what people wrote.
     await mkdir(dirname(path), { recursive: true, mode: 0o700 });
-    const database = new DatabaseSync(path, { timeout: OPEN_BUSY_TIMEOUT_MS, allowExtension: true });
+    const database = openPrivately(path, { timeout: OPEN_BUSY_TIMEOUT_MS, allowExtension: true });
     try {
       loadVectors(database);
       useWal(database);

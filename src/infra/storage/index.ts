@@ -1,2 +1,3 @@
+export { DataFolderInUseError, lockWaitMs } from './data-folder-locks.js';
 export { Storage, type StorageBackend, StorageConfigurationError } from './storage.js';
-export { StorageModule } from './storage.module.js';
+export { BrainStorageModule, StorageModule } from './storage.module.js';

@@ -2,7 +2,10 @@ import { Global, Module, type OnApplicationShutdown } from '@nestjs/common';
 import { Settings } from '../../config/index.js';
 import { Storage } from './storage.js';
 
-/** Closes the store by `onApplicationShutdown`, the last hook: until then the HTTP server answers, and captures. */
+/**
+ * The store for a command, which may run beside the brain. Closed by `onApplicationShutdown`, the last hook: until then
+ * the HTTP server answers, and captures.
+ */
 @Global()
 @Module({
   providers: [{ provide: Storage, inject: [Settings], useFactory: (settings: Settings) => Storage.open(settings) }],
@@ -15,3 +18,13 @@ export class StorageModule implements OnApplicationShutdown {
     await this.storage.close();
   }
 }
+
+/** The store for the brain itself, which is alone on its data folder. */
+@Global()
+@Module({
+  providers: [
+    { provide: Storage, inject: [Settings], useFactory: (settings: Settings) => Storage.openForBrain(settings) },
+  ],
+  exports: [Storage],
+})
+export class BrainStorageModule extends StorageModule {}

@@ -4,6 +4,7 @@ import type { Settings } from '../../config/index.js';
 import { BrainError, describeError } from '../../shared/index.js';
 import { RedisConnections } from '../redis/index.js';
 import { SqliteDatabase } from '../sqlite/index.js';
+import { DataFolderInUseError, DataFolderLocks } from './data-folder-locks.js';
 
 const DATABASE_FILE = 'brain.sqlite';
 
@@ -25,7 +26,10 @@ export class Storage {
   private readonly logger = new Logger('Storage');
   private readonly lastWork: (() => Promise<void>)[] = [];
 
-  private constructor(readonly backend: StorageBackend) {}
+  private constructor(
+    readonly backend: StorageBackend,
+    private readonly locks?: DataFolderLocks,
+  ) {}
 
   /**
    * A Redis that cannot be reached yet is connected to later.
@@ -46,6 +50,22 @@ export class Storage {
     return new Storage({ kind: 'redis', connections });
   }
 
+  /**
+   * The same, alone: nothing of an embedded store is opened before its folder is this process's.
+   * @throws DataFolderInUseError as well
+   */
+  static async openForBrain(settings: Settings): Promise<Storage> {
+    if (settings.redis !== undefined) return Storage.open(settings);
+    const locks = await lockFolder(settings);
+    try {
+      const { backend } = await Storage.open(settings);
+      return new Storage(backend, locks);
+    } catch (error) {
+      await locks.release();
+      throw error;
+    }
+  }
+
   /** Has `work` done before the store is closed; what was registered last is done first. It bounds its own time. */
   beforeClose(work: () => Promise<void>): void {
     this.lastWork.unshift(work);
@@ -61,6 +81,16 @@ export class Storage {
     }
     if (this.backend.kind === 'redis') await this.backend.connections.close();
     else await this.backend.database.close();
+    await this.locks?.release();
+  }
+}
+
+async function lockFolder(settings: Settings): Promise<DataFolderLocks> {
+  try {
+    return await DataFolderLocks.acquire(settings);
+  } catch (error) {
+    if (error instanceof DataFolderInUseError) throw error;
+    throw unusable(settings.server.dataDir, error);
   }
 }
 
@@ -69,9 +99,13 @@ async function openDatabase(dataDir: string): Promise<SqliteDatabase> {
   try {
     return await SqliteDatabase.open(path);
   } catch (error) {
-    throw new StorageConfigurationError(
-      `The file ${path} cannot be used (${describeError(error)}). ` +
-        'Set BRAIN_DATA_DIR to a folder on a local disk that this user can write, or REDIS_URL to a Redis',
-    );
+    throw unusable(path, error);
   }
+}
+
+function unusable(path: string, error: unknown): StorageConfigurationError {
+  return new StorageConfigurationError(
+    `${path} cannot be used (${describeError(error)}). ` +
+      'Set BRAIN_DATA_DIR to a folder on a local disk that this user can write, or REDIS_URL to a Redis',
+  );
 }

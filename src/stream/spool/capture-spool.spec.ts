@@ -1,6 +1,6 @@
 import { Logger } from '@nestjs/common';
 import { jest } from '@jest/globals';
-import { appendFile, mkdtemp, open, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { appendFile, cp, mkdtemp, open, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { until } from '../../../test/support/until.js';
@@ -47,10 +47,16 @@ describe(CaptureSpool.name, () => {
   });
 
   async function start(maxBytes = MIB): Promise<CaptureSpool> {
-    const spool = new CaptureSpool({ folder, maxBytes });
+    const spool = new CaptureSpool({ folder, maxBytes, lockWaitMs: 0 });
     opened.push(spool);
     await spool.open();
     return spool;
+  }
+
+  /** What another process would find if the first one were gone now. */
+  async function startOnCopy(): Promise<CaptureSpool> {
+    await cp(folder, (folder = spoolFolder(dataDir, 'copy')), { recursive: true });
+    return start();
   }
 
   const addAll = (spool: CaptureSpool, ids: readonly string[], message?: string): (string | undefined)[] =>
@@ -68,7 +74,8 @@ describe(CaptureSpool.name, () => {
   }
 
   async function files(): Promise<string[]> {
-    return (await readdir(folder)).sort().map((name) => join(folder, name));
+    const names = (await readdir(folder)).filter((name) => name.endsWith('.jsonl'));
+    return names.sort().map((name) => join(folder, name));
   }
 
   async function idsOnDisk(): Promise<string[]> {
@@ -137,7 +144,7 @@ describe(CaptureSpool.name, () => {
     addAll(killed, idsFrom(0, 5));
     await untilOnDisk(5);
 
-    expect(await takeAll(await start())).toEqual(idsFrom(0, 5));
+    expect(await takeAll(await startOnCopy())).toEqual(idsFrom(0, 5));
   });
 
   it.each([
@@ -235,8 +242,7 @@ describe(CaptureSpool.name, () => {
     await untilOnDisk(5);
 
     expect(warnings).toEqual([expect.stringContaining('cannot be written')]);
-    // The files and not this spool: what another process would find.
-    expect(await takeAll(await start())).toEqual(idsFrom(0, 5));
+    expect(await takeAll(await startOnCopy())).toEqual(idsFrom(0, 5));
   });
 
   it('gives entries from memory while the disk fails', async () => {
@@ -309,8 +315,40 @@ describe(CaptureSpool.name, () => {
     expect((await stat((await files())[0]!)).mode & 0o077).toBe(0);
   });
 
+  it('leaves a folder alone that another one works on, and says who', async () => {
+    const first = await start();
+    addAll(first, ['theirs']);
+    await untilOnDisk(1);
+    const second = new CaptureSpool({ folder, maxBytes: MIB, lockWaitMs: 0 });
+
+    await expect(second.open()).rejects.toMatchObject({
+      code: 'SPOOL_IN_USE',
+      message: expect.stringContaining(`process ${process.pid} on `) as unknown,
+    });
+    second.add(entryOf('ours'));
+    expect(await second.close(CLOSE_LIMIT_MS)).toBe(1);
+
+    expect(await idsOnDisk()).toEqual(['theirs']);
+    expect(await takeAll(first)).toEqual(['theirs']);
+  });
+
+  it('waits for one that is stopping, and takes over what it leaves', async () => {
+    const first = await start();
+    addAll(first, idsFrom(0, 2));
+    const second = new CaptureSpool({ folder, maxBytes: MIB, lockWaitMs: 60_000 });
+    opened.push(second);
+    const opening = second.open();
+    await until(() => warnings.length > 0, 'a line that says whom it waits for');
+
+    await first.close(CLOSE_LIMIT_MS);
+    await opening;
+
+    expect(warnings).toEqual([expect.stringContaining(`in use by process ${process.pid}`)]);
+    expect(await takeAll(second)).toEqual(idsFrom(0, 2));
+  });
+
   it('tells of messages that were captured under another name, and leaves them alone', async () => {
-    const other = new CaptureSpool({ folder: spoolFolder(dataDir, '../pod/7'), maxBytes: MIB });
+    const other = new CaptureSpool({ folder: spoolFolder(dataDir, '../pod/7'), maxBytes: MIB, lockWaitMs: 0 });
     other.add(entryOf('theirs'));
     await other.close(CLOSE_LIMIT_MS);
 

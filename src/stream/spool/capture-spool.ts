@@ -1,9 +1,12 @@
 import { Logger } from '@nestjs/common';
 import { access, constants, mkdir, readdir } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { setImmediate as endOfTurn } from 'node:timers/promises';
+import { ProcessLock, ProcessLockedError } from '../../infra/sqlite/index.js';
 import { describeError, fullJitterBackoffMs, sleep, withTimeLimit } from '../../shared/index.js';
 import type { StreamEntry } from '../input-stream.port.js';
+import { SpoolInUseError } from '../stream.errors.js';
+import { abandonedNames, SEGMENT_NAME, spoolLockPath } from './spool-folder.js';
 import { decodeLine, encodeLine, linesOf } from './spool-lines.js';
 import { SpoolSegment } from './spool-segment.js';
 
@@ -23,12 +26,13 @@ const USUAL_LINE_BYTES = 4_096;
 const WRITE_BACKOFF = { initialMs: 200, maxMs: 5_000 };
 // Full jitter may give zero; the floor keeps a full disk from being asked without pause.
 const WRITE_FLOOR_MS = 100;
-const SEGMENT_NAME = /^\d{12}\.jsonl$/;
 
 export interface SpoolOptions {
   readonly folder: string;
   /** Most bytes on the disk, those included that are sent already and share a file with others. */
   readonly maxBytes: number;
+  /** How long to wait at the start for a process of the same name that is stopping. */
+  readonly lockWaitMs: number;
 }
 
 export interface SpoolPortion {
@@ -36,12 +40,6 @@ export interface SpoolPortion {
   readonly entries: readonly StreamEntry[];
   /** Lines before them that were no entries; they are passed over. */
   readonly unreadable: number;
-}
-
-/** The folder of one process name: two brains on one disk must not send, and remove, each other's entries. */
-export function spoolFolder(dataDir: string, consumer: string): string {
-  // A name with a leading dot could be `..`.
-  return join(dataDir, 'spool', encodeURIComponent(consumer).replace(/^\./, '%2E'));
 }
 
 /**
@@ -54,6 +52,8 @@ export class CaptureSpool {
   private readonly closing = new AbortController();
   private readonly segmentBytes: number;
   private readonly segments: SpoolSegment[] = [];
+  /** Without it nothing in the folder is touched. */
+  private lock: ProcessLock | undefined;
   /** The last segment, while it can be written to. */
   private tail: SpoolSegment | undefined;
   /** Where the first entry that is not sent begins in the first segment. */
@@ -88,15 +88,19 @@ export class CaptureSpool {
     return this.refusalOf(USUAL_LINE_BYTES) === undefined;
   }
 
-  /** Finds what a former process left. Never fails: without a disk the spool is one in memory. */
+  /**
+   * Finds what a former process left. Without a disk the spool is one in memory.
+   * @throws SpoolInUseError where another process of the same name runs, and goes on to
+   */
   async open(): Promise<void> {
-    const { folder } = this.options;
+    const { folder, lockWaitMs } = this.options;
     try {
-      await mkdir(folder, { recursive: true, mode: 0o700 });
+      await this.lockFolder(lockWaitMs);
       const names = await readdir(folder);
       for (const name of names.filter((name) => SEGMENT_NAME.test(name)).sort()) await this.openSegment(name);
       await access(folder, constants.W_OK);
     } catch (error) {
+      if (error instanceof SpoolInUseError) throw error;
       this.logger.warn(
         `${folder} cannot be written (${describeError(error)}): while the stream is down, messages are held in memory ` +
           'only. Set BRAIN_DATA_DIR to a folder that this user can write',
@@ -159,10 +163,27 @@ export class CaptureSpool {
     try {
       await withTimeLimit(limitMs, () => this.writeRest());
       await Promise.all(this.segments.map((segment) => segment.close()));
+      // Not after a write that hangs: it may still reach the file.
+      await this.lock?.release();
+      this.lock = undefined;
     } catch (error) {
       this.logger.error(`The spool was not closed in order: ${describeError(error)}`);
     }
     return this.unwritten.length;
+  }
+
+  private async lockFolder(waitMs: number): Promise<void> {
+    if (this.lock !== undefined) return;
+    const { folder } = this.options;
+    const onWait = (holder: string): void => {
+      if (waitMs > 0) this.logger.warn(`${folder} is in use by ${holder}; waiting ${waitMs} ms for its end`);
+    };
+    await mkdir(folder, { recursive: true, mode: 0o700 });
+    try {
+      this.lock = await ProcessLock.acquire(spoolLockPath(folder), { waitMs, onWait });
+    } catch (error) {
+      throw error instanceof ProcessLockedError ? new SpoolInUseError(folder, error.holder) : error;
+    }
   }
 
   private refusalOf(lineBytes: number): string | undefined {
@@ -192,16 +213,13 @@ export class CaptureSpool {
 
   /** A process that comes back under another name would leave its messages here, and nobody would know. */
   private async tellOfOtherNames(): Promise<void> {
-    const { folder } = this.options;
-    const parent = dirname(folder);
+    const parent = dirname(this.options.folder);
     try {
-      const paths = await readdir(parent, { recursive: true });
-      const folders = paths.filter((path) => SEGMENT_NAME.test(basename(path))).map(dirname);
-      const others = new Set(folders.filter((name) => name !== basename(folder)).map(decodeURIComponent));
-      if (others.size === 0) return;
+      const others = await abandonedNames(parent);
+      if (others.length === 0) return;
       this.logger.warn(
-        `${parent} holds messages captured under other names: ${[...others].join(', ')}. If no brain of that name ` +
-          'runs, start one with STREAM_CONSUMER set to it, and they are sent',
+        `${parent} holds messages captured under other names: ${others.join(', ')}. Start a brain with ` +
+          'STREAM_CONSUMER set to each once, and they are sent',
       );
     } catch (error) {
       this.logger.debug(`Could not look for other spools: ${describeError(error)}`);
@@ -329,7 +347,7 @@ export class CaptureSpool {
 
   private async createSegment(): Promise<SpoolSegment> {
     const { folder } = this.options;
-    await mkdir(folder, { recursive: true, mode: 0o700 });
+    await this.lockFolder(0);
     for (;;) {
       const name = `${String(this.nextNumber++).padStart(12, '0')}.jsonl`;
       try {

@@ -1,1 +1,2 @@
-export { CaptureSpool, spoolFolder, type SpoolOptions, type SpoolPortion } from './capture-spool.js';
+export { CaptureSpool, type SpoolOptions, type SpoolPortion } from './capture-spool.js';
+export { abandonedNames, spoolFolder, spoolsFolder } from './spool-folder.js';
