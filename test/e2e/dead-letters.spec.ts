@@ -1,6 +1,7 @@
 import { execFile } from 'node:child_process';
 import { join, resolve } from 'node:path';
-import { TestBrain, until } from '../support/brain.js';
+import { TestBrain } from '../support/brain.js';
+import { untilValue } from '../support/until.js';
 import { type RedisServer, startRedis } from '../support/redis-server.js';
 import { embeddings, sendJson, StubVorpal } from '../support/stub-vorpal.js';
 
@@ -124,10 +125,10 @@ describe.each(['sqlite', 'redis'] as const)('dead letters on %s', (kind) => {
       expect(answers.map(({ status }) => status).sort()).toEqual([200, 404, 404]);
       expect(answers.find(({ status }) => status === 200)?.body).toEqual({ entry_id: letter!.entry_id });
 
-      const all = await until(
+      const all = await untilValue(
         () => decisions('ada'),
         ({ length }) => length >= 3,
-        LIMIT_MS,
+        { timeoutMs: LIMIT_MS },
       );
       expect(all.filter(({ id }) => id === letter!.entry_id)).toHaveLength(1);
       expect(all).toHaveLength(3);
@@ -168,10 +169,10 @@ describe.each(['sqlite', 'redis'] as const)('dead letters on %s', (kind) => {
       acceptAll();
       expect(await deadLetters('requeue', first!.id)).toMatchObject({ code: 0, stdout: '1 dead letter requeued.\n' });
 
-      const decided = await until(
+      const decided = await untilValue(
         () => decisions('bob'),
         ({ length }) => length > 0,
-        LIMIT_MS,
+        { timeoutMs: LIMIT_MS },
       );
       expect(decided).toMatchObject([{ id: first!.entry_id }]);
       expect(await deadLetters('requeue', first!.id)).toMatchObject({
@@ -200,10 +201,10 @@ describe.each(['sqlite', 'redis'] as const)('dead letters on %s', (kind) => {
 
       const [{ id, entry_id: entryId }] = rest.dead_letters as [Summary];
       expect((await sut.post(`/dead-letters/${id}/requeue`, {})).status).toBe(200);
-      const again = await until(
+      const again = await untilValue(
         list,
         ({ dead_letters: letters }) => letters.length === 1 && letters[0]!.id !== id,
-        LIMIT_MS,
+        { timeoutMs: LIMIT_MS },
       );
       expect(again.dead_letters).toMatchObject([{ entry_id: entryId, deliveries: 2 }]);
       expect(await decisions('eve')).toEqual([]);

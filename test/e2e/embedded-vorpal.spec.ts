@@ -1,4 +1,5 @@
-import { TestBrain, until } from '../support/brain.js';
+import { TestBrain } from '../support/brain.js';
+import { untilValue } from '../support/until.js';
 
 const isAlive = (pid: number): boolean => {
   try {
@@ -10,10 +11,9 @@ const isAlive = (pid: number): boolean => {
 };
 
 const gone = (pid: number) =>
-  until(
+  untilValue(
     async () => isAlive(pid),
     (alive) => !alive,
-    10_000,
   );
 
 describe('the Vorpal that the brain starts', () => {
@@ -30,10 +30,9 @@ describe('the Vorpal that the brain starts', () => {
     process.kill(await sut.program.childPid(), 'SIGKILL');
     await sut.program.waitForLog(/^Local Vorpal ended \(SIGKILL\); restarting in \d+ ms$/);
     await sut.post('/chat', { message: 'Captured while the model is away', session_id: 'between' });
-    await until(
+    await untilValue(
       () => sut.post('/perplexity', { text: 'Back again.' }),
       ({ status }) => status === 200,
-      60_000,
     );
     const { recent } = await sut.workerUntil(({ processed }) => processed === 1);
     expect(recent[0]).toMatchObject({ session_id: 'between', perplexity: expect.any(Number) });

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { ChildProgram } from '../../src/evaluation/child-program.js';
-import { TestBrain, until } from '../support/brain.js';
+import { TestBrain } from '../support/brain.js';
+import { untilValue } from '../support/until.js';
 import { startRedis } from '../support/redis-server.js';
 import { sendJson, type StubHandler, StubVorpal } from '../support/stub-vorpal.js';
 
@@ -153,17 +154,17 @@ describe('memory when something is wrong', () => {
       try {
         await sut.post('/memories', { text: 'I like tea.', user_id: 'ada' });
         await redis.kill();
-        await until(
+        await untilValue(
           () => sut.post('/chat', { message: 'What do I like?', user_id: 'ada', session_id: 's' }),
           ({ status, body }) => status === 200 && body.memories === null,
-          LIMIT_MS,
+          { timeoutMs: LIMIT_MS },
         );
         expect(await sut.get('/memories?user_id=ada')).toMatchObject({ status: 503 });
         await redis.restart();
-        await until(
+        await untilValue(
           () => sut.post('/chat', { message: 'What do I like?', user_id: 'ada' }),
           ({ body }) => Array.isArray(body.memories) && body.memories.length > 0,
-          LIMIT_MS,
+          { timeoutMs: LIMIT_MS },
         );
       } finally {
         await sut.dispose();
@@ -199,10 +200,10 @@ describe('memory when something is wrong', () => {
         expect((await sut.post('/chat', { message: 'hello', user_id: 'ada' })).body.memories).toBeNull();
 
         const first = reembed();
-        await until(
+        await untilValue(
           async () => first.rawOutput.join('\n'),
           (output) => /embedding memories: \d+ of 200/.test(output),
-          LIMIT_MS,
+          { timeoutMs: LIMIT_MS },
         );
         expect(await first.end('SIGTERM')).toBe(130);
         expect(await sut.post('/memories', { text: 'new', user_id: 'ada' })).toMatchObject({
@@ -217,10 +218,10 @@ describe('memory when something is wrong', () => {
         expect(Number(count)).toBeGreaterThan(0);
         expect(Number(count)).toBeLessThan(200);
 
-        await until(
+        await untilValue(
           () => sut.post('/memories', { text: 'new', user_id: 'ada' }),
           ({ status }) => status === 201,
-          LIMIT_MS,
+          { timeoutMs: LIMIT_MS },
         );
         const { body } = await sut.post<{ memories: { text: string }[] }>('/memories/search', {
           query: 'Fact 117',

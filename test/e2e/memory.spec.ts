@@ -1,5 +1,6 @@
 import { newId } from '../../src/shared/index.js';
-import { TestBrain, until } from '../support/brain.js';
+import { TestBrain } from '../support/brain.js';
+import { untilValue } from '../support/until.js';
 import { type RedisServer, startRedis } from '../support/redis-server.js';
 
 interface MemoryBody {
@@ -74,12 +75,10 @@ describe.each(['sqlite', 'redis'] as const)('memory on %s, with the real models'
   const decisions = async () =>
     (await sut.get<{ decisions: DecisionBody[] }>(`/decisions?user_id=${encodeURIComponent(user)}`)).body.decisions;
   const decided = (count: number) =>
-    until(
-      decisions,
-      ({ length }) => length >= count,
-      LIMIT_MS,
-      () => sut.program.output(),
-    );
+    untilValue(decisions, ({ length }) => length >= count, {
+      timeoutMs: LIMIT_MS,
+      details: () => sut.program.output(),
+    });
 
   it(
     'keeps a manual memory, and shows, lists, finds and deletes it',
@@ -405,7 +404,7 @@ describe('what was not kept', () => {
         const { body } = await sut.post<ChatBody>('/chat', { message: query.query, user_id: 'eve' });
 
         expect(body.memories).toMatchObject([{ text: message }]);
-        await until(memories, (found) => found.length === 1, LIMIT_MS);
+        await untilValue(memories, (found) => found.length === 1, { timeoutMs: LIMIT_MS });
         expect(await memories()).toMatchObject([
           { id: shadowed.body.memories[0]!.id, text: message, source: 'promoted' },
         ]);

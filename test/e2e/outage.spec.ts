@@ -2,7 +2,8 @@ import { globSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { FixedLatencyVorpal } from '../../src/evaluation/fixed-latency-vorpal.js';
-import { TestBrain, until } from '../support/brain.js';
+import { TestBrain } from '../support/brain.js';
+import { untilValue } from '../support/until.js';
 import { freePort } from '../support/free-port.js';
 import { type RedisServer, startRedis } from '../support/redis-server.js';
 
@@ -38,18 +39,16 @@ describe('while Vorpal is away', () => {
     const report = await sut.workerUntil(({ recent }) => recent.length === 1);
     expect(report.recent[0]).toMatchObject({ session_id: 'early', perplexity: expect.any(Number) });
     await sut.workerUntil(({ pending, lag, dead_letters }) => pending === 0 && lag === 0 && dead_letters === 0);
-    await until(
+    await untilValue(
       () => sut.post('/chat', { message: 'Back again' }),
       ({ status }) => status === 200,
-      10_000,
     );
   });
 
   it('is alive and started but not ready', async () => {
-    await until(
+    await untilValue(
       () => sut.get('/health/ready'),
       ({ status }) => status === 503,
-      10_000,
     );
     expect((await sut.get('/health/live')).status).toBe(200);
     expect((await sut.get('/health/startup')).status).toBe(200);
@@ -99,10 +98,9 @@ describe('while Redis is away', () => {
 
   const takeRedisAway = async (brain: TestBrain): Promise<void> => {
     await redis.kill();
-    await until(
+    await untilValue(
       () => brain.get('/health'),
       ({ status }) => status === 503,
-      10_000,
     );
   };
 
@@ -169,10 +167,9 @@ describe('while Redis is away', () => {
     await first.workerUntil((report) => report.processed === 1);
     await takeRedisAway(first);
     for (const session of ['first', 'second']) await say(first, session);
-    await until(
+    await untilValue(
       () => spooledOnDisk(first),
       (count) => count === 2,
-      30_000,
     );
     expect(await first.program.end('SIGKILL')).toBe('SIGKILL');
 
@@ -201,11 +198,10 @@ describe('without a model and without a source for one', () => {
       HF_ENDPOINT: `http://127.0.0.1:${await freePort()}`,
     });
     try {
-      const health = await until(
+      const health = await untilValue(
         () => sut.get<{ details: { vorpal: { reason?: string } } }>('/health'),
         ({ body }) => (body.details.vorpal.reason ?? '').includes('LOCAL_VORPAL_MODEL'),
-        30_000,
-        () => sut.program.output(),
+        { details: () => sut.program.output() },
       );
       expect(health.status).toBe(503);
       const answer = await sut.post('/chat', { message: 'Remember the milk', session_id: 'kept' });

@@ -5,7 +5,8 @@ import { RedisConnections } from '../../src/infra/redis/index.js';
 import { RedisMemoryStore } from '../../src/memory/adapters/redis-memory-store.js';
 import type { Memory } from '../../src/memory/memory.js';
 import { newId } from '../../src/shared/index.js';
-import { TestBrain, until } from '../support/brain.js';
+import { TestBrain } from '../support/brain.js';
+import { untilValue } from '../support/until.js';
 import { type RedisServer, startRedis } from '../support/redis-server.js';
 import { redisSettings } from '../support/redis-settings.js';
 import { documentedUserRules } from '../support/redis-user.js';
@@ -121,10 +122,9 @@ describe('A brain that enters Redis by TLS, as the restricted user of docs/opera
     await sut.workerUntil(({ lag, pending, dead_letters: dead }) => lag === 0 && pending === 0 && dead === 0);
 
     expect((await sut.delete('/memories?user_id=ada')).status).toBe(200);
-    await until(
+    await untilValue(
       () => sut.get('/health'),
       ({ status }) => status === 200,
-      30_000,
     );
     expect(await refusals()).toEqual([]);
     expect(sut.program.output()).not.toMatch(/p@ss|p%40ss/);

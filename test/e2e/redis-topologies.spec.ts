@@ -1,5 +1,6 @@
 import { FixedLatencyVorpal } from '../../src/evaluation/fixed-latency-vorpal.js';
-import { TestBrain, until } from '../support/brain.js';
+import { TestBrain } from '../support/brain.js';
+import { untilValue } from '../support/until.js';
 import { TestCluster } from '../support/redis-cluster.js';
 import { SentinelGroup } from '../support/redis-sentinel.js';
 
@@ -83,11 +84,10 @@ describe('A brain', () => {
   }
 
   const untilHealthy = async (): Promise<void> => {
-    await until(
+    await untilValue(
       () => sut.get('/health'),
       ({ status }) => status === 200,
-      60_000,
-      () => sut.program.output(),
+      { details: () => sut.program.output() },
     );
   };
 

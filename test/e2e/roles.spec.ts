@@ -1,5 +1,6 @@
 import { FixedLatencyVorpal } from '../../src/evaluation/fixed-latency-vorpal.js';
-import { TestBrain, until } from '../support/brain.js';
+import { TestBrain } from '../support/brain.js';
+import { untilValue } from '../support/until.js';
 import { type RedisServer, startRedis } from '../support/redis-server.js';
 
 const LIMIT_MS = 180_000;
@@ -41,10 +42,10 @@ describe.each(['sqlite', 'redis'] as const)('roles in processes of their own, on
       await worker.workerUntil(({ processed }) => processed === 1, LIMIT_MS);
       expect(await api.worker()).toMatchObject({ state: 'off', processed: 0, captured: 1 });
       await api.program.waitForLog(/^Memory worker is off \(BRAIN_ROLE=api\)$/);
-      const decisions = await until(
+      const decisions = await untilValue(
         () => api.get<{ decisions: unknown[] }>('/decisions?user_id=ada'),
         ({ body }) => body.decisions.length === 1,
-        LIMIT_MS,
+        { timeoutMs: LIMIT_MS },
       );
       expect(decisions.body.decisions).toMatchObject([{ session_id: 's', kept: true }]);
     },

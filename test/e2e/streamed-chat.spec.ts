@@ -1,10 +1,12 @@
+import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { type IncomingMessage, request, type ServerResponse } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
 import { TestBrain } from '../support/brain.js';
 import { chatEvents, collect } from '../support/chat-events.js';
-import { chatChunk, sendEvents, sendJson, sse, type StubHandler, StubVorpal } from '../support/stub-vorpal.js';
-import { until } from '../support/until.js';
+import { chatChunk, sendEvents, sendJson, sse, type StubHandler } from '../support/stub-vorpal.js';
+import { untilValue } from '../support/until.js';
+import { useStubVorpal } from '../support/use-stub-vorpal.js';
 
 const CHAT = '/v1/chat/completions';
 const LIMIT_MS = 120_000;
@@ -35,30 +37,23 @@ function hold(...pieces: readonly string[]) {
 }
 
 describe('a streamed chat', () => {
-  let stub: StubVorpal;
+  const stub = useStubVorpal();
   let sut: TestBrain;
-  let sessions = 0;
 
   beforeAll(async () => {
-    stub = await StubVorpal.start();
     sut = await start();
   }, LIMIT_MS);
 
-  afterAll(async () => {
-    await sut.dispose();
-    await stub.stop();
-  });
+  afterAll(() => sut.dispose());
 
   const start = (environment: NodeJS.ProcessEnv = {}) =>
     TestBrain.start({
-      VORPAL_URL: stub.url,
-      EMBEDDINGS_URL: stub.url,
-      ASYNC_MEMORY: 'false',
+      VORPAL_URL: stub().url,
+      EMBEDDINGS_URL: stub().url,
       VORPAL_RETRIES: '0',
       VORPAL_BREAKER_FAILURES: '100',
       ...environment,
     });
-  const newSession = () => `session-${++sessions}`;
 
   const ask = (body: object, signal?: AbortSignal, brain = sut) =>
     fetch(`${brain.url}/chat`, {
@@ -71,17 +66,26 @@ describe('a streamed chat', () => {
   /** What Vorpal is sent with a plain chat of the session: what was said before, and the message. */
   const promptOf = async (session_id: string) => {
     await sut.post('/chat', { message: 'And now?', session_id });
-    return stub
+    return stub()
       .requestsFor(CHAT)
       .at(-1)!
       .body.messages.slice(1)
       .map(({ content }) => content);
   };
-  const captured = async () => (await sut.worker()).captured;
+  /** The sessions of what was captured of a user, in that order, once there are so many. */
+  const captured = async (user_id: string, count: number) => {
+    type Decisions = { decisions: { session_id: string }[] };
+    const { body } = await untilValue(
+      () => sut.get<Decisions>(`/decisions?user_id=${user_id}`),
+      ({ body: { decisions } }) => decisions.length >= count,
+      { details: () => sut.program.output() },
+    );
+    return body.decisions.map(({ session_id }) => session_id).reverse();
+  };
 
   it('comes in pieces, at last the fields of a plain answer', async () => {
-    stub.next(CHAT, whole);
-    const session_id = newSession();
+    stub().next(CHAT, whole);
+    const session_id = randomUUID();
     const response = await ask({ session_id });
     expect(response.status).toBe(200);
     expect(Object.fromEntries(response.headers)).toMatchObject({
@@ -90,13 +94,13 @@ describe('a streamed chat', () => {
       'x-accel-buffering': 'no',
     });
     const events = await readAll(response);
-    const { body: plain } = await sut.post('/chat', { message: 'Hi', session_id: newSession() });
+    const { body: plain } = await sut.post('/chat', { message: 'Hi', session_id: randomUUID() });
     expect(events).toEqual([
       { type: 'delta', text: 'He' },
       { type: 'delta', text: 'llo.' },
       { type: 'done', ...plain, session_id },
     ]);
-    expect(stub.requestsFor(CHAT).at(-2)?.body).toMatchObject({ stream_options: { include_usage: true } });
+    expect(stub().requestsFor(CHAT)[0]?.body).toMatchObject({ stream_options: { include_usage: true } });
   });
 
   it('is an ordinary answer with "stream": false, and nothing else than true or false', async () => {
@@ -104,49 +108,38 @@ describe('a streamed chat', () => {
     expect(await sut.post('/chat', { message: 'Hi', stream: 'yes' })).toMatchObject({ status: 400 });
   });
 
-  it('has each piece at once, and no byte before the first', async () => {
-    const vorpal = hold();
-    stub.next(CHAT, vorpal.handler);
-    let answered = false;
-    const asking = ask({}).then((response) => {
-      answered = true;
-      return response;
-    });
-    const upstream = await vorpal.response;
-    upstream.write(sse(chatChunk('')));
-    await delay(200);
-    expect(answered).toBe(false);
-    upstream.write(sse(chatChunk('one')));
-    const events = chatEvents(await asking);
+  it('has each piece at once', async () => {
+    const vorpal = hold('', 'one');
+    stub().next(CHAT, vorpal.handler);
+    const events = chatEvents(await ask({}));
     expect((await events.next()).value).toEqual({ type: 'delta', text: 'one' });
-    upstream.end(sse(chatChunk('two')) + sse('[DONE]'));
+    (await vorpal.response).end(sse(chatChunk('two')) + sse('[DONE]'));
     expect((await events.next()).value).toEqual({ type: 'delta', text: 'two' });
     expect((await events.next()).value).toMatchObject({ type: 'done', response: 'onetwo', usage: null });
     expect((await events.next()).done).toBe(true);
   });
 
   it('tells an answer without a word', async () => {
-    stub.next(CHAT, (_, response) => {
+    stub().next(CHAT, (_, response) => {
       sendEvents(response, [chatChunk(undefined, 'stop'), '[DONE]']);
     });
     expect(await readAll(await ask({}))).toMatchObject([{ type: 'done', response: '' }]);
   });
 
   it('is part of its session once it is complete', async () => {
-    const session_id = newSession();
-    stub.next(CHAT, whole);
+    const session_id = randomUUID();
+    stub().next(CHAT, whole);
     await readAll(await ask({ session_id }));
     expect(await promptOf(session_id)).toEqual(['Hi', 'Hello.', 'And now?']);
   });
 
   it('is captured like a plain one, and not with "memory": false', async () => {
-    const before = await captured();
-    stub.next(CHAT, whole).next(CHAT, whole);
-    await readAll(await ask({}));
-    await until(async () => (await captured()) === before + 1, 'the message is captured');
-    expect(await readAll(await ask({ memory: false }))).toHaveLength(3);
-    await delay(200);
-    expect(await captured()).toBe(before + 1);
+    const user_id = randomUUID();
+    await readAll(await ask({ user_id, session_id: 'streamed' }));
+    await readAll(await ask({ user_id, session_id: 'not for memory', memory: false }));
+    // What a user says is decided on in its order: after this one, the one before is not to come any more.
+    await readAll(await ask({ user_id, session_id: 'the last' }));
+    expect(await captured(user_id, 2)).toEqual(['streamed', 'the last']);
   });
 
   describe('that fails before its first piece', () => {
@@ -168,7 +161,7 @@ describe('a streamed chat', () => {
       ['an error within the stream', events(failure, '[DONE]'), 502, 'VORPAL_FAILED'],
       ['a stream that ends at once', events(chatChunk('')), 503, 'VORPAL_UNAVAILABLE'],
     ])('is answered with its status: %s', async (_, handler, expected, code) => {
-      stub.next(CHAT, handler);
+      stub().next(CHAT, handler);
       const response = await ask({});
       expect(response.status).toBe(expected);
       expect(response.headers.get('content-type')).toContain('application/problem+json');
@@ -193,9 +186,9 @@ describe('a streamed chat', () => {
       ],
       ['sends nonsense', (upstream) => void upstream.end(sse('{"id":')), 'VORPAL_PROTOCOL', 502],
     ])('ends with the error: Vorpal %s', async (_, fail, code, status) => {
-      const session_id = newSession();
+      const session_id = randomUUID();
       const vorpal = hold('one');
-      stub.next(CHAT, vorpal.handler);
+      stub().next(CHAT, vorpal.handler);
       const events = chatEvents(await ask({ session_id }));
       expect((await events.next()).value).toEqual({ type: 'delta', text: 'one' });
       fail(await vorpal.response);
@@ -212,40 +205,35 @@ describe('a streamed chat', () => {
       ['before the first piece', []],
       ['in the middle', ['one']],
     ])('%s ends the generation and leaves nothing in the session', async (_, pieces) => {
-      const session_id = newSession();
-      const before = await captured();
+      const [session_id, user_id] = [randomUUID(), randomUUID()];
       const vorpal = hold(...pieces);
-      stub.next(CHAT, vorpal.handler);
+      stub().next(CHAT, vorpal.handler);
       const client = new AbortController();
-      const asking = ask({ session_id }, client.signal);
+      const asking = ask({ session_id, user_id }, client.signal);
       await vorpal.response;
       const events = pieces.length > 0 ? chatEvents(await asking) : undefined;
       await events?.next();
       const ended = events === undefined ? asking : events.next();
       client.abort();
       await expect(ended).rejects.toThrow();
-      await stub.requestsFor(CHAT).at(-1)?.abandoned;
+      await stub().requestsFor(CHAT).at(-1)?.abandoned;
       expect(await promptOf(session_id)).toEqual(['And now?']);
-      await until(async () => (await captured()) === before + 2, 'both messages are captured');
+      expect(await captured(user_id, 1)).toEqual([session_id]);
     });
 
     it('gives its connection to Vorpal back, however many do', async () => {
       const clients = Array.from({ length: 20 }, () => new AbortController());
       const answers = clients.map(({ signal }) => {
         const vorpal = hold('one');
-        stub.next(CHAT, vorpal.handler);
+        stub().next(CHAT, vorpal.handler);
         return { asking: ask({}, signal), vorpal };
       });
       await Promise.all(answers.map(({ asking }) => asking));
       for (const client of clients) client.abort();
-      await Promise.all(
-        stub
-          .requestsFor(CHAT)
-          .slice(-20)
-          .map(({ abandoned }) => abandoned),
-      );
-      // A connection that was given up is closed, and one that was kept has nothing under way.
-      await until(() => stub.sockets.size <= 2, 'the connections are closed');
+      const requests = stub().requestsFor(CHAT);
+      expect(requests).toHaveLength(20);
+      // Which is when its connection is closed.
+      await Promise.all(requests.map(({ abandoned }) => abandoned));
       expect(await sut.post('/chat', { message: 'Still there?' })).toMatchObject({ status: 200 });
     });
   });
@@ -256,7 +244,7 @@ describe('a streamed chat', () => {
       const offered = 100 * 1024 * 1024;
       const block = Buffer.from(sse(chatChunk('x'.repeat(65_000))));
       let bytes = 0;
-      stub.next(CHAT, async ({ abandoned }, response) => {
+      stub().next(CHAT, async ({ abandoned }, response) => {
         response.writeHead(200);
         while (bytes < offered && !response.destroyed) {
           bytes += block.length;
@@ -274,7 +262,7 @@ describe('a streamed chat', () => {
       // What the kernel's buffers of two connections hold; a brain ahead of its client would have taken all.
       expect(bytes).toBeLessThan(offered / 3);
       response.destroy();
-      await stub.requestsFor(CHAT).at(-1)?.abandoned;
+      await stub().requestsFor(CHAT).at(-1)?.abandoned;
     },
     LIMIT_MS,
   );
@@ -283,7 +271,7 @@ describe('a streamed chat', () => {
     const brain = await start();
     try {
       const vorpal = hold('one');
-      stub.next(CHAT, vorpal.handler);
+      stub().next(CHAT, vorpal.handler);
       const events = chatEvents(await ask({}, undefined, brain));
       await events.next();
       const ended = brain.program.end('SIGTERM');

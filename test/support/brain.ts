@@ -3,8 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ChildProgram } from '../../src/evaluation/child-program.js';
 import type { ScoredEntry } from '../../src/memory-worker/worker-status.js';
-
-const POLL_MS = 50;
+import { untilValue } from './until.js';
 
 export interface WorkerReport {
   state: string;
@@ -77,46 +76,24 @@ export class TestBrain {
   }
 
   /** Polls the worker's report until `condition` holds. @throws Error with the last report */
-  async workerUntil(condition: (report: WorkerReport) => boolean, limitMs = 120_000): Promise<WorkerReport> {
-    return until(
-      () => this.worker(),
-      condition,
-      limitMs,
-      () => this.program.output(),
+  async workerUntil(condition: (report: WorkerReport) => boolean, timeoutMs?: number): Promise<WorkerReport> {
+    return untilValue(() => this.worker(), condition, { ...(timeoutMs && { timeoutMs }), details: this.log });
+  }
+
+  async ready(timeoutMs = 300_000): Promise<void> {
+    await untilValue(
+      () => this.get('/health/ready'),
+      ({ status }) => status === 200,
+      { timeoutMs, details: this.log },
     );
   }
 
-  async ready(limitMs = 300_000): Promise<void> {
-    await until(
-      () => this.get('/health/ready'),
-      ({ status }) => status === 200,
-      limitMs,
-      () => this.program.output(),
-    );
-  }
+  private readonly log = (): string => this.program.output();
 
   /** Ends the brain if it still runs and removes its data. */
   async dispose(): Promise<void> {
     await this.program.end('SIGTERM');
     rmSync(this.dataDir, { recursive: true, force: true });
-  }
-}
-
-/** Repeats `probe` until its result satisfies `condition`. */
-export async function until<T>(
-  probe: () => Promise<T>,
-  condition: (value: T) => boolean,
-  limitMs: number,
-  details: () => string = () => '',
-): Promise<T> {
-  const deadline = performance.now() + limitMs;
-  for (;;) {
-    const value = await probe();
-    if (condition(value)) return value;
-    if (performance.now() > deadline) {
-      throw new Error(`not reached within ${limitMs} ms; last: ${JSON.stringify(value)}\n${details()}`);
-    }
-    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
   }
 }
 

@@ -62,11 +62,14 @@ export class FileServer {
     this.server.closeAllConnections();
   }
 
+  /** @throws Error where a fault was prepared that nobody met */
   async stop(): Promise<void> {
     const closed = once(this.server, 'close');
     this.server.close();
     this.server.closeAllConnections();
     await closed;
+    const unmet = [...this.faults].filter(([, faults]) => faults.length > 0).map(([path]) => path);
+    if (unmet.length > 0) throw new Error(`Nobody met the faults prepared for ${unmet.join(', ')}.`);
   }
 
   private answer(request: IncomingMessage, response: ServerResponse): void {

@@ -45,11 +45,18 @@ export class StubVorpal {
   private readonly server: Server;
   private readonly once = new Map<string, StubHandler[]>();
   private readonly always = new Map<string, StubHandler>();
+  private readonly open = new Set<ServerResponse>();
+  private readonly problems: string[] = [];
 
   private constructor(private readonly options: StubOptions) {
     this.model = options.model ?? STUB_MODEL;
     this.server = createServer((request, response) => {
-      void this.answer(request, response);
+      this.open.add(response);
+      response.once('close', () => this.open.delete(response));
+      this.answer(request, response).catch((error: unknown) => {
+        this.problems.push(`The answer to ${request.method} ${request.url} failed: ${String(error)}`);
+        response.destroy();
+      });
     });
     this.server.on('connection', (socket) => {
       this.connections++;
@@ -73,7 +80,7 @@ export class StubVorpal {
     return `http://127.0.0.1:${this.port}`;
   }
 
-  /** Answers the next request for `path` with `handler`; several wait in line. */
+  /** Answers the next request for `path` with `handler`; several wait in line. A test must have all of them used. */
   next(path: string, handler: StubHandler): this {
     this.once.set(path, [...(this.once.get(path) ?? []), handler]);
     return this;
@@ -89,10 +96,37 @@ export class StubVorpal {
     return this.requests.filter((request) => request.path === path);
   }
 
+  /** As new, for the next test: what this one set, counted and left without an answer is gone. */
+  reset(): void {
+    this.once.clear();
+    this.always.clear();
+    this.problems.length = 0;
+    this.requests.length = 0;
+    this.connections = 0;
+    this.model = this.options.model ?? STUB_MODEL;
+    // Somebody waits for it who asked in the last test.
+    for (const response of this.open) response.destroy();
+  }
+
+  /**
+   * A test that leaves an answer unused, or asked for what the stub does not know, did not do what it says.
+   * @throws Error that lists it, once
+   */
+  assertUsed(): void {
+    const problems = this.problems.splice(0);
+    for (const [path, { length }] of this.once) {
+      if (length > 0) problems.push(`${length} prepared for ${path} never asked for.`);
+    }
+    this.once.clear();
+    if (problems.length > 0) throw new Error(`The stub of Vorpal: ${problems.join(' ')}`);
+  }
+
+  /** @throws Error as {@link assertUsed} does, after it has stopped */
   async stop(): Promise<void> {
     this.server.close();
     this.server.closeAllConnections();
     await once(this.server, 'close');
+    this.assertUsed();
   }
 
   private async answer(incoming: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -118,7 +152,7 @@ export class StubVorpal {
   }
 
   private defaultHandler(path: string): StubHandler {
-    switch (path) {
+    switch (path.split('?')[0]) {
       case '/health':
         return (_, response) => void response.end();
       case '/v1/models':
@@ -143,10 +177,11 @@ export class StubVorpal {
         return ({ body }, response) => {
           sendJson(response, embeddings(body.input));
         };
+      case '/metrics':
+        return notFound;
       default:
-        return (_, response) => {
-          sendJson(response, { detail: 'Not Found' }, 404);
-        };
+        this.problems.push(`It was asked for ${path}, which it does not know.`);
+        return notFound;
     }
   }
 
@@ -160,6 +195,10 @@ export class StubVorpal {
     );
   }
 }
+
+const notFound: StubHandler = (_, response) => {
+  sendJson(response, { detail: 'Not Found' }, 404);
+};
 
 /** The stub's log-probability of a token. */
 export const stubLogprob = (id: number): number => -(1 + (id % 7)) / 4;
