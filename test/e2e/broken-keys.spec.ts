@@ -1,6 +1,7 @@
 import { Redis } from 'ioredis';
 import { memoryKeys } from '../../src/infra/redis/index.js';
-import { TestBrain, until } from '../support/brain.js';
+import { TestBrain } from '../support/brain.js';
+import { untilValue } from '../support/until.js';
 import { type RedisServer, startRedis } from '../support/redis-server.js';
 import { StubVorpal } from '../support/stub-vorpal.js';
 
@@ -66,11 +67,10 @@ describe('keys that are broken for some users alone', () => {
       );
       await say('This is kept meanwhile.', 'bob');
 
-      await until(
+      await untilValue(
         () => decisionsOf('bob'),
         (count) => count >= 1,
-        LIMIT_MS,
-        () => sut.program.output(),
+        { timeoutMs: LIMIT_MS, details: () => sut.program.output() },
       );
       const { state } = await sut.workerUntil(({ dead_letters: dead }) => (dead ?? 0) >= 3, LIMIT_MS);
       expect(state).toBe('running');
@@ -83,10 +83,10 @@ describe('keys that are broken for some users alone', () => {
       });
 
       await say('And this afterwards.', 'bob');
-      await until(
+      await untilValue(
         () => decisionsOf('bob'),
         (count) => count >= 2,
-        LIMIT_MS,
+        { timeoutMs: LIMIT_MS },
       );
     },
     LIMIT_MS,

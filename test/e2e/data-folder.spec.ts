@@ -6,7 +6,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ChildProgram } from '../../src/evaluation/child-program.js';
 import { FixedLatencyVorpal } from '../../src/evaluation/fixed-latency-vorpal.js';
-import { TestBrain, until } from '../support/brain.js';
+import { TestBrain } from '../support/brain.js';
+import { untilValue } from '../support/until.js';
 import { startRedis, type RedisServer } from '../support/redis-server.js';
 
 const LIMIT_MS = 180_000;
@@ -204,11 +205,10 @@ describe('a spool of messages for a Redis that is away', () => {
     const brain = await start();
     await redis.kill();
     for (let i = 1; i <= count; i++) await say(brain.url, `spooled-${i}`);
-    await until(
+    await untilValue(
       async () => onDisk(),
       (lines) => lines >= count,
-      LIMIT_MS,
-      () => brain.program.output(),
+      { timeoutMs: LIMIT_MS, details: () => brain.program.output() },
     );
     return brain;
   };
@@ -226,11 +226,10 @@ describe('a spool of messages for a Redis that is away', () => {
       await say(url, 'after');
       await redis.restart();
 
-      const report = await until(
+      const report = await untilValue(
         async () => (await (await fetch(`${url}/memory-worker`)).json()) as Awaited<ReturnType<TestBrain['worker']>>,
         ({ processed, spooled }) => processed >= 4 && spooled === 0,
-        LIMIT_MS,
-        () => second.output(),
+        { timeoutMs: LIMIT_MS, details: () => second.output() },
       );
       expect(report.recent.map(({ session_id }) => session_id).reverse()).toEqual([
         'spooled-1',

@@ -74,9 +74,8 @@ describe('a streamed chat', () => {
   };
   /** The sessions of what was captured of a user, in that order, once there are so many. */
   const captured = async (user_id: string, count: number) => {
-    type Decisions = { decisions: { session_id: string }[] };
     const { body } = await untilValue(
-      () => sut.get<Decisions>(`/decisions?user_id=${user_id}`),
+      () => sut.get<{ decisions: { session_id: string }[] }>(`/decisions?user_id=${user_id}`),
       ({ body: { decisions } }) => decisions.length >= count,
       { details: () => sut.program.output() },
     );

@@ -41,10 +41,10 @@ describe(StubVorpal.name, () => {
 
   it('is as new after a reset, and owes nobody an answer', async () => {
     stub().model = 'another';
-    const asked = Promise.withResolvers<void>();
+    const asked = Promise.withResolvers<undefined>();
     stub()
       .on(HEALTH, () => {
-        asked.resolve();
+        asked.resolve(undefined);
       })
       .next('/tokenize', teapot);
     const waiting = ask(HEALTH);
