@@ -26,6 +26,13 @@ export class InvalidRequestError extends LocalVorpalError {
   }
 }
 
+/** {@link InvalidRequestError} in the words that vLLM has for a field out of range: they end with its name and value. */
+export class InvalidParameterError extends InvalidRequestError {
+  constructor(message: string, param: string, value?: number) {
+    super(`${message} (parameter=${param}${value === undefined ? '' : `, value=${value}`})`, param);
+  }
+}
+
 /** The request names a model that this server does not have. */
 export class UnknownModelError extends LocalVorpalError {
   readonly code = 'LOCAL_VORPAL_UNKNOWN_MODEL';
@@ -33,8 +40,8 @@ export class UnknownModelError extends LocalVorpalError {
   readonly httpStatus = 404;
   override readonly param = 'model';
 
-  constructor(model: string) {
-    super(`The model \`${model}\` does not exist.`);
+  constructor(model: string, served: readonly string[]) {
+    super(`The model \`${model}\` does not exist. Valid aliases: ${served.join(', ')}.`);
   }
 }
 

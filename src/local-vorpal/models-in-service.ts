@@ -55,6 +55,6 @@ export class ModelsInService {
   private assertNames(name: string | null | undefined, own: string, other: string | undefined, api: string): void {
     if (name == null || name === '' || name === own) return;
     if (name === other) throw new InvalidRequestError(`The model does not support ${api}.`, 'model');
-    throw new UnknownModelError(name);
+    throw new UnknownModelError(name, other === undefined ? [own] : [own, other]);
   }
 }

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { samplingShape } from './completions.js';
+import { samplingShape, truncationShape } from './completions.js';
 import { usageSchema } from './usage.js';
 
 const textPartSchema = z.looseObject({ type: z.literal('text'), text: z.string() });
@@ -16,6 +16,7 @@ export const chatCompletionRequestSchema = z.looseObject({
   messages: z.array(chatMessageSchema).min(1),
   max_tokens: z.int().min(1).nullish(),
   max_completion_tokens: z.int().min(1).nullish(),
+  ...truncationShape,
   ...samplingShape,
 });
 export type ChatCompletionRequest = z.infer<typeof chatCompletionRequestSchema>;

@@ -32,6 +32,14 @@ export const samplingShape = {
   user: z.string().nullish(),
 } as const;
 
+/** vLLM's own: a prompt that is too long is cut instead of refused. `-1`: to what the window holds. */
+export const truncationShape = {
+  truncate_prompt_tokens: z.int().min(-1).nullish(),
+  /** Where it is cut off. Not given: a prompt at its beginning (`left`), a text to embed at its end. */
+  truncation_side: z.enum(['left', 'right']).nullish(),
+} as const;
+export type TruncationFields = z.infer<z.ZodObject<typeof truncationShape>>;
+
 /** `POST /v1/completions`. Unknown fields are let through, as vLLM does. */
 export const completionRequestSchema = z.looseObject({
   model: z.string().nullish(),
@@ -42,6 +50,7 @@ export const completionRequestSchema = z.looseObject({
   logprobs: z.int().min(0).nullish(),
   echo: z.boolean().nullish(),
   add_special_tokens: z.boolean().nullish(),
+  ...truncationShape,
   ...samplingShape,
 });
 export type CompletionRequest = z.infer<typeof completionRequestSchema>;

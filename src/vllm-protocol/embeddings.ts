@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { promptSchema } from './completions.js';
+import { promptSchema, truncationShape } from './completions.js';
 import { usageSchema } from './usage.js';
 
 /** `POST /v1/embeddings`. The `openai` client asks for `base64` (little-endian float32) unless told otherwise. */
@@ -9,6 +9,7 @@ export const embeddingRequestSchema = z.looseObject({
   encoding_format: z.enum(['float', 'base64']).nullish(),
   dimensions: z.int().min(1).nullish(),
   user: z.string().nullish(),
+  ...truncationShape,
 });
 export type EmbeddingRequest = z.infer<typeof embeddingRequestSchema>;
 

@@ -1,11 +1,5 @@
 import type { Lane } from './sequence-pool.js';
-
-export interface Embedding {
-  /** Unit length. */
-  readonly vector: Float32Array;
-  /** Tokens that were read, special ones included; at most the window. */
-  readonly tokenCount: number;
-}
+import type { Truncation } from './truncation.js';
 
 /** A loaded embedding model: what the HTTP side needs of it. */
 export interface EmbeddingModel {
@@ -14,18 +8,23 @@ export interface EmbeddingModel {
   readonly build: string;
   readonly dimensions: number;
   readonly vocabularySize: number;
-  /** Tokens that the model reads; of a longer text it reads the beginning. */
+  /** Tokens that the model reads, special ones included. */
   readonly windowTokens: number;
+  /** Characters beyond which a text, its blanks drawn together, has more tokens than that for certain. */
+  readonly maxCharacters: number;
   /** Texts that may wait at once. */
   readonly queueLimit: number;
 
+  /** With the special tokens around them, which a truncation counts and leaves where they are. */
+  tokenize(text: string, truncation?: Truncation): readonly number[];
   /** @throws QueueFullError unless `count` more texts find a place in the queue */
   assertRoomFor(count: number): void;
   /**
-   * One text, or token ids taken verbatim. What is `interactive` goes before what waits as `background`.
+   * The unit vector of tokens taken verbatim, at most the window of them. What is `interactive` goes before what waits as
+   * `background`.
    * @throws QueueFullError, EngineFailedError, or the signal's reason
    */
-  embed(input: string | readonly number[], lane: Lane, signal: AbortSignal): Promise<Embedding>;
+  embed(tokens: readonly number[], lane: Lane, signal: AbortSignal): Promise<Float32Array>;
 
   dispose(): Promise<void>;
 }

@@ -9,9 +9,10 @@ import {
 import { basename, dirname } from 'node:path';
 import type { Settings } from '../../config/index.js';
 import { EngineFailedError, EngineLoadError } from '../errors.js';
-import type { Embedding, EmbeddingModel } from './embedding-model.js';
+import type { EmbeddingModel } from './embedding-model.js';
 import { meanOfRows, normalise } from './pooling.js';
 import { type Lane, SequencePool } from './sequence-pool.js';
+import { type Truncation, truncateText, truncateTokens } from './truncation.js';
 
 export interface OnnxEmbedderOptions {
   readonly id: string;
@@ -23,11 +24,10 @@ export interface OnnxEmbedderOptions {
 
 /** all-MiniLM-L6-v2 was trained on 256 tokens; its positions up to 512 have never been used. */
 const WINDOW_TOKENS = 256;
-/**
- * BERT reads a word of more than 100 characters as one unknown token, so what lies behind this many characters a token
- * is out of reach. Without the cut a text of a megabyte would block the process for half a second.
- */
-const MAX_CHARACTERS = WINDOW_TOKENS * 101;
+/** BERT reads a word of more than 100 characters as one unknown token. */
+const LONGEST_TOKEN = 101;
+/** What BERT puts before a text, and after it. */
+const SPECIAL_TOKENS = 2;
 
 /** A sentence encoder on ONNX Runtime: mean over the tokens' last hidden states, scaled to unit length. */
 export class OnnxEmbedder implements EmbeddingModel {
@@ -36,6 +36,7 @@ export class OnnxEmbedder implements EmbeddingModel {
   readonly dimensions: number;
   readonly vocabularySize: number;
   readonly windowTokens = WINDOW_TOKENS;
+  readonly maxCharacters = WINDOW_TOKENS * LONGEST_TOKEN;
   readonly queueLimit: number;
   private readonly pool: SequencePool<PreTrainedModel>;
 
@@ -80,11 +81,23 @@ export class OnnxEmbedder implements EmbeddingModel {
     this.pool.assertRoomFor(count);
   }
 
-  async embed(input: string | readonly number[], lane: Lane, signal: AbortSignal): Promise<Embedding> {
+  tokenize(text: string, truncation?: Truncation): readonly number[] {
+    const readable = truncation ? truncateText(text, this.maxCharacters, truncation.side) : text;
+    const ids = this.tokenizer.encode(readable);
+    if (!truncation || ids.length <= truncation.keep) return ids;
+    const { keep, side } = truncation;
+    if (keep < SPECIAL_TOKENS) return ids.slice(0, keep);
+    return [
+      ...ids.slice(0, 1),
+      ...truncateTokens(ids.slice(1, -1), { keep: keep - SPECIAL_TOKENS, side }),
+      ...ids.slice(-1),
+    ];
+  }
+
+  async embed(tokens: readonly number[], lane: Lane, signal: AbortSignal): Promise<Float32Array> {
     const lease = await this.pool.acquire({ lane, signal });
     try {
-      const ids = typeof input === 'string' ? this.encode(input) : input.slice(0, WINDOW_TOKENS);
-      return { vector: await this.run(ids), tokenCount: ids.length };
+      return await this.run(tokens);
     } catch (error) {
       throw new EngineFailedError({ cause: error });
     } finally {
@@ -95,13 +108,6 @@ export class OnnxEmbedder implements EmbeddingModel {
   async dispose(): Promise<void> {
     this.pool.close(new EngineFailedError());
     await this.model.dispose();
-  }
-
-  private encode(text: string): number[] {
-    const reachable = text.toWellFormed().replaceAll(/\s+/g, ' ').slice(0, MAX_CHARACTERS);
-    const ids = this.tokenizer.encode(reachable);
-    if (ids.length <= WINDOW_TOKENS) return ids;
-    return [...ids.slice(0, WINDOW_TOKENS - 1), ...ids.slice(-1)];
   }
 
   private async run(ids: readonly number[]): Promise<Float32Array> {

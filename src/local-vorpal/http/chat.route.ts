@@ -9,12 +9,13 @@ import {
 import type { ChoiceDelta } from '../engine/choice-assembler.js';
 import type { LanguageModel } from '../engine/language-model.js';
 import { chatLogprobs } from './logprobs-body.js';
-import { assertFits, assertMayFit } from './prompts.js';
+import { assertMaxTokens, readableText, readableTokens, tokensToGenerate } from './prompts.js';
 import { parseBody, readTurns, rejectUnsupported } from './request-body.js';
 import { type ChoicePlan, collectDeltas, type DeltaListener, runChoices, usageOf } from './run-choices.js';
 import { readLogprobs, readSamplings, readStops, wantsUsageChunk } from './sampling-fields.js';
 import { nowInSeconds, type ServerContext } from './server-context.js';
 import { SseReply } from './sse-reply.js';
+import { readTruncation } from './truncation.js';
 
 const requestSchema = chatCompletionRequestSchema.extend({
   logprobs: z.boolean().nullish(),
@@ -61,14 +62,18 @@ function planChat(body: ChatRequest, model: LanguageModel): ChoicePlan[] {
   const stops = readStops(body);
   const logprobs = body.logprobs === true ? (readLogprobs(body.top_logprobs, 'top_logprobs') ?? 0) : null;
   const turns = readTurns(body.messages);
-  const wanted = body.max_completion_tokens ?? body.max_tokens;
-  for (const { text } of turns) assertMayFit(model, text, wanted ?? 1);
-  const prompt = model.renderChat(turns);
-  assertFits(model, prompt.length, wanted ?? 1);
+  assertMaxTokens(model, body.max_tokens, 'max_tokens');
+  assertMaxTokens(model, body.max_completion_tokens, 'max_completion_tokens');
+  const { windowTokens } = model;
+  const truncation = readTruncation(body, { windowTokens, mostTokens: windowTokens - 1, defaultSide: 'left' });
+  const readable = turns.map(({ role, text }) => ({ role, text: readableText(model, text, truncation) }));
+  const prompt = readableTokens(model, model.renderChat(readable), truncation);
+  const wanted = body.max_completion_tokens ?? body.max_tokens ?? undefined;
+  const maxTokens = tokensToGenerate(model, prompt.length, wanted);
   return samplings.map((sampling) => ({
     generation: {
       prompt,
-      maxTokens: wanted ?? model.windowTokens - prompt.length,
+      maxTokens,
       ignoreEos: body.ignore_eos === true,
       scorePrompt: false,
       logprobs,

@@ -8,17 +8,20 @@ import {
 } from '../../vllm-protocol/index.js';
 import type { ChoiceDelta } from '../engine/choice-assembler.js';
 import type { LanguageModel } from '../engine/language-model.js';
-import { InvalidRequestError } from '../errors.js';
+import { InvalidParameterError, InvalidRequestError } from '../errors.js';
 import { completionLogprobs } from './logprobs-body.js';
-import { listPrompts, type TokenizedPrompt, tokenizePrompt } from './prompts.js';
+import { assertMaxTokens, listPrompts, type TokenizedPrompt, tokenizePrompt, tokensToGenerate } from './prompts.js';
 import { parseBody, rejectUnsupported } from './request-body.js';
 import { type ChoicePlan, collectDeltas, type DeltaListener, runChoices, usageOf } from './run-choices.js';
 import { readLogprobs, readSamplings, readStops, wantsUsageChunk } from './sampling-fields.js';
 import { nowInSeconds, type ServerContext } from './server-context.js';
 import { SseReply } from './sse-reply.js';
+import { readTruncation } from './truncation.js';
 
 /** vLLM's default. */
 const DEFAULT_MAX_TOKENS = 16;
+/** vLLM's bound on the prompts of one request. */
+const MAX_PROMPTS = 1_024;
 
 interface CompletionPlan {
   readonly choices: readonly ChoicePlan[];
@@ -69,19 +72,19 @@ function planCompletion(body: CompletionRequest, model: LanguageModel): Completi
   const maxTokens = body.max_tokens ?? DEFAULT_MAX_TOKENS;
   const promptOnly = echo && maxTokens === 0;
   if (maxTokens === 0 && !promptOnly) {
-    throw new InvalidRequestError('max_tokens must be at least 1, got 0.', 'max_tokens');
+    throw new InvalidParameterError('max_tokens must be at least 1, got 0.', 'max_tokens', 0);
   }
-  // vLLM runs one step even if only the prompt is wanted, and counts it.
-  const generatedTokens = Math.max(1, maxTokens);
+  assertMaxTokens(model, maxTokens, 'max_tokens');
   const samplings = readSamplings(body);
   const logprobs = readLogprobs(body.logprobs, 'logprobs');
   const stops = readStops(body);
-  const prompts = readPrompts(body, model, samplings.length, generatedTokens);
+  const prompts = readPrompts(body, model, samplings.length);
   const choices = prompts.flatMap(({ tokens, text }) =>
     samplings.map((sampling) => ({
       generation: {
         prompt: tokens,
-        maxTokens: generatedTokens,
+        // vLLM runs one step even if only the prompt is wanted, and counts it.
+        maxTokens: tokensToGenerate(model, tokens.length, Math.max(1, maxTokens)),
         ignoreEos: body.ignore_eos === true,
         scorePrompt: echo && logprobs !== null,
         logprobs,
@@ -99,13 +102,17 @@ function planCompletion(body: CompletionRequest, model: LanguageModel): Completi
   return { choices, promptTokens: prompts.reduce((sum, { tokens }) => sum + tokens.length, 0) };
 }
 
-function readPrompts(
-  body: CompletionRequest,
-  model: LanguageModel,
-  choicesPerPrompt: number,
-  maxTokens: number,
-): TokenizedPrompt[] {
+function readPrompts(body: CompletionRequest, model: LanguageModel, choicesPerPrompt: number): TokenizedPrompt[] {
   const prompts = listPrompts(body.prompt);
+  if (prompts.length > MAX_PROMPTS) {
+    throw new InvalidParameterError(
+      `prompt list length ${prompts.length} exceeds the maximum allowed count of ${MAX_PROMPTS}.`,
+      'prompt',
+    );
+  }
+  if (prompts.length === 1 && prompts[0] === '') {
+    throw new InvalidParameterError('Either prompt or prompt_embeds must be provided and non-empty.', 'prompt');
+  }
   const count = prompts.length * choicesPerPrompt;
   if (count > model.queueLimit) {
     throw new InvalidRequestError(
@@ -113,8 +120,10 @@ function readPrompts(
       'prompt',
     );
   }
+  const { windowTokens } = model;
+  const truncation = readTruncation(body, { windowTokens, mostTokens: windowTokens - 1, defaultSide: 'left' });
   const withSpecialTokens = body.add_special_tokens !== false;
-  return prompts.map((prompt) => tokenizePrompt(model, prompt, { withSpecialTokens, maxTokens }));
+  return prompts.map((prompt) => tokenizePrompt(model, prompt, { withSpecialTokens, truncation }));
 }
 
 function toChoice(delta: ChoiceDelta, index: number): CompletionChoice {

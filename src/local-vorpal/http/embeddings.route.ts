@@ -1,10 +1,12 @@
 import type { FastifyInstance } from 'fastify';
 import { type EmbeddingRequest, embeddingRequestSchema, type EmbeddingResponse } from '../../vllm-protocol/index.js';
 import { type EmbeddingModel, exactNameOf } from '../engine/embedding-model.js';
+import type { Truncation } from '../engine/truncation.js';
 import { InvalidRequestError } from '../errors.js';
-import { assertInVocabulary, listPrompts } from './prompts.js';
+import { assertInVocabulary, assertLength, listPrompts, readableTokens } from './prompts.js';
 import { parseBody } from './request-body.js';
 import type { ServerContext } from './server-context.js';
+import { readTruncation } from './truncation.js';
 
 /** `POST /v1/embeddings`: one unit vector a text. */
 export function registerEmbeddings(app: FastifyInstance, context: ServerContext): void {
@@ -18,9 +20,9 @@ export function registerEmbeddings(app: FastifyInstance, context: ServerContext)
     model.assertRoomFor(inputs.length);
     // One text by itself is what a chat recalls with, within a fraction of a second; many at once are the worker's.
     const lane = inputs.length === 1 ? 'interactive' : 'background';
-    const embeddings = await Promise.all(inputs.map((input) => model.embed(input, lane, signal)));
+    const vectors = await Promise.all(inputs.map((tokens) => model.embed(tokens, lane, signal)));
 
-    const promptTokens = embeddings.reduce((sum, { tokenCount }) => sum + tokenCount, 0);
+    const promptTokens = inputs.reduce((sum, { length }) => sum + length, 0);
     const seconds = (performance.now() - startedAt) / 1000;
     context.metrics.observe(model.id, { promptTokens, completionTokens: 0, seconds });
     return {
@@ -28,7 +30,7 @@ export function registerEmbeddings(app: FastifyInstance, context: ServerContext)
       object: 'list',
       // With its build, whose vectors are not interchangeable with another's; clients keep it beside what they store.
       model: exactNameOf(model),
-      data: embeddings.map(({ vector }, index) => ({
+      data: vectors.map((vector, index) => ({
         object: 'embedding',
         index,
         embedding: body.encoding_format === 'base64' ? toBase64(vector) : [...vector],
@@ -39,7 +41,7 @@ export function registerEmbeddings(app: FastifyInstance, context: ServerContext)
 }
 
 /** @throws InvalidRequestError for what cannot be embedded */
-function readInputs(body: EmbeddingRequest, model: EmbeddingModel): readonly (string | readonly number[])[] {
+function readInputs(body: EmbeddingRequest, model: EmbeddingModel): (readonly number[])[] {
   if (body.dimensions != null && body.dimensions !== model.dimensions) {
     throw new InvalidRequestError(
       `The model does not support matryoshka representation; its embeddings have ${model.dimensions} dimensions.`,
@@ -53,11 +55,21 @@ function readInputs(body: EmbeddingRequest, model: EmbeddingModel): readonly (st
       'input',
     );
   }
-  for (const input of inputs) {
+  const { windowTokens } = model;
+  const truncation = readTruncation(body, { windowTokens, mostTokens: windowTokens, defaultSide: 'right' });
+  return inputs.map((input) => {
     if (input.length === 0) throw new InvalidRequestError('input must not be empty.', 'input');
-    if (typeof input !== 'string') assertInVocabulary(input, model.vocabularySize);
-  }
-  return inputs;
+    if (typeof input === 'string') return readableTokens(model, tokensOf(model, input, truncation), undefined);
+    assertInVocabulary(input, model.vocabularySize);
+    return readableTokens(model, input, truncation);
+  });
+}
+
+function tokensOf(model: EmbeddingModel, input: string, truncation: Truncation | undefined): readonly number[] {
+  // To the model any blanks are one; drawn together they cost the tokenizer nothing.
+  const text = input.toWellFormed().replaceAll(/\s+/g, ' ');
+  if (!truncation) assertLength(text, model.maxCharacters, model.windowTokens);
+  return model.tokenize(text, truncation);
 }
 
 /** Little-endian float32, whatever the machine's own order. */

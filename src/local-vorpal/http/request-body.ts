@@ -42,7 +42,7 @@ const UNSUPPORTED = [
   ...['guided_grammar', 'guided_json', 'guided_regex', 'logit_bias', 'logits_processors', 'min_tokens'],
   ...['prompt_embeds', 'prompt_logprobs', 'repetition_penalty', 'response_format', 'return_token_ids'],
   ...['return_tokens_as_token_ids', 'skip_special_tokens', 'spaces_between_special_tokens', 'stop_token_ids'],
-  ...['structured_outputs', 'suffix', 'tool_choice', 'tools', 'truncate_prompt_tokens', 'use_beam_search'],
+  ...['structured_outputs', 'suffix', 'tool_choice', 'tools', 'use_beam_search'],
 ];
 
 /** @throws InvalidRequestError where the request asks for something that would be ignored */

@@ -1,7 +1,7 @@
 import { randomInt } from 'node:crypto';
 import type { CompletionRequest } from '../../vllm-protocol/index.js';
 import { isGreedy, type Sampling, seedOfChoice } from '../engine/sampling.js';
-import { InvalidRequestError } from '../errors.js';
+import { InvalidParameterError, InvalidRequestError } from '../errors.js';
 
 type SamplingFields = Pick<
   CompletionRequest,
@@ -55,9 +55,10 @@ export function readStops({ stop }: SamplingFields): readonly string[] {
 /** @throws InvalidRequestError for more alternatives than are given */
 export function readLogprobs(count: number | null | undefined, field: string): number | null {
   if (count != null && count > MAX_LOGPROBS) {
-    throw new InvalidRequestError(
-      `Requested logprobs of ${count}, which is greater than max allowed: ${MAX_LOGPROBS}`,
+    throw new InvalidParameterError(
+      `Requested sample logprobs of ${count}, which is greater than max allowed: ${MAX_LOGPROBS}`,
       field,
+      count,
     );
   }
   return count ?? null;
@@ -66,7 +67,7 @@ export function readLogprobs(count: number | null | undefined, field: string): n
 /** @throws InvalidRequestError for stream options without a stream */
 export function wantsUsageChunk({ stream, stream_options: options }: SamplingFields): boolean {
   if (options != null && stream !== true) {
-    throw new InvalidRequestError('Stream options can only be defined when `stream=True`.', 'stream_options');
+    throw new InvalidParameterError('Stream options can only be defined when `stream=True`.', 'stream_options');
   }
   return options?.include_usage === true;
 }

@@ -56,9 +56,13 @@ export class VorpalServer {
       done(this.refusalOf(request));
     });
     this.app.setErrorHandler((error, _request, reply) => this.answerError(error, reply));
-    this.app.setNotFoundHandler((_request, reply) =>
-      reply.code(404).send({ error: { message: 'Not Found', type: 'Not Found', param: null, code: 404 } }),
-    );
+    this.app.setNotFoundHandler(({ url }, reply) => {
+      const [path = ''] = url.split('?');
+      const isKnown = (['GET', 'POST'] as const).some((method) => this.app.hasRoute({ method, url: path }));
+      // The web framework's words, not vLLM's: there they come from below vLLM, too.
+      if (isKnown) return reply.code(405).send({ detail: 'Method Not Allowed' });
+      return reply.code(404).send({ detail: 'Not Found' });
+    });
     this.registerRoutes();
   }
 
