@@ -1,7 +1,6 @@
-import { Injectable, Logger } from '@nestjs/common';
+import { Injectable, Logger, type OnApplicationShutdown } from '@nestjs/common';
 import { Settings } from '../config/index.js';
 import { ShutdownDeadline } from '../infra/lifecycle/index.js';
-import { Storage } from '../infra/storage/index.js';
 import { FailureSpell } from '../observability/index.js';
 import { describeError, estimateTokens, withTimeLimit } from '../shared/index.js';
 import { Embedder } from './embedder.js';
@@ -19,7 +18,7 @@ const FRAME_TOKENS = 40;
 
 /** Finds what a user said before that bears on what is said now. */
 @Injectable()
-export class RecallService {
+export class RecallService implements OnApplicationShutdown {
   private readonly logger = new Logger('Recall');
   private readonly promoting = new Set<Promise<void>>();
   private readonly failures = new FailureSpell(this.logger, {
@@ -31,11 +30,8 @@ export class RecallService {
     private readonly store: MemoryStore,
     private readonly embedder: Embedder,
     private readonly settings: Settings,
-    storage: Storage,
-    deadline: ShutdownDeadline,
-  ) {
-    storage.beforeClose(() => this.drain(deadline.remainingMs()));
-  }
+    private readonly deadline: ShutdownDeadline,
+  ) {}
 
   /**
    * The best few memories for a message, best first, within the token budget of recall; entries of the shadow buffer that
@@ -55,9 +51,13 @@ export class RecallService {
     }
   }
 
-  /** Waits up to `limitMs` for the promotions under way. */
-  async drain(limitMs: number): Promise<void> {
-    if (this.promoting.size > 0) await withTimeLimit(limitMs, () => Promise.all(this.promoting));
+  /** Waits for the promotions under way. Embedder and store end after it: their modules are imported by this one's. */
+  async onApplicationShutdown(): Promise<void> {
+    try {
+      await withTimeLimit(this.deadline.remainingMs(), () => Promise.all(this.promoting));
+    } catch (error) {
+      this.logger.warn(`${this.promoting.size} recalled message(s) stay in the shadow buffer: ${describeError(error)}`);
+    }
   }
 
   private async find(userId: string, message: string, signal: AbortSignal): Promise<FoundMemory[]> {

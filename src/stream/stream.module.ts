@@ -1,4 +1,4 @@
-import { Module } from '@nestjs/common';
+import { Module, type OnApplicationShutdown } from '@nestjs/common';
 import { TerminusModule } from '@nestjs/terminus';
 import { Settings } from '../config/index.js';
 import { ShutdownDeadline } from '../infra/lifecycle/index.js';
@@ -41,8 +41,14 @@ function makeSpool(settings: Settings): CaptureSpool {
   ],
   exports: [InputStream, CaptureService, StreamHealth],
 })
-export class StreamModule {
-  constructor(storage: Storage, capture: CaptureService, deadline: ShutdownDeadline) {
-    storage.beforeClose(() => capture.drain(Math.max(MIN_DRAIN_MS, deadline.remainingMs() - SPOOL_MS), SPOOL_MS));
+export class StreamModule implements OnApplicationShutdown {
+  constructor(
+    private readonly capture: CaptureService,
+    private readonly deadline: ShutdownDeadline,
+  ) {}
+
+  /** After all that captures, whose modules import this one, and after the last request. */
+  async onApplicationShutdown(): Promise<void> {
+    await this.capture.drain(Math.max(MIN_DRAIN_MS, this.deadline.remainingMs() - SPOOL_MS), SPOOL_MS);
   }
 }

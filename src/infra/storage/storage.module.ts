@@ -3,8 +3,12 @@ import { Settings } from '../../config/index.js';
 import { Storage } from './storage.js';
 
 /**
- * The store for a command, which may run beside the brain. Closed by `onApplicationShutdown`, the last hook: until then
- * the HTTP server answers, and captures.
+ * The store for a command, which may run beside the brain.
+ *
+ * It is closed last of all. Nest calls each hook of the shutdown module by module, a module before those it imports
+ * (by the longest path of imports), global modules last, and inside a module a provider before those it depends on, and
+ * the module's own class at its end. `onApplicationShutdown` is the last hook; until then the HTTP server answers and
+ * captures, and what uses the store finishes in that hook, too.
  */
 @Global()
 @Module({

@@ -1,4 +1,3 @@
-import { Logger } from '@nestjs/common';
 import { join } from 'node:path';
 import type { Settings } from '../../config/index.js';
 import { BrainError, describeError } from '../../shared/index.js';
@@ -23,9 +22,6 @@ export type StorageBackend =
  * `BRAIN_DATA_DIR`.
  */
 export class Storage {
-  private readonly logger = new Logger('Storage');
-  private readonly lastWork: (() => Promise<void>)[] = [];
-
   private constructor(
     readonly backend: StorageBackend,
     private readonly locks?: DataFolderLocks,
@@ -66,19 +62,7 @@ export class Storage {
     }
   }
 
-  /** Has `work` done before the store is closed; what was registered last is done first. It bounds its own time. */
-  beforeClose(work: () => Promise<void>): void {
-    this.lastWork.unshift(work);
-  }
-
   async close(): Promise<void> {
-    for (const work of this.lastWork.splice(0)) {
-      try {
-        await work();
-      } catch (error) {
-        this.logger.error(`Unfinished work before closing the store: ${describeError(error)}`);
-      }
-    }
     if (this.backend.kind === 'redis') await this.backend.connections.close();
     else await this.backend.database.close();
     await this.locks?.release();
