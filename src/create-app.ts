@@ -13,7 +13,7 @@ export function createApp(environment: NodeJS.ProcessEnv): Promise<NestFastifyAp
   const settings = readSettings(environment);
   return NestFactory.create<NestFastifyApplication>(
     AppModule.forRoot(environment),
-    createFastifyAdapter(settings.server.bodyLimitBytes),
+    createFastifyAdapter(settings.server),
     { logger: createLogger(settings, 'Brain'), bodyParser: false, abortOnError: false },
   );
 }

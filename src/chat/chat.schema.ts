@@ -1,15 +1,15 @@
 import { z } from 'zod';
-import { identifier, spokenText, userId } from '../http/index.js';
+import { identifier, optional, spokenText, userId, withDefault } from '../http/index.js';
 
 /** `POST /chat`. */
 export const chatRequestSchema = z.strictObject({
   message: spokenText,
   user_id: userId,
-  session_id: identifier.optional(),
+  session_id: optional(identifier),
   /** `false`: the message is neither captured nor answered with memories. */
-  memory: z.boolean('must be true or false').default(true),
+  memory: withDefault(z.boolean('must be true or false'), true),
   /** `true`: the answer comes as server-sent events, each a {@link ChatEvent}. */
-  stream: z.boolean('must be true or false').default(false),
+  stream: withDefault(z.boolean('must be true or false'), false),
 });
 export type ChatRequest = z.infer<typeof chatRequestSchema>;
 

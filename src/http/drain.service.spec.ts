@@ -7,7 +7,7 @@ import type { AddressInfo } from 'node:net';
 import { connect, type Socket } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
 import { until } from '../../test/support/until.js';
-import { ConfigModule } from '../config/index.js';
+import { ConfigModule, readSettings } from '../config/index.js';
 import { LifecycleModule } from '../infra/lifecycle/index.js';
 import { DrainService } from './drain.service.js';
 import { createFastifyAdapter } from './fastify-adapter.js';
@@ -68,8 +68,9 @@ describe(DrainService.name, () => {
   async function start(environment: NodeJS.ProcessEnv = {}): Promise<void> {
     const imports = [ConfigModule.forRoot({ SHUTDOWN_GRACE_MS: '5000', ...environment }), LifecycleModule];
     const module = { module: Server, imports, controllers: [Answers], providers: [DrainService] };
-    app = await NestFactory.create<NestFastifyApplication>(module, createFastifyAdapter(1_024), {
+    app = await NestFactory.create<NestFastifyApplication>(module, createFastifyAdapter(readSettings({}).server), {
       logger: false,
+      bodyParser: false,
     });
     await app.listen(0, '127.0.0.1');
     sut = app.get(DrainService);

@@ -5,6 +5,7 @@ import { once } from 'node:events';
 import { get, type IncomingMessage } from 'node:http';
 import { chatEvents, collect } from '../../test/support/chat-events.js';
 import { until } from '../../test/support/until.js';
+import { readSettings } from '../config/index.js';
 import { createFastifyAdapter, type SendEvents, ServerSentEvents, TextTooLongError } from './index.js';
 import { ProblemFilter } from './problem.filter.js';
 
@@ -64,7 +65,7 @@ describe('server-sent events', () => {
     ended = 0;
     given = 0;
     const module = await Test.createTestingModule({ imports: [EventsModule] }).compile();
-    app = module.createNestApplication<NestFastifyApplication>(createFastifyAdapter(1_024), {
+    app = module.createNestApplication<NestFastifyApplication>(createFastifyAdapter(readSettings({}).server), {
       bodyParser: false,
       logger: false,
     });

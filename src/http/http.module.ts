@@ -3,7 +3,7 @@ import { APP_FILTER, APP_PIPE } from '@nestjs/core';
 import { DrainService } from './drain.service.js';
 import { ProblemFilter } from './problem.filter.js';
 import { RequestMetrics } from './request-metrics.js';
-import { createValidationPipe } from './validation.js';
+import { ValidationPipe } from './validation-pipe.js';
 
 @Global()
 @Module({
@@ -11,7 +11,7 @@ import { createValidationPipe } from './validation.js';
     DrainService,
     RequestMetrics,
     { provide: APP_FILTER, useClass: ProblemFilter },
-    { provide: APP_PIPE, useFactory: createValidationPipe },
+    { provide: APP_PIPE, useClass: ValidationPipe },
   ],
   exports: [DrainService],
 })

@@ -5,4 +5,14 @@ export { createFastifyAdapter } from './fastify-adapter.js';
 export { InvalidRequestError, TextTooLongError } from './http.errors.js';
 export { NdjsonBody } from './ndjson-body.js';
 export { BrainHttpModule } from './http.module.js';
-export { assertTextLength, identifier, spokenText, userId, wellFormedText } from './validation.js';
+export { describeIssue } from './request-issues.js';
+export {
+  assertTextLength,
+  identifier,
+  keptObject,
+  optional,
+  spokenText,
+  userId,
+  wellFormedText,
+  withDefault,
+} from './validation.js';

@@ -1,5 +1,6 @@
 import { createParamDecorator, type ExecutionContext } from '@nestjs/common';
-import { errorCodes, type FastifyInstance, type FastifyRequest } from 'fastify';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import { unsupported } from './json-body.js';
 
 const NDJSON = 'application/x-ndjson';
 const ROUTES_THAT_STREAM = new Set(['/memories/import']);
@@ -11,15 +12,16 @@ const ROUTES_THAT_STREAM = new Set(['/memories/import']);
 export function acceptNdjson(fastify: FastifyInstance): void {
   fastify.addContentTypeParser(NDJSON, (request: FastifyRequest, payload, done) => {
     if (ROUTES_THAT_STREAM.has(request.routeOptions.url ?? '')) done(null, payload);
-    else done(new errorCodes.FST_ERR_CTP_INVALID_MEDIA_TYPE(NDJSON));
+    else done(unsupported(request));
   });
 }
 
 /** Parameter decorator: the body of a route of {@link acceptNdjson} as chunks of bytes, read as fast as they are taken. */
 export const NdjsonBody = createParamDecorator((_: unknown, context: ExecutionContext): AsyncIterable<Uint8Array> => {
-  const { body, headers } = context.switchToHttp().getRequest<FastifyRequest>();
+  const request = context.switchToHttp().getRequest<FastifyRequest>();
+  const { body } = request;
   if (typeof body === 'object' && body !== null && Symbol.asyncIterator in body) {
     return body as AsyncIterable<Uint8Array>;
   }
-  throw new errorCodes.FST_ERR_CTP_INVALID_MEDIA_TYPE(headers['content-type'] ?? 'none');
+  throw unsupported(request);
 });

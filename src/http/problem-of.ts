@@ -8,15 +8,25 @@ import { createProblem, type Problem } from './problem.js';
 const REFUSAL_CODES: Readonly<Record<number, string>> = {
   400: 'REQUEST_MALFORMED',
   404: 'ROUTE_NOT_FOUND',
+  405: 'REQUEST_METHOD_NOT_ALLOWED',
+  408: 'REQUEST_TIMEOUT',
   413: 'REQUEST_BODY_TOO_LARGE',
+  414: 'REQUEST_PATH_TOO_LONG',
   415: 'REQUEST_UNSUPPORTED_MEDIA_TYPE',
+  417: 'REQUEST_EXPECTATION_UNKNOWN',
+  431: 'REQUEST_HEADERS_TOO_LARGE',
 };
+
+/** What is told of a request that the HTTP server itself refuses with `status`. */
+export function refusalProblem(status: number, detail: string): Problem {
+  return createProblem(status, REFUSAL_CODES[status] ?? `HTTP_${status}`, detail);
+}
 
 /** What a client is told of an error; `logger` is told of those that are the server's. */
 export function problemOf(error: unknown, request: FastifyRequest, logger: LoggerService): Problem {
   if (error instanceof BrainError) return fromBrainError(error, request, logger);
   const status = statusOf(error);
-  if (status < 500) return createProblem(status, REFUSAL_CODES[status] ?? `HTTP_${status}`, describeError(error));
+  if (status < 500) return refusalProblem(status, describeError(error));
   logger.error(
     `${request.method} ${pathOf(request)} failed unexpectedly: ${describeError(error)}`,
     error instanceof Error ? error.stack : undefined,

@@ -1,19 +1,13 @@
-import { StandardSchemaValidationPipe } from '@nestjs/common';
 import { z } from 'zod';
-import { InvalidRequestError, TextTooLongError } from './http.errors.js';
+import { TextTooLongError } from './http.errors.js';
+import { isFiniteThroughout, isNestedTooDeep, MAX_JSON_DEPTH } from './json-depth.js';
 
-/** Checks request parts against the zod schema their decorator names. */
-export function createValidationPipe(): StandardSchemaValidationPipe {
-  return new StandardSchemaValidationPipe({
-    exceptionFactory: (issues) =>
-      new InvalidRequestError(
-        issues.map(({ path, message }) => ({
-          path: (path ?? []).map((segment) => String(typeof segment === 'object' ? segment.key : segment)).join('.'),
-          message,
-        })),
-      ),
-  });
-}
+/** A field that a client may leave out, or give as `null`, which says the same. */
+export const optional = <T extends z.ZodType>(schema: T) => schema.nullish().transform((value) => value ?? undefined);
+
+/** A field that is `fallback` where a client leaves it out or gives it as `null`. */
+export const withDefault = <T extends z.ZodType>(schema: T, fallback: NonNullable<z.output<T>>) =>
+  schema.nullish().transform((value) => value ?? fallback);
 
 /**
  * A text from a client. Lone surrogates are refused: they have no UTF-8 form, so the stream and the model would get
@@ -38,7 +32,17 @@ export const identifier = wellFormedText
 const ANONYMOUS_USER = 'anonymous';
 
 /** The user that a request is for. */
-export const userId = identifier.default(ANONYMOUS_USER);
+export const userId = withDefault(identifier, ANONYMOUS_USER);
+
+/** An object that a client wants kept as it is. */
+export const keptObject = z
+  .record(z.string(), z.unknown(), 'must be an object')
+  // Without the `abort` the checks behind it walk the value nevertheless.
+  .refine((value) => !isNestedTooDeep(value), {
+    error: `must not be nested deeper than ${MAX_JSON_DEPTH} levels`,
+    abort: true,
+  })
+  .refine(isFiniteThroughout, 'holds a number that is too large');
 
 /** @throws TextTooLongError beyond `maxCharacters` UTF-16 code units */
 export function assertTextLength(field: string, text: string, maxCharacters: number): void {

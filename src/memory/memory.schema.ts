@@ -1,5 +1,15 @@
 import { z } from 'zod';
-import { identifier, spokenText, userId, wellFormedText } from '../http/index.js';
+import {
+  describeIssue,
+  identifier,
+  keptObject,
+  optional,
+  spokenText,
+  userId,
+  wellFormedText,
+  withDefault,
+} from '../http/index.js';
+import { queryCount } from '../shared/index.js';
 import type { Decision, FoundMemory, Memory } from './memory.js';
 import { type MemoryDraft, newMemory } from './memory.service.js';
 
@@ -15,28 +25,19 @@ const MAX_METADATA_CHARACTERS = 16_384;
 const id = z.uuid('must be a UUID').toLowerCase();
 const role = z.enum(['user', 'assistant'], 'must be user or assistant');
 const time = z.iso.datetime({ offset: true, error: 'must be a date and time, like 2026-11-22T10:00:00Z' });
-const metadata = z
-  .record(z.string(), z.unknown(), 'must be an object')
-  .refine(
-    (value) => JSON.stringify(value).length <= MAX_METADATA_CHARACTERS,
-    `must have at most ${MAX_METADATA_CHARACTERS} characters as JSON`,
-  );
-const count = (fallback: number, max: number) =>
-  z.coerce
-    .number<string>('must be a whole number')
-    .int('must be a whole number')
-    .min(1, 'must be at least 1')
-    .max(max, `must be at most ${max}`)
-    .default(fallback);
+const metadata = keptObject.refine(
+  (value) => JSON.stringify(value).length <= MAX_METADATA_CHARACTERS,
+  `must have at most ${MAX_METADATA_CHARACTERS} characters as JSON`,
+);
 const similarity = z.number('must be a number').min(-1, 'must be at least -1').max(1, 'must be at most 1');
 const finite = z.number().nullable();
 
 const draftShape = {
   text: spokenText,
-  session_id: identifier.nullish(),
-  role: role.default('user'),
-  created_at: time.optional(),
-  metadata: metadata.default({}),
+  session_id: optional(identifier),
+  role: withDefault(role, 'user'),
+  created_at: optional(time),
+  metadata: withDefault(metadata, {}),
 } as const;
 
 /** `POST /memories`. */
@@ -57,25 +58,27 @@ export type AddMemoriesRequest = z.infer<typeof addMemoriesSchema>;
 export const searchMemoriesSchema = z.strictObject({
   query: spokenText,
   user_id: userId,
-  limit: z
-    .int('must be a whole number')
-    .min(1, 'must be at least 1')
-    .max(MAX_PAGE, `must be at most ${MAX_PAGE}`)
-    .default(10),
-  min_similarity: similarity.default(-1),
+  limit: withDefault(
+    z.int('must be a whole number').min(1, 'must be at least 1').max(MAX_PAGE, `must be at most ${MAX_PAGE}`),
+    10,
+  ),
+  min_similarity: withDefault(similarity, -1),
   /** Whether the shadow buffer is searched as well. */
-  include_shadow: z.boolean('must be true or false').default(false),
+  include_shadow: withDefault(z.boolean('must be true or false'), false),
 });
 export type SearchMemoriesRequest = z.infer<typeof searchMemoriesSchema>;
 
 export const listQuerySchema = z.strictObject({
   user_id: userId,
-  limit: count(DEFAULT_PAGE, MAX_PAGE),
+  limit: queryCount(DEFAULT_PAGE, MAX_PAGE),
   cursor: z.uuid('is not a cursor that this server gave out').optional(),
 });
 export type ListQuery = z.infer<typeof listQuerySchema>;
 
-export const decisionsQuerySchema = z.strictObject({ user_id: userId, limit: count(DEFAULT_DECISIONS, MAX_DECISIONS) });
+export const decisionsQuerySchema = z.strictObject({
+  user_id: userId,
+  limit: queryCount(DEFAULT_DECISIONS, MAX_DECISIONS),
+});
 export type DecisionsQuery = z.infer<typeof decisionsQuerySchema>;
 
 export const ownerQuerySchema = z.strictObject({ user_id: userId });
@@ -89,24 +92,24 @@ export const memoryIdSchema = wellFormedText;
 /** A line of an import: what an export wrote, or any part of it that has a `text`. */
 const importedMemorySchema = z.strictObject({
   ...draftShape,
-  id: id.optional(),
-  user_id: z.string().optional(),
+  id: optional(id),
+  user_id: optional(z.string()),
   perplexity: finite.default(null),
   avg_logprob: finite.default(null),
   novelty: finite.default(null),
   surprise: finite.default(null),
   model: z.string().nullable().default(null),
-  source: z.enum(['worker', 'manual', 'promoted']).default('manual'),
-  count: z.int().min(1).default(1),
-  last_seen_at: time.optional(),
+  source: withDefault(z.enum(['worker', 'manual', 'promoted']), 'manual'),
+  count: withDefault(z.int().min(1), 1),
+  last_seen_at: optional(time),
 });
 
 /** What is wrong with a line, or the memory in it; it belongs to `owner`, whatever user it names. */
 export function readImportedMemory(value: unknown, owner: string): { memory: Memory } | { problem: string } {
   const { success, data, error } = importedMemorySchema.safeParse(value);
   if (!success) {
-    const [issue] = error.issues;
-    return { problem: `${issue?.path.join('.') ?? ''}: ${issue?.message ?? 'not a memory'}` };
+    const { path, message } = describeIssue(error.issues[0] ?? { message: 'not a memory' });
+    return { problem: path === '' ? message : `${path}: ${message}` };
   }
   const base = newMemory(owner, { ...toDraft(data), ...(data.id !== undefined && { id: data.id }) });
   return {

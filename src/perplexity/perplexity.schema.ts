@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { wellFormedText } from '../http/index.js';
+import { optional, wellFormedText } from '../http/index.js';
 
 /** More texts would make one request hold the scorer for long; clients send several requests instead. */
 const MAX_TEXTS = 64;
@@ -7,13 +7,14 @@ const MAX_TEXTS = 64;
 /** `POST /perplexity`: `text` or `texts`, with a `context` that is read before each of them and not scored. */
 export const perplexityRequestSchema = z
   .strictObject({
-    text: wellFormedText.optional(),
-    texts: z
-      .array(wellFormedText)
-      .min(1, 'must hold at least one text')
-      .max(MAX_TEXTS, `must hold at most ${MAX_TEXTS} texts`)
-      .optional(),
-    context: wellFormedText.optional(),
+    text: optional(wellFormedText),
+    texts: optional(
+      z
+        .array(wellFormedText)
+        .min(1, 'must hold at least one text')
+        .max(MAX_TEXTS, `must hold at most ${MAX_TEXTS} texts`),
+    ),
+    context: optional(wellFormedText),
   })
   .refine(({ text, texts }) => (text === undefined) !== (texts === undefined), {
     message: 'give either "text" or "texts"',

@@ -4,6 +4,7 @@ export * from './begun.js';
 export * from './errors.js';
 export * from './ids.js';
 export * from './preview.js';
+export * from './query-count.js';
 export * from './redis-hash-tag.js';
 export * from './store-refused.error.js';
 export * from './time-limit.js';

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { previewOf } from '../shared/index.js';
+import { previewOf, queryCount } from '../shared/index.js';
 import type { DeadLetter } from './input-stream.port.js';
 
 const DEFAULT_PAGE = 20;
@@ -8,12 +8,7 @@ const MAX_PAGE = 100;
 
 /** `GET /dead-letters`. */
 export const deadLettersQuerySchema = z.strictObject({
-  limit: z.coerce
-    .number<string>('must be a whole number')
-    .int('must be a whole number')
-    .min(1, 'must be at least 1')
-    .max(MAX_PAGE, `must be at most ${MAX_PAGE}`)
-    .default(DEFAULT_PAGE),
+  limit: queryCount(DEFAULT_PAGE, MAX_PAGE),
   cursor: z.string().optional(),
 });
 export type DeadLettersQuery = z.infer<typeof deadLettersQuerySchema>;

@@ -1,0 +1,56 @@
+import {
+  BadRequestException,
+  MethodNotAllowedException,
+  NotFoundException,
+  UnsupportedMediaTypeException,
+} from '@nestjs/common';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { hasBody } from './json-body.js';
+import { RouteTable } from './route-table.js';
+
+const BODYLESS_METHODS: ReadonlySet<string> = new Set(['GET', 'HEAD']);
+
+/** Refuses, before anything of the body is read, what no route has to see; docs/http.md has the rules. */
+export function refuseRequests(fastify: FastifyInstance): void {
+  const routes = new RouteTable(fastify);
+  fastify.addHook('onRequest', (request, reply, done) => {
+    const refusal = refusalOf(request, reply, routes);
+    // What may still come of the body is not waited for.
+    if (refusal !== undefined && hasBody(request)) void reply.header('connection', 'close');
+    done(refusal);
+  });
+}
+
+function refusalOf(request: FastifyRequest, reply: FastifyReply, routes: RouteTable): Error | undefined {
+  const [path = '', query = ''] = request.url.split('?', 2);
+  if (request.is404) return unrouted(path, request, reply, routes);
+  const encoding = request.headers['content-encoding'];
+  if (encoding !== undefined && encoding.toLowerCase() !== 'identity') {
+    return new UnsupportedMediaTypeException(`A body encoded as ${encoding} is not accepted; send it as it is.`);
+  }
+  if (BODYLESS_METHODS.has(request.method) && hasBody(request)) {
+    return new BadRequestException(`A ${request.method} request has no body here; say it in the query.`);
+  }
+  if (query.includes('%') && !isPercentEncoded(query)) {
+    return new BadRequestException('The query is not percent-encoded UTF-8.');
+  }
+  return undefined;
+}
+
+function unrouted(path: string, request: FastifyRequest, reply: FastifyReply, routes: RouteTable): Error {
+  const methods = routes.methodsAt(path);
+  if (methods.length === 0) return new NotFoundException('There is nothing at this path.');
+  const allowed = methods.join(', ');
+  void reply.header('allow', allowed);
+  return new MethodNotAllowedException(`${request.method} is not possible here; use ${allowed}.`);
+}
+
+// The parser of queries takes a broken escape for the text that it is, and one value would have two spellings.
+function isPercentEncoded(text: string): boolean {
+  try {
+    decodeURIComponent(text);
+    return true;
+  } catch {
+    return false;
+  }
+}
