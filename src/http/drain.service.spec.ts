@@ -8,16 +8,27 @@ import { connect, type Socket } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
 import { until } from '../../test/support/until.js';
 import { ConfigModule, readSettings } from '../config/index.js';
-import { LifecycleModule } from '../infra/lifecycle/index.js';
+import { LifecycleModule, ShutdownDeadline } from '../infra/lifecycle/index.js';
 import { DrainService } from './drain.service.js';
 import { createFastifyAdapter } from './fastify-adapter.js';
 
-const SLOW_MS = 400;
+const SLOW_MS = 200;
 const GET_SLOW = 'GET /slow HTTP/1.1\r\nhost: brain\r\n\r\n';
+const GET_HELD = 'GET /held HTTP/1.1\r\nhost: brain\r\n\r\n';
 const GET_QUICK = 'GET /quick HTTP/1.1\r\nhost: brain\r\n\r\n';
+
+/** Of `/held`: when the test lets it be given. */
+let release: () => void;
+let released: Promise<void>;
 
 @Controller()
 class Answers {
+  @Get('held')
+  async held(): Promise<string> {
+    await released;
+    return 'held';
+  }
+
   @Get('slow')
   async slow(): Promise<string> {
     await pause(SLOW_MS);
@@ -66,7 +77,7 @@ describe(DrainService.name, () => {
   let closing: Promise<void> | undefined;
 
   async function start(environment: NodeJS.ProcessEnv = {}): Promise<void> {
-    const imports = [ConfigModule.forRoot({ SHUTDOWN_GRACE_MS: '5000', ...environment }), LifecycleModule];
+    const imports = [ConfigModule.forRoot({ SHUTDOWN_GRACE_MS: '60000', ...environment }), LifecycleModule];
     const module = { module: Server, imports, controllers: [Answers], providers: [DrainService] };
     app = await NestFactory.create<NestFastifyApplication>(module, createFastifyAdapter(readSettings({}).server), {
       logger: false,
@@ -80,9 +91,11 @@ describe(DrainService.name, () => {
   beforeEach(() => {
     jest.spyOn(Logger.prototype, 'warn').mockImplementation(() => undefined);
     closing = undefined;
+    released = new Promise((resolve) => (release = resolve));
   });
 
   afterEach(async () => {
+    release();
     await (closing ?? app.close());
     jest.restoreAllMocks();
   });
@@ -95,11 +108,12 @@ describe(DrainService.name, () => {
   it('lets a request in flight finish, and tells its client that the connection closes', async () => {
     await start();
     const client = await Connection.to(port);
-    const answer = client.ask(GET_SLOW);
+    const answer = client.ask(GET_HELD);
     await until(() => sut.activeRequests === 1, 'the request');
     await close();
+    release();
 
-    expect(await answer).toMatch(/^HTTP\/1\.1 200 OK\r\n.*connection: close\r\n.*slow$/is);
+    expect(await answer).toMatch(/^HTTP\/1\.1 200 OK\r\n.*connection: close\r\n.*held$/is);
     await until(() => !client.isOpen, 'the end of the connection');
   });
 
@@ -107,19 +121,31 @@ describe(DrainService.name, () => {
     await start();
     const client = await Connection.to(port);
     expect(await client.ask(GET_QUICK)).toMatch(/connection: keep-alive/i);
+    const other = (await Connection.to(port)).ask(GET_HELD);
+    await until(() => sut.activeRequests === 1, 'the request of another');
     await close();
-    await pause(100);
 
     expect(await client.ask(GET_QUICK)).toMatch(/^HTTP\/1\.1 200 OK\r\n.*connection: close\r\n/is);
+    release();
+    expect(await other).toMatch(/held$/);
   });
 
   it('answers the first request of a connection that was made before it stopped listening', async () => {
     await start();
     const client = await Connection.to(port);
+    const server = app.getHttpServer();
+    const stopListening = server.close.bind(server);
+    const answer = new Promise<string>((resolve) => {
+      jest.spyOn(server, 'close').mockImplementationOnce((...args) => {
+        const closed = stopListening(...args);
+        // At this moment: it stays open for half a second, which a busy machine may need to look again.
+        resolve(client.ask(GET_QUICK));
+        return closed;
+      });
+    });
     await close();
-    await until(() => !app.getHttpServer().listening, 'the end of listening');
 
-    expect(await client.ask(GET_QUICK)).toMatch(/^HTTP\/1\.1 200 OK\r\n/);
+    expect(await answer).toMatch(/^HTTP\/1\.1 200 OK\r\n/);
     await expect(Connection.to(port)).rejects.toMatchObject({ code: 'ECONNREFUSED' });
   });
 
@@ -132,12 +158,16 @@ describe(DrainService.name, () => {
     await close();
     await closing;
 
-    expect(performance.now() - startedAt).toBeLessThan(3_000);
+    // Of the minute that it would have.
+    expect(performance.now() - startedAt).toBeLessThan(30_000);
     await until(() => !kept.isOpen && !fresh.isOpen, 'the end of both connections');
   });
 
   it('cuts nobody off however many keep coming', async () => {
-    await start({ SHUTDOWN_GRACE_MS: '3000' });
+    await start();
+    // It listens for a second, which is half of what is left, and has a minute for the answers.
+    const left = [2_000, 2_000];
+    jest.spyOn(app.get(ShutdownDeadline), 'remainingMs').mockImplementation(() => left.shift() ?? 60_000);
     const answers: Promise<string>[] = [];
     const keepComing = async (): Promise<void> => {
       for (;;) {
@@ -152,14 +182,13 @@ describe(DrainService.name, () => {
 
     await refusal;
     const all = await Promise.all(answers);
-    expect(all.length).toBeGreaterThan(8);
     expect(all.filter((answer) => !answer.startsWith('HTTP/1.1 200 OK'))).toEqual([]);
   });
 
   it('cuts what is not done when the grace period is over', async () => {
     await start({ SHUTDOWN_GRACE_MS: '150' });
     const client = await Connection.to(port);
-    const answer = client.ask(GET_SLOW);
+    const answer = client.ask(GET_HELD);
     await until(() => sut.activeRequests === 1, 'the request');
     await close();
 

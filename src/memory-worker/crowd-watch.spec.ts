@@ -1,4 +1,5 @@
-import { setTimeout as pause } from 'node:timers/promises';
+import { jest } from '@jest/globals';
+import { performance } from 'node:perf_hooks';
 import { readSettings } from '../config/index.js';
 import type { VorpalClient } from '../vorpal/index.js';
 import { CrowdWatch } from './crowd-watch.js';
@@ -20,33 +21,39 @@ describe(CrowdWatch.name, () => {
   const make = (environment: NodeJS.ProcessEnv = { VORPAL_URL: 'http://127.0.0.1:9' }): CrowdWatch =>
     new CrowdWatch(client, readSettings(environment));
 
-  function keepBusy(ms: number): void {
-    const until = performance.now() + ms;
-    while (performance.now() < until);
-  }
+  /** What a look finds the event loop to have been busy with since the one before. */
+  const busyShares = (...shares: number[]): void => {
+    const use = { idle: 0, active: 0, utilization: 0 };
+    jest
+      .spyOn(performance, 'eventLoopUtilization')
+      .mockImplementation((since, before) => (before ? { ...use, utilization: shares.shift() ?? 0 } : (since ?? use)));
+  };
 
   beforeEach(() => {
     Object.assign(vorpal, { chatsBegun: 0, waiting: undefined, asked: 0 });
   });
 
+  afterEach(() => {
+    jest.restoreAllMocks();
+  });
+
   it('sees chats that a busy event loop holds up', async () => {
+    busyShares(0, 0.9, 0.9);
     const sut = make();
     await sut.look(never);
 
     vorpal.chatsBegun += 1;
-    keepBusy(50);
     await expect(sut.look(never)).resolves.toBe('chats');
 
-    keepBusy(50);
     await expect(sut.look(never)).resolves.toBe('none');
   });
 
   it('sees no harm in chats while the event loop has time for them', async () => {
+    busyShares(0, 0.1);
     const sut = make();
     await sut.look(never);
 
     vorpal.chatsBegun += 1;
-    await pause(500);
     await expect(sut.look(never)).resolves.toBe('none');
   });
 

@@ -178,7 +178,7 @@ describe(CaptureService.name, () => {
     sut.capture(entryOf());
     const startedAt = performance.now();
 
-    await until(() => stream.attempts === 4, 'three more attempts');
+    await until(() => stream.attempts >= 4, 'three more attempts');
 
     // 150, 250 and 450 ms.
     expect(performance.now() - startedAt).toBeGreaterThan(800);

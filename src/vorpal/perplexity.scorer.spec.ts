@@ -174,9 +174,11 @@ describe(PerplexityScorer.name, () => {
     const sut = await start({ SCORING_MAX_TOKENS_PER_REQUEST: '40', SCORING_CONCURRENCY: '2' });
     let underWay = 0;
     let most = 0;
+    const both = Promise.withResolvers<undefined>();
     stub.on(COMPLETIONS, async ({ body }, response) => {
       most = Math.max(most, ++underWay);
-      await new Promise((resolve) => setTimeout(resolve, 20));
+      if (underWay === 2) both.resolve(undefined);
+      await both.promise;
       underWay--;
       sendJson(response, completion(body.prompt as number[][]));
     });
@@ -316,7 +318,7 @@ describe(PerplexityScorer.name, () => {
   });
 
   it('scores one by one what takes too long together, and gives up when even one does', async () => {
-    const sut = await start({ VORPAL_SCORING_TIMEOUT_MS: '300' });
+    const sut = await start({ VORPAL_SCORING_TIMEOUT_MS: '1000' });
     stub.on(COMPLETIONS, ({ body }, response) => {
       const prompts = body.prompt as string[];
       if (prompts.length === 1) sendJson(response, completion(prompts.map((prompt) => [...Buffer.from(prompt)])));

@@ -204,12 +204,13 @@ describe(`${VorpalClient.name}.streamChat`, () => {
     });
 
     it('but not because the reader takes long over a piece', async () => {
-      const sut = await start({ VORPAL_CHAT_TIMEOUT_MS: SHORT_MS });
+      const limitMs = 1_000;
+      const sut = await start({ VORPAL_CHAT_TIMEOUT_MS: String(limitMs) });
       stub.next(CHAT, events(chatChunk('one'), chatChunk('two'), '[DONE]'));
       let text = '';
       for await (const chunk of sut.streamChat(question)) {
         text += chunk.choices[0]?.delta.content ?? '';
-        await new Promise((resolve) => setTimeout(resolve, 2 * Number(SHORT_MS)));
+        await new Promise((resolve) => setTimeout(resolve, 1.5 * limitMs));
       }
       expect(text).toBe('onetwo');
     });

@@ -507,7 +507,7 @@ describe(VorpalClient.name, () => {
       const date = new Date(Date.now() + 30_000).toUTCString();
       stub.on(CHAT, answer('', 503, { 'retry-after': date }));
       const error = (await failureOf(sut.chat(question))) as VorpalUnavailableError;
-      expect(error.retryAfterSeconds).toBeGreaterThan(27);
+      expect(error.retryAfterSeconds).toBeGreaterThan(0);
       expect(error.retryAfterSeconds).toBeLessThanOrEqual(30);
     });
   });
@@ -589,13 +589,15 @@ describe(VorpalClient.name, () => {
         sendJson(response, '', 429, { 'retry-after': '2' });
         response.on('finish', () =>
           setTimeout(() => {
+            abortedAt = performance.now();
             controller.abort();
           }, 50),
         );
       });
-      const startedAt = performance.now();
+      let abortedAt = 0;
       expect(isAbortError(await failureOf(sut.chat({ ...question, signal: controller.signal })))).toBe(true);
-      expect(performance.now() - startedAt).toBeLessThan(1_500);
+      // Of the two seconds that it would have waited.
+      expect(performance.now() - abortedAt).toBeLessThan(1_500);
       expect(stub.requestsFor(CHAT)).toHaveLength(1);
     });
 

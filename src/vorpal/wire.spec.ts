@@ -2,6 +2,7 @@ import { HttpService } from '@nestjs/axios';
 import axios from 'axios';
 import { once } from 'node:events';
 import { inspect } from 'node:util';
+import type { ServerResponse } from 'node:http';
 import { createServer, type Socket } from 'node:net';
 import { gzipSync } from 'node:zlib';
 import { readSettings } from '../config/index.js';
@@ -105,14 +106,14 @@ describe.each(WIRES)('%s', (_, create) => {
 
   it('makes no more than 256 connections', async () => {
     const sut = create();
-    const silent = new AbortController();
-    stub.on('/health', () => undefined);
-    const waiting = Array.from({ length: 300 }, () => ask(sut, '/health', silent.signal).catch(() => undefined));
-    await until(() => stub.requests.length === 256, '256 requests arrive');
-    await new Promise((resolve) => setTimeout(resolve, 100));
+    const held: ServerResponse[] = [];
+    stub.on('/health', (_request, response) => void held.push(response));
+    const answers = Array.from({ length: 300 }, () => ask(sut));
+    await until(() => held.length >= 256, '256 requests arrive');
+    stub.on('/health', (_request, response) => void response.end());
+    for (const response of held) response.end();
+    await Promise.all(answers);
     expect(stub.connections).toBe(256);
-    silent.abort();
-    await Promise.all(waiting);
   });
 
   it('gives up a connection that nobody answers', async () => {

@@ -4,10 +4,10 @@ const POLL_MS = 20;
 /** Not how long it takes, but when to give up on a machine that others keep busy. */
 const LIMIT_MS = 120_000;
 
-/** Asks again and again until the answer is true; fails with `what` after `timeoutMs`. */
+/** Asks again and again until the answer is true; fails with `what` (else with the condition) after `timeoutMs`. */
 export async function until(
   condition: () => boolean | Promise<boolean>,
-  what: string,
+  what = String(condition),
   timeoutMs = LIMIT_MS,
 ): Promise<void> {
   await untilValue(condition, (isTrue) => isTrue, { timeoutMs, details: () => what });

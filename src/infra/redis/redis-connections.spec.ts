@@ -115,12 +115,11 @@ describe(RedisConnections.name, () => {
     const port = await server.listen();
     server.close();
     const sut = new RedisConnections(redisSettings(`redis://127.0.0.1:${port}`));
-    const start = performance.now();
 
+    // Both would wait for as long as there is no server.
     await sut.open();
     await expect(sut.ping()).rejects.toThrow();
 
-    expect(performance.now() - start).toBeLessThan(1_500);
     await sut.close();
   });
 

@@ -1,48 +1,64 @@
+import { jest } from '@jest/globals';
 import type { RedisConnections } from '../../infra/redis/index.js';
-import { sleep } from '../../shared/index.js';
 import { RedisEmbeddingSpaces } from './redis-embedding-spaces.js';
 
 const SETTLED = { generation: '1', model: 'embedder', dimensions: '4' };
 const MOVING = { ...SETTLED, next_generation: '2', next_model: 'another', next_dimensions: '3' };
 
-/** A server that answers after a fixed time, and counts how often it is asked. */
-function serverThatAnswers(fields: Readonly<Record<string, string>>, afterMs: number) {
-  let questions = 0;
-  const hgetall = async () => {
-    questions += 1;
-    await sleep(afterMs);
-    return fields;
-  };
+/** A server that counts how often it is asked, and answers when the test says so. */
+function server(fields: Readonly<Record<string, string>>) {
+  const questions: ((answer: typeof fields) => void)[] = [];
+  const hgetall = () => new Promise<typeof fields>((resolve) => questions.push(resolve));
   const connections = { commands: { hgetall } } as unknown as RedisConnections;
-  return { sut: new RedisEmbeddingSpaces(connections, 'spaces'), questions: () => questions };
+  const answer = (): void => {
+    for (const resolve of questions) resolve(fields);
+  };
+  return { sut: new RedisEmbeddingSpaces(connections, 'spaces'), questions, answer };
 }
 
 describe(RedisEmbeddingSpaces.name, () => {
+  beforeEach(() => {
+    jest.useFakeTimers({ doNotFake: ['setImmediate', 'nextTick'] });
+  });
+
+  afterEach(() => {
+    jest.useRealTimers();
+  });
+
   it('asks once for all calls that find what it knows too old', async () => {
-    const { sut, questions } = serverThatAnswers(SETTLED, 20);
+    const { sut, questions, answer } = server(SETTLED);
 
-    const answers = await Promise.all(Array.from({ length: 50 }, () => sut.recent()));
+    const asking = Promise.all(Array.from({ length: 50 }, () => sut.recent()));
+    answer();
 
-    expect(questions()).toBe(1);
-    expect(new Set(answers.map(({ current }) => current?.generation))).toEqual(new Set([1]));
+    expect(new Set((await asking).map(({ current }) => current?.generation))).toEqual(new Set([1]));
+    expect(questions).toHaveLength(1);
   });
 
   it('does not wait for an answer to a question that is itself too old', async () => {
-    const { sut, questions } = serverThatAnswers(SETTLED, 400);
+    const { sut, questions, answer } = server(SETTLED);
     const first = sut.recent();
-    await sleep(150);
+    jest.advanceTimersByTime(150);
 
-    await Promise.all([first, sut.recent()]);
+    const second = sut.recent();
+    answer();
+    await Promise.all([first, second]);
 
-    expect(questions()).toBe(2);
+    expect(questions).toHaveLength(2);
   });
 
   it('asks for each call by itself while memories are being moved', async () => {
-    const { sut, questions } = serverThatAnswers(MOVING, 1);
+    const { sut, questions, answer } = server(MOVING);
+    const done = Promise.all([sut.recent(), sut.recent()]);
+    answer();
+    // The second of them asks when it has seen what the first one was told.
+    for (let turn = 0; turn < 10; turn++) await new Promise(setImmediate);
+    answer();
+    await done;
+    const third = sut.recent();
+    answer();
+    await third;
 
-    await Promise.all([sut.recent(), sut.recent()]);
-    await sut.recent();
-
-    expect(questions()).toBe(3);
+    expect(questions).toHaveLength(3);
   });
 });
