@@ -40,6 +40,19 @@ const port = (fallback: number) => integer(fallback, 0, 65_535);
 const milliseconds = (fallback: number, min = 1) => integer(fallback, min, 86_400_000);
 const httpUrl = z.url({ protocol: /^https?$/, error: 'must be an http:// or https:// address' });
 const text = z.string().min(1);
+const list = <T extends z.ZodType<string, string>>(item: T) =>
+  z
+    .string()
+    .default('')
+    .transform((value) =>
+      value
+        .split(',')
+        .map((part) => part.trim())
+        .filter((part) => part !== ''),
+    )
+    .pipe(z.array(item));
+const isOrigin = (value: string): boolean =>
+  URL.canParse(value) && /^https?:$/.test(new URL(value).protocol) && new URL(value).origin === value;
 const redisUrl = text.meta({ format: 'uri' }).superRefine((url, context) => {
   const address = readRedisAddress(url);
   if ('problem' in address) context.addIssue({ code: 'custom', message: address.problem });
@@ -59,6 +72,18 @@ const variables = z.object({
   BODY_LIMIT_BYTES: documented(integer(1_048_576, 1_024, 104_857_600), {
     section: 'Server',
     description: 'Largest request body; a larger one is answered with 413 before it is read.',
+  }),
+  ALLOWED_HOSTS: documented(list(z.string().regex(/^[^\s/,]+$/, 'must list names without a scheme')), {
+    section: 'Server',
+    description:
+      'Names, separated by commas, that a `Host` header may have besides addresses and `localhost`. A foreign name that was made to point here is refused.',
+    defaultText: 'none where `HOST` is a loopback address; elsewhere any name is accepted until this is set',
+  }),
+  CORS_ORIGINS: documented(list(z.string().refine(isOrigin, 'must list origins, like https://app.example.org')), {
+    section: 'Server',
+    description:
+      'Origins, separated by commas, whose pages may send requests and read the answers. Pages of any other site are refused.',
+    defaultText: 'none',
   }),
   SHUTDOWN_GRACE_MS: documented(milliseconds(4_000), {
     section: 'Server',

@@ -42,6 +42,22 @@ describe(readSettings.name, () => {
     expect(readSettings({ ASYNC_MEMORY: value }).worker.enabled).toBe(false);
   });
 
+  it('reads lists separated by commas', () => {
+    const environment = { ALLOWED_HOSTS: 'brain, brain.example.org', CORS_ORIGINS: 'https://a.org,http://b.org:8080' };
+    expect(readSettings(environment).server).toMatchObject({
+      allowedHosts: ['brain', 'brain.example.org'],
+      corsOrigins: ['https://a.org', 'http://b.org:8080'],
+    });
+    expect(readSettings({}).server).toMatchObject({ allowedHosts: [], corsOrigins: [] });
+  });
+
+  it.each(['*', 'null', 'a.org', 'https://a.org/', 'https://a.org/path', 'https://A.org', 'ftp://a.org'])(
+    'takes %s for no origin',
+    (origin) => {
+      expect(problemsOf({ CORS_ORIGINS: `https://b.org,${origin}` })).toContain('  CORS_ORIGINS: must list origins');
+    },
+  );
+
   it('writes JSON logs in production unless told otherwise', () => {
     expect(readSettings({ NODE_ENV: 'production' }).logs.format).toBe('json');
     expect(readSettings({ NODE_ENV: 'production', LOG_FORMAT: 'text' }).logs.format).toBe('text');

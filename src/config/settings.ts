@@ -47,6 +47,8 @@ const nest = (env: Environment) => ({
     host: env.HOST,
     port: env.PORT,
     bodyLimitBytes: env.BODY_LIMIT_BYTES,
+    allowedHosts: env.ALLOWED_HOSTS,
+    corsOrigins: env.CORS_ORIGINS,
     shutdownGraceMs: env.SHUTDOWN_GRACE_MS,
     dataDir: env.BRAIN_DATA_DIR,
   },

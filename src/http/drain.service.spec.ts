@@ -13,9 +13,9 @@ import { DrainService } from './drain.service.js';
 import { createFastifyAdapter } from './fastify-adapter.js';
 
 const SLOW_MS = 200;
-const GET_SLOW = 'GET /slow HTTP/1.1\r\nhost: brain\r\n\r\n';
-const GET_HELD = 'GET /held HTTP/1.1\r\nhost: brain\r\n\r\n';
-const GET_QUICK = 'GET /quick HTTP/1.1\r\nhost: brain\r\n\r\n';
+const GET_SLOW = 'GET /slow HTTP/1.1\r\nhost: localhost\r\n\r\n';
+const GET_HELD = 'GET /held HTTP/1.1\r\nhost: localhost\r\n\r\n';
+const GET_QUICK = 'GET /quick HTTP/1.1\r\nhost: localhost\r\n\r\n';
 
 /** Of `/held`: when the test lets it be given. */
 let release: () => void;

@@ -14,11 +14,13 @@ import { refuseRequests } from './refuse-requests.js';
  * for by `DrainService`). What it refuses by itself is a problem as well; docs/http.md has the rules. Use with Nest's
  * `bodyParser: false`, which would add form bodies.
  */
-export function createFastifyAdapter({ bodyLimitBytes }: Settings['server']): FastifyAdapter {
+export function createFastifyAdapter(server: Settings['server']): FastifyAdapter {
   const logger = new Logger('Http');
   const adapter = new FastifyAdapter({
-    bodyLimit: bodyLimitBytes,
+    bodyLimit: server.bodyLimitBytes,
     forceCloseConnections: true,
+    // Node's own refusal of a request without a Host says nothing; `refuseRequests` has one that does.
+    http: { requireHostHeader: false },
     clientErrorHandler: answerClientError,
     // An address that the router cannot read reaches no hook and no filter.
     frameworkErrors: (error: FastifyError, request: FastifyRequest, reply: FastifyReply) => {
@@ -31,7 +33,7 @@ export function createFastifyAdapter({ bodyLimitBytes }: Settings['server']): Fa
   });
   const fastify = adapter.getInstance();
   fastify.server.on('checkExpectation', answerExpectation);
-  refuseRequests(fastify);
+  refuseRequests(fastify, server);
   acceptJson(fastify);
   acceptNdjson(fastify);
   return adapter;

@@ -22,3 +22,23 @@ export class TextTooLongError extends BrainError {
     );
   }
 }
+
+/** The request names this server by a name that is not its own. */
+export class HostNotAllowedError extends BrainError {
+  readonly code = 'REQUEST_HOST_NOT_ALLOWED';
+  readonly httpStatus = 403;
+
+  constructor(name: string) {
+    super(`This server does not go by the name ${name}. Name it by its address, or add the name to ALLOWED_HOSTS.`);
+  }
+}
+
+/** The request was made by a page of another site. */
+export class OriginNotAllowedError extends BrainError {
+  readonly code = 'REQUEST_ORIGIN_NOT_ALLOWED';
+  readonly httpStatus = 403;
+
+  constructor(origin: string | undefined) {
+    super(`Pages of ${origin ?? 'other sites'} may not send requests here. Add an origin that may to CORS_ORIGINS.`);
+  }
+}

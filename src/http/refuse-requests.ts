@@ -5,16 +5,24 @@ import {
   UnsupportedMediaTypeException,
 } from '@nestjs/common';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { Settings } from '../config/index.js';
+import { answerPreflight, BrowserGuard } from './browser-guard.js';
 import { hasBody } from './json-body.js';
 import { RouteTable } from './route-table.js';
 
 const BODYLESS_METHODS: ReadonlySet<string> = new Set(['GET', 'HEAD']);
 
 /** Refuses, before anything of the body is read, what no route has to see; docs/http.md has the rules. */
-export function refuseRequests(fastify: FastifyInstance): void {
+export function refuseRequests(fastify: FastifyInstance, server: Settings['server']): void {
   const routes = new RouteTable(fastify);
+  const guard = new BrowserGuard(server);
   fastify.addHook('onRequest', (request, reply, done) => {
-    const refusal = refusalOf(request, reply, routes);
+    guard.share(request, reply);
+    if (guard.isPreflight(request)) {
+      answerPreflight(reply, routes.methodsAt(pathOf(request)));
+      return;
+    }
+    const refusal = guard.refusalOf(request) ?? refusalOf(request, reply, routes);
     // What may still come of the body is not waited for.
     if (refusal !== undefined && hasBody(request)) void reply.header('connection', 'close');
     done(refusal);
@@ -22,23 +30,28 @@ export function refuseRequests(fastify: FastifyInstance): void {
 }
 
 function refusalOf(request: FastifyRequest, reply: FastifyReply, routes: RouteTable): Error | undefined {
-  const [path = '', query = ''] = request.url.split('?', 2);
-  if (request.is404) return unrouted(path, request, reply, routes);
-  const encoding = request.headers['content-encoding'];
+  const { headers, httpVersion } = request.raw;
+  if (headers.host === undefined && httpVersion === '1.1')
+    return new BadRequestException('The header Host is missing.');
+  if (request.is404) return unrouted(request, reply, routes);
+  const encoding = headers['content-encoding'];
   if (encoding !== undefined && encoding.toLowerCase() !== 'identity') {
     return new UnsupportedMediaTypeException(`A body encoded as ${encoding} is not accepted; send it as it is.`);
   }
   if (BODYLESS_METHODS.has(request.method) && hasBody(request)) {
     return new BadRequestException(`A ${request.method} request has no body here; say it in the query.`);
   }
+  const query = request.url.slice(pathOf(request).length);
   if (query.includes('%') && !isPercentEncoded(query)) {
     return new BadRequestException('The query is not percent-encoded UTF-8.');
   }
   return undefined;
 }
 
-function unrouted(path: string, request: FastifyRequest, reply: FastifyReply, routes: RouteTable): Error {
-  const methods = routes.methodsAt(path);
+const pathOf = ({ url }: FastifyRequest): string => url.split('?', 1)[0] ?? '';
+
+function unrouted(request: FastifyRequest, reply: FastifyReply, routes: RouteTable): Error {
+  const methods = routes.methodsAt(pathOf(request));
   if (methods.length === 0) return new NotFoundException('There is nothing at this path.');
   const allowed = methods.join(', ');
   void reply.header('allow', allowed);

@@ -84,14 +84,14 @@ describe('the HTTP interface', () => {
     });
 
     it('knows TRACE for a method that nothing takes, and no method that HTTP does not know', async () => {
-      const trace = await raw('TRACE /metrics HTTP/1.1\r\nhost: brain\r\n\r\n');
+      const trace = await raw('TRACE /metrics HTTP/1.1\r\nhost: localhost\r\n\r\n');
       expect(trace).toMatchObject({ status: 405, headers: { allow: 'GET, HEAD' } });
-      const unknown = await raw('BREW /metrics HTTP/1.1\r\nhost: brain\r\n\r\n');
+      const unknown = await raw('BREW /metrics HTTP/1.1\r\nhost: localhost\r\n\r\n');
       expect([unknown.status, parse(unknown.body).code]).toEqual([400, 'REQUEST_MALFORMED']);
     });
 
     it('answers HEAD as GET, without a body', async () => {
-      const answer = await raw('HEAD /memories HTTP/1.1\r\nhost: brain\r\nconnection: close\r\n\r\n', {
+      const answer = await raw('HEAD /memories HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n', {
         hasBody: false,
       });
       expect(answer).toMatchObject({ status: 200, headers: { 'content-type': expect.stringContaining('json') } });
@@ -109,7 +109,7 @@ describe('the HTTP interface', () => {
     });
 
     it('refuses an address longer than the headers may be', async () => {
-      const answer = await raw(`GET /memories?user_id=${'x'.repeat(20_000)} HTTP/1.1\r\nhost: brain\r\n\r\n`);
+      const answer = await raw(`GET /memories?user_id=${'x'.repeat(20_000)} HTTP/1.1\r\nhost: localhost\r\n\r\n`);
       expect([answer.status, parse(answer.body).code]).toEqual([431, 'REQUEST_HEADERS_TOO_LARGE']);
     });
   });
@@ -136,7 +136,7 @@ describe('the HTTP interface', () => {
     it.each(['user_id=%zz', 'user_id=%ff', 'user_id=%', 'user_id=%ED%A0%80'])(
       'GET /memories?%s is no query',
       async (query) => {
-        const answer = await raw(`GET /memories?${query} HTTP/1.1\r\nhost: brain\r\n\r\n`);
+        const answer = await raw(`GET /memories?${query} HTTP/1.1\r\nhost: localhost\r\n\r\n`);
         expect([answer.status, parse(answer.body).code]).toEqual([400, 'REQUEST_MALFORMED']);
       },
     );
@@ -189,9 +189,9 @@ describe('the HTTP interface', () => {
     });
 
     it('GET takes none', async () => {
-      const answer = await raw('GET /memories HTTP/1.1\r\nhost: brain\r\ncontent-length: 2\r\n\r\n{}');
+      const answer = await raw('GET /memories HTTP/1.1\r\nhost: localhost\r\ncontent-length: 2\r\n\r\n{}');
       expect([answer.status, parse(answer.body).code]).toEqual([400, 'REQUEST_MALFORMED']);
-      const none = await raw('GET /memories HTTP/1.1\r\nhost: brain\r\ncontent-length: 0\r\n\r\n');
+      const none = await raw('GET /memories HTTP/1.1\r\nhost: localhost\r\ncontent-length: 0\r\n\r\n');
       expect(none.status).toBe(200);
     });
   });
@@ -216,7 +216,7 @@ describe('the HTTP interface', () => {
     });
 
     it('a body without a content type is refused', async () => {
-      const answer = await raw('POST /chat HTTP/1.1\r\nhost: brain\r\ncontent-length: 2\r\n\r\n{}');
+      const answer = await raw('POST /chat HTTP/1.1\r\nhost: localhost\r\ncontent-length: 2\r\n\r\n{}');
       expect([answer.status, parse(answer.body).code]).toEqual([415, 'REQUEST_UNSUPPORTED_MEDIA_TYPE']);
     });
 
@@ -355,31 +355,31 @@ describe('the HTTP interface', () => {
       ['a header without a colon', 'GET /metrics HTTP/1.1\r\nhost\r\n\r\n', 400, 'REQUEST_MALFORMED'],
       [
         'two lengths',
-        'POST /chat HTTP/1.1\r\nhost: brain\r\ncontent-length: 2\r\ncontent-length: 3\r\n\r\n{}',
+        'POST /chat HTTP/1.1\r\nhost: localhost\r\ncontent-length: 2\r\ncontent-length: 3\r\n\r\n{}',
         400,
         'REQUEST_MALFORMED',
       ],
       [
         'a length beside chunks',
-        'POST /chat HTTP/1.1\r\nhost: brain\r\ncontent-length: 2\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n',
+        'POST /chat HTTP/1.1\r\nhost: localhost\r\ncontent-length: 2\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n',
         400,
         'REQUEST_MALFORMED',
       ],
       [
         'chunks that are none',
-        'POST /chat HTTP/1.1\r\nhost: brain\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n',
+        'POST /chat HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n',
         400,
         'REQUEST_MALFORMED',
       ],
       [
         'headers beyond 16 KiB',
-        `GET / HTTP/1.1\r\nhost: brain\r\nx: ${'x'.repeat(20_000)}\r\n\r\n`,
+        `GET / HTTP/1.1\r\nhost: localhost\r\nx: ${'x'.repeat(20_000)}\r\n\r\n`,
         431,
         'REQUEST_HEADERS_TOO_LARGE',
       ],
       [
         'an expectation that nobody knows',
-        'POST /chat HTTP/1.1\r\nhost: brain\r\nexpect: wonders\r\ncontent-length: 2\r\n\r\n',
+        'POST /chat HTTP/1.1\r\nhost: localhost\r\nexpect: wonders\r\ncontent-length: 2\r\n\r\n',
         417,
         'REQUEST_EXPECTATION_UNKNOWN',
       ],
@@ -391,7 +391,7 @@ describe('the HTTP interface', () => {
       const connection = await RawConnection.to(sut.url);
       const body = '{"message":"hello"}';
       connection.write(
-        `POST /chat HTTP/1.1\r\nhost: brain\r\ncontent-type: application/json\r\nexpect: 100-continue\r\ncontent-length: ${body.length}\r\n\r\n`,
+        `POST /chat HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\nexpect: 100-continue\r\ncontent-length: ${body.length}\r\n\r\n`,
       );
       expect(await connection.answer()).toMatchObject({ status: 100 });
       connection.write(body);
@@ -402,7 +402,7 @@ describe('the HTTP interface', () => {
     it('a body larger than announced or allowed is refused', async () => {
       const chunk = `${(1_100_000).toString(16)}\r\n${' '.repeat(1_100_000)}\r\n0\r\n\r\n`;
       const answer = await raw(
-        `POST /chat HTTP/1.1\r\nhost: brain\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n${chunk}`,
+        `POST /chat HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n${chunk}`,
       );
       expect([answer.status, parse(answer.body).code]).toEqual([413, 'REQUEST_BODY_TOO_LARGE']);
     });
@@ -410,7 +410,7 @@ describe('the HTTP interface', () => {
     it('requests that do not wait for answers are answered in their order', async () => {
       const connection = await RawConnection.to(sut.url);
       connection.write(
-        'GET /health/live HTTP/1.1\r\nhost: brain\r\n\r\nGET /nothing HTTP/1.1\r\nhost: brain\r\n\r\nGET /memories HTTP/1.1\r\nhost: brain\r\n\r\n',
+        'GET /health/live HTTP/1.1\r\nhost: localhost\r\n\r\nGET /nothing HTTP/1.1\r\nhost: localhost\r\n\r\nGET /memories HTTP/1.1\r\nhost: localhost\r\n\r\n',
       );
       const statuses = [await connection.answer(), await connection.answer(), await connection.answer()].map(
         ({ status }) => status,
