@@ -115,6 +115,13 @@ const variables = z.object({
     description: 'System message that stands before every conversation.',
   }),
 
+  CHAT_CONCURRENCY: documented(optionalInteger(1, 4_096), {
+    section: 'Chat',
+    description:
+      'Most chats of this process under way at Vorpal at once, streamed ones until their end; a further one is answered 503 with `Retry-After` at once. Each holds a connection of its own. More than Vorpal answers side by side (vLLM’s `--max-num-seqs`) only wait there.',
+    defaultText: '256; 32 with the embedded Vorpal',
+  }),
+
   SESSION_TTL_MS: documented(integer(86_400_000, 1_000, 31_536_000_000), {
     section: 'Sessions',
     description: 'How long a session is kept after its last turn.',

@@ -64,6 +64,14 @@ describe(readSettings.name, () => {
   });
 
   it.each([
+    ['fewer chats at once to the embedded Vorpal', {}, 32],
+    ['as many to another server as vLLM answers', { VORPAL_URL: 'http://gpu:8000' }, 256],
+    ['as many as it is told', { CHAT_CONCURRENCY: '7' }, 7],
+  ])('gives %s', (_, environment, chatConcurrency) => {
+    expect(readSettings(environment).vorpal).toMatchObject({ chatConcurrency });
+  });
+
+  it.each([
     ['the embedded Vorpal one batch at a time', {}, 1, 2],
     ['another server as many as the worker finds good', { VORPAL_URL: 'http://gpu:8000' }, 64, 96],
     ['never more batches than scoring requests', { VORPAL_URL: 'http://gpu:8000', SCORING_CONCURRENCY: '4' }, 4, 4],

@@ -1,12 +1,9 @@
-import {
-  EmbeddingModelChangedError,
-  EmbeddingsUnsupportedError,
-  MemoryStoreUnavailableError,
-} from '../memory/memory.errors.js';
+import { EmbeddingModelChangedError, MemoryStoreUnavailableError } from '../memory/memory.errors.js';
 import { StoreRefusedError } from '../shared/index.js';
 import { StreamUnavailableError } from '../stream/index.js';
 import {
   VorpalAuthenticationError,
+  VorpalEmbeddingsUnsupportedError,
   VorpalFailedError,
   VorpalModelNotFoundError,
   VorpalOverloadedError,
@@ -30,7 +27,7 @@ describe('failures', () => {
     // For an operator to mend; until then every entry fails.
     [new VorpalAuthenticationError('a wrong key'), [true, false, false]],
     [new VorpalModelNotFoundError('no such model'), [true, false, false]],
-    [new EmbeddingsUnsupportedError('HTTP 400'), [true, false, false]],
+    [new VorpalEmbeddingsUnsupportedError('HTTP 400'), [true, false, false]],
     [
       new EmbeddingModelChangedError({ model: 'a', dimensions: 2 }, { model: 'b', dimensions: 2 }),
       [true, false, false],

@@ -4,15 +4,10 @@ import { join } from 'node:path';
 import { embeddings, sendJson, StubVorpal } from '../../test/support/stub-vorpal.js';
 import { startVorpalModule, type VorpalParts } from '../../test/support/vorpal-module.js';
 import { SqliteDatabase } from '../infra/sqlite/index.js';
-import { VorpalRequestError } from '../vorpal/index.js';
+import { VorpalEmbeddingsUnsupportedError, VorpalRequestError } from '../vorpal/index.js';
 import { SqliteMemoryStore } from './adapters/sqlite-memory-store.js';
 import { Embedder } from './embedder.js';
-import {
-  EmbeddingModelChangedError,
-  EmbeddingsUnsupportedError,
-  MemoryVectorError,
-  ReembeddingError,
-} from './memory.errors.js';
+import { EmbeddingModelChangedError, MemoryVectorError, ReembeddingError } from './memory.errors.js';
 
 const EMBEDDINGS = '/v1/embeddings';
 
@@ -90,7 +85,7 @@ describe(Embedder.name, () => {
     expect(refusal).toBeInstanceOf(VorpalRequestError);
     refuse(() => true);
     const unsupported: unknown = await sut.embed(['good', 'bad']).catch((error: unknown) => error);
-    expect(unsupported).toBeInstanceOf(EmbeddingsUnsupportedError);
+    expect(unsupported).toBeInstanceOf(VorpalEmbeddingsUnsupportedError);
   });
 
   it('refuses vectors of another model, or of other dimensions', async () => {

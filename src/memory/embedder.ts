@@ -1,14 +1,15 @@
 import { Injectable } from '@nestjs/common';
-import { type TextEmbeddings, VorpalClient, VorpalContextLengthError, VorpalRequestError } from '../vorpal/index.js';
+import {
+  type TextEmbeddings,
+  VorpalClient,
+  VorpalContextLengthError,
+  VorpalEmbeddingsUnsupportedError,
+  VorpalRequestError,
+} from '../vorpal/index.js';
 import type { EmbeddingSpace } from './memory.js';
 import { isSameSpace } from './memory-limits.js';
 import { MemoryStore, type StoreSpaces } from './memory-store.port.js';
-import {
-  EmbeddingModelChangedError,
-  EmbeddingsUnsupportedError,
-  MemoryVectorError,
-  ReembeddingError,
-} from './memory.errors.js';
+import { EmbeddingModelChangedError, MemoryVectorError, ReembeddingError } from './memory.errors.js';
 
 /**
  * How late a running brain notices that somebody moves the memories to another model; asking each time would add a round
@@ -79,7 +80,7 @@ export class Embedder {
     try {
       await this.client.embed([PLAIN_SENTENCE], options);
     } catch (error) {
-      if (error instanceof VorpalRequestError) throw new EmbeddingsUnsupportedError(error.message);
+      if (error instanceof VorpalRequestError) throw new VorpalEmbeddingsUnsupportedError(error.message);
       throw error;
     }
     throw refusal;

@@ -35,18 +35,6 @@ export class EmbeddingModelChangedError extends BrainError {
   }
 }
 
-/** The embeddings server embeds nothing, as a vLLM that was started with a chat model. */
-export class EmbeddingsUnsupportedError extends BrainError {
-  readonly code = 'MEMORY_EMBEDDINGS_UNSUPPORTED';
-  readonly httpStatus = 502;
-
-  constructor(refusal: string) {
-    super(
-      `The embeddings server does not embed even a plain sentence. Set EMBEDDINGS_URL to one that does, or unset it to have the local one. ${refusal}`,
-    );
-  }
-}
-
 /** The memories are being moved to another embedding model; until that is done none can be added or recalled. */
 export class ReembeddingError extends BrainError {
   readonly code = 'MEMORY_REEMBEDDING';

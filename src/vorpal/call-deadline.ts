@@ -23,7 +23,8 @@ export class CallDeadline {
 
   constructor(
     readonly timeoutMs: number,
-    caller?: AbortSignal,
+    /** Whose abort ends the call before its time. */
+    readonly caller?: AbortSignal,
   ) {
     this.endsAt = performance.now() + timeoutMs;
     this.timer = setTimeout(() => {

@@ -16,26 +16,45 @@ type CircuitLimits = Pick<Settings['vorpal'], 'breakerFailures' | 'breakerOpenMs
 interface Line {
   readonly url: string;
   readonly breaker: CircuitBreakerPolicy;
-  /** The probe under way: calls that find the circuit open at the same time share it. */
-  probing?: Promise<void>;
+  /** Since when calls go through. */
+  closedAt: number;
+  /** The probe under way that may close the circuit: calls that find it open at the same time share it. */
+  recovery?: Promise<void>;
+  /** The question under way whether a server that lets calls time out is alive: those calls share it. */
+  question?: Promise<boolean>;
+}
+
+/** A time-out that is no sign of a broken server. */
+class ExcusedTimeout extends Error {
+  constructor(readonly timeout: VorpalTimeoutError) {
+    super(timeout.message);
+  }
 }
 
 /**
  * Fails calls at once while a server is known to be gone, instead of letting each wait for a time-out of its own.
  *
- * Only unavailability and time-outs count: a refusal is the sign of a server that lives.
+ * Only unavailability counts, and time-outs of a server that does not answer its probe either: a refusal is the sign of
+ * a server that lives, and one that answers a small request while it lets others wait is full, not broken.
  */
 export class Circuit {
   private line: Line | undefined;
 
+  /** @param probe a small request; throws VorpalUnavailableError or VorpalTimeoutError if the server is not alive */
   constructor(
     private readonly serverName: string,
     private readonly limits: CircuitLimits,
-    private readonly probe: (url: string) => Promise<void>,
+    private readonly probe: (url: string, signal?: AbortSignal) => Promise<void>,
   ) {}
 
   get closed(): boolean {
-    return this.line === undefined || this.line.breaker.state === CircuitState.Closed;
+    return this.line === undefined || isClosed(this.line);
+  }
+
+  /** How long calls have gone through; 0 while they do not. */
+  get closedForMs(): number {
+    if (this.line === undefined) return Infinity;
+    return isClosed(this.line) ? performance.now() - this.line.closedAt : 0;
   }
 
   /**
@@ -46,25 +65,70 @@ export class Circuit {
     try {
       // A small request finds out whether the server is back. A real one as the test would make everybody wait for an
       // answer that may take minutes, and its caller's abort would look like a recovery.
-      if (line.breaker.state !== CircuitState.Closed) await untilAborted(this.recover(line), deadline.signal);
-      return await line.breaker.execute(work);
+      if (!isClosed(line)) await untilAborted(this.recover(line), deadline.signal);
+      return await line.breaker.execute(() => this.judged(line, work, deadline));
+    } catch (error) {
+      if (error instanceof ExcusedTimeout) throw error.timeout;
+      throw error instanceof BrokenCircuitError ? this.openError(line.breaker) : error;
+    }
+  }
+
+  /**
+   * Asks the server now whether it is alive; while the circuit is open only as a call would: once its pause is over, and
+   * then the answer closes it.
+   * @throws VorpalUnavailableError | VorpalTimeoutError what a call would meet
+   */
+  async check(url: string, signal?: AbortSignal): Promise<void> {
+    const line = this.lineTo(url);
+    if (isClosed(line)) return this.probe(url, signal);
+    try {
+      await untilAborted(this.recover(line), signal);
     } catch (error) {
       throw error instanceof BrokenCircuitError ? this.openError(line.breaker) : error;
     }
   }
 
   private async recover(line: Line): Promise<void> {
-    line.probing ??= line.breaker
+    line.recovery ??= line.breaker
       .execute(() => this.probe(line.url))
       .finally(() => {
-        line.probing = undefined;
+        line.recovery = undefined;
       });
-    await line.probing;
+    await line.recovery;
+  }
+
+  private async judged<T>(line: Line, work: () => Promise<T>, deadline: CallDeadline): Promise<T> {
+    try {
+      return await work();
+    } catch (error) {
+      if (error instanceof VorpalTimeoutError && (await untilAborted(this.isAlive(line), deadline.caller))) {
+        throw new ExcusedTimeout(error);
+      }
+      throw error;
+    }
+  }
+
+  private async isAlive(line: Line): Promise<boolean> {
+    line.question ??= this.probe(line.url)
+      .then(
+        () => true,
+        () => false,
+      )
+      .finally(() => {
+        line.question = undefined;
+      });
+    return line.question;
   }
 
   private lineTo(url: string): Line {
     // A restarted local Vorpal has a new address: the old one's failures say nothing about it.
-    if (this.line?.url !== url) this.line = { url, breaker: this.createBreaker() };
+    if (this.line?.url !== url) {
+      const line: Line = { url, breaker: this.createBreaker(), closedAt: this.line ? performance.now() : -Infinity };
+      line.breaker.onReset(() => {
+        line.closedAt = performance.now();
+      });
+      this.line = line;
+    }
     return this.line;
   }
 
@@ -83,3 +147,5 @@ export class Circuit {
     );
   }
 }
+
+const isClosed = ({ breaker }: Line): boolean => breaker.state === CircuitState.Closed;

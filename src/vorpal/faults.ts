@@ -2,8 +2,10 @@ import { BrainError } from '../shared/index.js';
 import { type ErrorDetails, readErrorBody } from '../vllm-protocol/index.js';
 import { CallAbortedError, type CallDeadline } from './call-deadline.js';
 import {
+  VorpalAnswerLengthError,
   VorpalAuthenticationError,
   VorpalContextLengthError,
+  VorpalEmbeddingsUnsupportedError,
   VorpalFailedError,
   VorpalModelNotFoundError,
   VorpalOverloadedError,
@@ -38,8 +40,19 @@ const MAX_QUOTED_CHARACTERS = 300;
 // A date far ahead, or a wrong clock, would otherwise tell clients to stay away for days.
 const MAX_RETRY_AFTER_SECONDS = 3_600;
 
+const EMBEDDINGS_PATH = '/v1/embeddings';
+
 const CONTEXT_LENGTH =
   /maximum context length|context length is only|maximum model length|max_model_len|exceeds? (the )?(available )?context/i;
+// vLLM's own names for what is too long: counted in tokens, or refused by its characters before they are counted.
+const CONTEXT_PARAMS: ReadonlySet<string | undefined> = new Set(['input_tokens', 'input_text']);
+const ANSWER_PARAM = /^max_(completion_)?tokens$/;
+// What vLLM makes of a prompt that fills the window: it gives the answer the rest, which is nothing.
+const NO_ROOM_FOR_ANSWER = /max_(completion_)?tokens must be at least 1/i;
+const ANSWER_ABOVE_WINDOW = /max_(completion_)?tokens=\d+ cannot be greater than/i;
+// Window and answer asked for, in the wordings that name both, whichever of the two is at fault.
+const WINDOW_AND_ANSWER =
+  /too large: (?<answer>\d+)\D+?maximum context length is (?<window>\d+)|context length is (?<window>\d+) tokens\..*requested (?<answer>\d+) output tokens/i;
 const UNKNOWN_MODEL = /\bmodel\b.*\b(does not exist|not found)\b/i;
 const QUEUE_FULL = /queue|overload|capacity|too many/i;
 const ENGINE_DEAD = /engine ?core|engine ?dead/i;
@@ -74,8 +87,11 @@ function notFound(answer: FailedAnswer, details: ErrorDetails, server: ServerNam
       `${server.name} does not have the model${quote(details.message, server)}; check ${answer.modelSetting}.`,
     );
   }
+  if (answer.path === EMBEDDINGS_PATH) {
+    return new VorpalEmbeddingsUnsupportedError(`HTTP ${answer.status} for ${answer.path}`);
+  }
   return new VorpalProtocolError(
-    `${server.name} does not know ${answer.path}; ${server.urlSetting} must be the address of a vLLM-compatible server, without /v1.`,
+    `${server.name} does not know ${answer.path}; ${server.urlSetting} must be the address, without /v1, of a vLLM-compatible server with a language model.`,
   );
 }
 
@@ -93,12 +109,28 @@ function internalError(answer: FailedAnswer, details: ErrorDetails, server: Serv
   );
 }
 
-function refusal(details: ErrorDetails, server: ServerNames, said: string): VorpalRequestError {
-  if (details.param === 'input_tokens' || CONTEXT_LENGTH.test(details.message ?? '')) {
+function refusal(details: ErrorDetails, server: ServerNames, said: string): BrainError {
+  if (isAnswerTooLong(details)) {
+    return new VorpalAnswerLengthError(
+      `${server.name} cannot give answers of that length${said}; set CHAT_MAX_TOKENS below the model's window.`,
+    );
+  }
+  if (isTextTooLong(details)) {
     return new VorpalContextLengthError(`The text is too long for the model${said}; send a shorter one.`);
   }
   return new VorpalRequestError(`${server.name} refuses the request${said}.`);
 }
+
+/** Whether no text at all would be short enough. */
+function isAnswerTooLong({ param, message = '' }: ErrorDetails): boolean {
+  const { window, answer } = WINDOW_AND_ANSWER.exec(message)?.groups ?? {};
+  if (window !== undefined) return Number(answer) >= Number(window);
+  if (NO_ROOM_FOR_ANSWER.test(message)) return false;
+  return ANSWER_PARAM.test(param ?? '') || ANSWER_ABOVE_WINDOW.test(message);
+}
+
+const isTextTooLong = ({ param, message = '' }: ErrorDetails): boolean =>
+  CONTEXT_PARAMS.has(param) || CONTEXT_LENGTH.test(message) || NO_ROOM_FOR_ANSWER.test(message);
 
 const isQueueFull = ({ type, message }: ErrorDetails): boolean =>
   QUEUE_FULL.test(type ?? '') || QUEUE_FULL.test(message ?? '');
@@ -159,6 +191,9 @@ function quote(message: string | undefined, { apiKey }: ServerNames): string {
     '',
   );
 }
+
+/** Whether an error answer gives a reason, in any form that vLLM or the local Vorpal has for it. */
+export const saysWhy = (body: string): boolean => readErrorBody(parseLeniently(body)).message !== undefined;
 
 function parseLeniently(text: string): unknown {
   try {

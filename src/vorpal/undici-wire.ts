@@ -7,7 +7,7 @@ import { VorpalWire, type WireAnswer, WireError, type WireRequest } from './wire
 // vLLM closes idle connections after 5 s; a request sent at that moment on a connection kept longer is lost.
 const IDLE_CONNECTION_MS = 4_000;
 
-// Each streamed answer holds a connection. Without a bound a burst of chats takes all file descriptors.
+// Without a bound a burst of requests takes all file descriptors.
 const MAX_CONNECTIONS = 256;
 
 // Models, health and embeddings stay far below it; without it a wrong server's endless answer fills the memory.
@@ -19,6 +19,8 @@ const CONNECTION_ENDED: ReadonlySet<string> = new Set(['ECONNRESET', 'EPIPE', 'U
 
 export interface UndiciWireOptions {
   readonly idleConnectionMs?: number;
+  /** Most connections to one server; further requests wait for one. */
+  readonly maxConnections?: number;
   /** Name resolution; not set: the system's. */
   readonly lookup?: LookupFunction;
 }
@@ -42,13 +44,13 @@ export class UndiciWire extends VorpalWire {
 
   constructor(
     { connectTimeoutMs, scoringMaxTokensPerRequest }: Settings['vorpal'],
-    { idleConnectionMs = IDLE_CONNECTION_MS, lookup }: UndiciWireOptions = {},
+    { idleConnectionMs = IDLE_CONNECTION_MS, maxConnections = MAX_CONNECTIONS, lookup }: UndiciWireOptions = {},
   ) {
     super();
     this.maxTextBytes = Math.max(MIN_RESPONSE_BYTES, RESPONSE_BYTES_PER_TOKEN * scoringMaxTokensPerRequest);
     this.agent = new Agent({
       connect: connectorWithin(connectTimeoutMs, lookup),
-      connections: MAX_CONNECTIONS,
+      connections: maxConnections,
       keepAliveTimeout: idleConnectionMs,
       // Servers that announce more are believed no further.
       keepAliveMaxTimeout: idleConnectionMs,

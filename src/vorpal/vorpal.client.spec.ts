@@ -13,6 +13,7 @@ import {
 } from '../../test/support/stub-vorpal.js';
 import { failureOf, startVorpalModule, TEST_KEY, type VorpalParts } from '../../test/support/vorpal-module.js';
 import {
+  VorpalAnswerLengthError,
   VorpalAuthenticationError,
   VorpalClient,
   VorpalContextLengthError,
@@ -156,6 +157,15 @@ describe(VorpalClient.name, () => {
       expect(await failureOf(sut.model())).toBeInstanceOf(VorpalModelNotFoundError);
     });
 
+    it('is looked up again when the server refuses answers of the length that fitted before', async () => {
+      const sut = await start();
+      await sut.model();
+      stub.next(CHAT, answer({ error: { message: 'max_tokens=16 cannot be greater than max_model_len=8' } }, 400));
+      expect(await failureOf(sut.chat(question))).toBeInstanceOf(VorpalAnswerLengthError);
+      await sut.chat(question);
+      expect(stub.requestsFor('/v1/models')).toHaveLength(2);
+    });
+
     it('is looked up again when the server no longer has it', async () => {
       const sut = await start();
       await sut.model();
@@ -272,6 +282,90 @@ describe(VorpalClient.name, () => {
         /too long/,
       ],
       [
+        'too long, v0.32',
+        400,
+        nested(
+          "This model's maximum context length is 2048 tokens. However, your prompt contains at least 2049 input tokens, which exceeds this limit even without any output tokens. Please reduce the length of the input prompt. (parameter=input_tokens, value=2049)",
+          'BadRequestError',
+          400,
+          'input_tokens',
+        ),
+        VorpalContextLengthError,
+        /too long/,
+      ],
+      [
+        'too long by its characters',
+        400,
+        nested('Your prompt contains 90000 characters.', 'BadRequestError', 400, 'input_text'),
+        VorpalContextLengthError,
+        /too long/,
+      ],
+      [
+        'a prompt that fills the window, v0.32',
+        400,
+        nested(
+          'max_tokens must be at least 1, got 0. (parameter=max_tokens, value=0)',
+          'BadRequestError',
+          400,
+          'max_tokens',
+        ),
+        VorpalContextLengthError,
+        /too long/,
+      ],
+      [
+        'too long with the answer, v0.10',
+        400,
+        flat(
+          "'max_tokens' or 'max_completion_tokens' is too large: 512. This model's maximum context length is 2048 tokens and your request has 1600 input tokens (512 > 2048 - 1600).",
+          'BadRequestError',
+          400,
+        ),
+        VorpalContextLengthError,
+        /too long/,
+      ],
+      [
+        'an answer longer than the window, v0.10',
+        400,
+        flat(
+          "'max_tokens' or 'max_completion_tokens' is too large: 4096. This model's maximum context length is 2048 tokens and your request has 16 input tokens (4096 > 2048 - 16).",
+          'BadRequestError',
+          400,
+        ),
+        VorpalAnswerLengthError,
+        /CHAT_MAX_TOKENS/,
+      ],
+      [
+        'an answer longer than the window, v0.24',
+        400,
+        nested(
+          "This model's maximum context length is 2048 tokens. However, you requested 4096 output tokens and your prompt contains 16 input tokens.",
+          'BadRequestError',
+          400,
+          'input_tokens',
+        ),
+        VorpalAnswerLengthError,
+        /CHAT_MAX_TOKENS/,
+      ],
+      [
+        'an answer longer than the window, v0.32',
+        400,
+        nested(
+          'max_tokens=4096 cannot be greater than max_model_len=max_total_tokens=2048. Please request fewer output tokens. (parameter=max_tokens, value=4096)',
+          'BadRequestError',
+          400,
+          'max_tokens',
+        ),
+        VorpalAnswerLengthError,
+        /CHAT_MAX_TOKENS/,
+      ],
+      [
+        'an answer longer than the window, of a server that names no field',
+        400,
+        nested('max_tokens=4096 cannot be greater than max_model_len=2048.', 'BadRequestError', 400),
+        VorpalAnswerLengthError,
+        /CHAT_MAX_TOKENS/,
+      ],
+      [
         'too long, flat, v0.10',
         400,
         flat(
@@ -333,6 +427,20 @@ describe(VorpalClient.name, () => {
       const error = await failureOf(sut.chat(question));
       expect(error.constructor).toBe(expected);
       expect(error.message).toMatch(message);
+    });
+
+    it.each([
+      ['/v1/models', (sut: VorpalClient) => sut.models()],
+      ['/v1/completions', (sut: VorpalClient) => sut.scorePrompts([[1, 2]], { model: STUB_MODEL })],
+      ['/tokenize', (sut: VorpalClient) => sut.tokenize('a', { model: STUB_MODEL, addSpecialTokens: true })],
+    ])('say which setting is wrong where the server has no %s', async (path, ask) => {
+      const sut = await start();
+      stub.next(path, answer({ detail: 'Not Found' }, 404)).next(path, answer({ detail: 'Method Not Allowed' }, 405));
+      for (let count = 0; count < 2; count++) {
+        const error = await failureOf(ask(sut));
+        expect(error).toBeInstanceOf(VorpalProtocolError);
+        expect(error.message).toMatch(`does not know ${path}; VORPAL_URL must be`);
+      }
     });
 
     it('keeps a repeated key and long bodies out of the message', async () => {
@@ -440,8 +548,9 @@ describe(VorpalClient.name, () => {
     it('are kept and used again', async () => {
       const sut = await start();
       for (let count = 0; count < 8; count++) await sut.chat(question);
-      // A connection may be used again one turn of the event loop after its answer, so two take turns.
-      expect(stub.connections).toBeLessThanOrEqual(2);
+      // A connection may be used again one turn of the event loop after its answer, so two take turns; the third is the
+      // one of the model look-up.
+      expect(stub.connections).toBeLessThanOrEqual(3);
     });
 
     it('that the server closed while they were idle cost no attempt', async () => {
@@ -527,8 +636,7 @@ describe(VorpalClient.name, () => {
       const sut = await start({ VORPAL_BREAKER_FAILURES: '2', VORPAL_RETRIES: '10' });
       stub.on(CHAT, reset);
       await failureOf(sut.chat(question));
-      // One of three is the kept connection of the model look-up, whose loss is not a failure.
-      expect(stub.requestsFor(CHAT)).toHaveLength(3);
+      expect(stub.requestsFor(CHAT)).toHaveLength(2);
     });
 
     it('does not open for refusals or overload', async () => {
@@ -551,7 +659,7 @@ describe(VorpalClient.name, () => {
       await failureOf(sut.chat(question));
       const later = Date.now() + 5_001;
       jest.spyOn(Date, 'now').mockReturnValue(later);
-      stub.next('/health', answer('', 503));
+      stub.next('/health', answer({ status: 'loading', message: 'fetching the model' }, 503));
       await failureOf(sut.chat(question));
       expect(stub.requestsFor(CHAT)).toHaveLength(1);
       jest.spyOn(Date, 'now').mockReturnValue(later + 5_001);

@@ -8,24 +8,23 @@ import {
   chatCompletionResponseSchema,
   type ChatMessage,
   completionResponseSchema,
-  embeddingResponseSchema,
   modelListSchema,
   tokenizeResponseSchema,
 } from '../vllm-protocol/index.js';
-import { AxiosWire } from './axios-wire.js';
 import { CallAbortedError, CallDeadline, untilAborted } from './call-deadline.js';
 import { type ChatAnswer, readUsage } from './chat-answer.js';
-import { readEmbeddings } from './embeddings.js';
+import { ChatSlots } from './chat-slots.js';
 import { GENERATED_TOKENS, type PromptLogprobs, readPromptLogprobs, type ScoringPrompt } from './prompt-logprobs.js';
-import { UndiciWire } from './undici-wire.js';
 import { EmbeddingsEndpoint, VorpalEndpoint } from './vorpal-endpoint.js';
 import {
+  VorpalAnswerLengthError,
   VorpalContextLengthError,
   VorpalModelNotFoundError,
   VorpalOverloadedError,
-  VorpalProtocolError,
 } from './vorpal.errors.js';
+import { type TextEmbeddings, VorpalEmbedding } from './vorpal-embedding.js';
 import { VorpalTransport } from './vorpal.transport.js';
+import { VorpalWires } from './vorpal-wires.js';
 import { waitingRequestsIn } from './server-metrics.js';
 
 export interface ModelInfo {
@@ -42,12 +41,6 @@ export interface ChatOptions {
   readonly signal?: AbortSignal;
 }
 
-export interface TextEmbeddings {
-  /** As the server calls it, which may be more exact than what it was asked for. */
-  readonly model: string;
-  readonly vectors: Float32Array[];
-}
-
 interface CallOptions {
   readonly signal?: AbortSignal;
 }
@@ -62,13 +55,9 @@ interface TokenizeOptions extends Partial<ModelOptions> {
 }
 
 const MODEL_SETTING = 'VORPAL_MODEL';
-const EMBEDDINGS_MODEL_SETTING = 'EMBEDDINGS_MODEL';
 
 // For servers that do not say: vLLM and the local Vorpal always do. Too small only costs windows, too large fails.
 const ASSUMED_MODEL_LEN = 2_048;
-
-// One request with thousands of texts would pass the server's body limit and time limit.
-const EMBEDDING_BATCH = 64;
 
 // Each waiting call holds its texts in memory; beyond this many an honest "overloaded" serves everybody better.
 const SCORING_QUEUE_LIMIT = 1_000;
@@ -90,37 +79,37 @@ export class VorpalClient {
   /** With a circuit of its own, for all that a chat needs: a server that fails at scoring may answer chats all the same. */
   private readonly chats: VorpalTransport;
   private readonly language: VorpalTransport;
-  private readonly embeddings: VorpalTransport;
+  private readonly embedding: VorpalEmbedding;
+  private readonly chatSlots: ChatSlots;
   private readonly scoringSlots;
   private scoringTokensTotal = 0;
   private chatsBegunTotal = 0;
   private metricsAskedAgainAt = 0;
+  private lookUp: { readonly url: string; readonly model: Promise<ModelInfo> } | undefined;
   private known: { readonly url: string; readonly model: ModelInfo } | undefined;
 
   constructor(
-    chatWire: UndiciWire,
-    otherWire: AxiosWire,
+    wires: VorpalWires,
     private readonly endpoint: VorpalEndpoint,
     embeddingsEndpoint: EmbeddingsEndpoint,
     settings: Settings,
   ) {
-    const { apiKey, embeddingsApiKey, scoringConcurrency } = settings.vorpal;
+    const { apiKey, chatConcurrency, scoringConcurrency } = settings.vorpal;
     this.settings = settings.vorpal;
+    this.chatSlots = new ChatSlots(chatConcurrency);
     this.scoringSlots = bulkhead(scoringConcurrency, SCORING_QUEUE_LIMIT);
-    const wires = { chat: chatWire, other: otherWire };
     const names = { name: 'Vorpal', urlSetting: 'VORPAL_URL', keySetting: 'VORPAL_API_KEY' };
     const server = { ...names, apiKey, url: () => endpoint.url() };
     this.chats = new VorpalTransport(wires, server, settings.vorpal);
     this.language = new VorpalTransport(wires, server, settings.vorpal);
-    this.embeddings = embeddingsEndpoint.isVorpal
-      ? this.language
-      : new VorpalTransport(wires, embeddingsServer(embeddingsEndpoint, embeddingsApiKey), settings.vorpal);
+    const shared = embeddingsEndpoint.isVorpal ? this.language : undefined;
+    this.embedding = new VorpalEmbedding(wires, embeddingsEndpoint, settings.vorpal, shared);
   }
 
   /** The models the server lists; the first is the one asked for if `VORPAL_MODEL` is not set. */
   async models(signal?: AbortSignal): Promise<ModelInfo[]> {
     const timeoutMs = this.settings.connectTimeoutMs;
-    const call = { path: '/v1/models', modelSetting: MODEL_SETTING, timeoutMs, signal };
+    const call = { path: '/v1/models', modelSetting: MODEL_SETTING, wire: 'control', timeoutMs, signal } as const;
     const { data } = await this.chats.fetchJson(call, modelListSchema);
     return data.map((model) => ({ id: model.id, maxModelLen: model.max_model_len ?? ASSUMED_MODEL_LEN }));
   }
@@ -132,7 +121,17 @@ export class VorpalClient {
   async model(signal?: AbortSignal): Promise<ModelInfo> {
     const url = this.endpoint.url();
     if (this.known?.url === url) return this.known.model;
-    const models = await this.models(signal);
+    if (signal?.aborted) throw new CallAbortedError();
+    // Chats that arrive together at a server that is just there would ask it all at once for the same.
+    if (this.lookUp?.url !== url) {
+      const model = this.findModel(url).finally(() => (this.lookUp = undefined));
+      this.lookUp = { url, model };
+    }
+    return untilAborted(this.lookUp.model, signal);
+  }
+
+  private async findModel(url: string): Promise<ModelInfo> {
+    const models = await this.models();
     const wanted = this.settings.model;
     const model = wanted === undefined ? models[0] : models.find(({ id }) => id === wanted);
     if (model === undefined) throw modelNotListed(wanted, models);
@@ -151,7 +150,9 @@ export class VorpalClient {
     } catch (error) {
       const gone = error instanceof VorpalModelNotFoundError;
       // The same name may have come back with a shorter window.
-      if (gone || error instanceof VorpalContextLengthError) this.known = undefined;
+      if (gone || error instanceof VorpalContextLengthError || error instanceof VorpalAnswerLengthError) {
+        this.known = undefined;
+      }
       if (!gone) throw error;
       const current = await this.model(signal);
       if (current.id === model.id) throw error;
@@ -159,11 +160,14 @@ export class VorpalClient {
     }
   }
 
-  /** One answer. */
+  /** One answer. @throws VorpalOverloadedError at once if `CHAT_CONCURRENCY` chats are under way */
   async chat(options: ChatOptions): Promise<ChatAnswer> {
+    const slot = this.chatSlots.take();
     const answer = await this.withModel(options.signal, ({ id }) =>
       this.chats.fetchJson(this.chatCall(id, options, false), chatCompletionResponseSchema),
-    );
+    ).finally(() => {
+      slot[Symbol.dispose]();
+    });
     const [choice] = answer.choices;
     return {
       text: choice?.message.content ?? '',
@@ -176,13 +180,19 @@ export class VorpalClient {
   /**
    * One answer as it is generated; the last chunk may carry `usage` and no choices. The server is read only as fast as
    * the chunks are taken, and ending the iteration early ends the generation. The time limit applies to each silence.
+   * @throws VorpalOverloadedError at once if `CHAT_CONCURRENCY` chats are under way
    */
   async *streamChat(options: ChatOptions): AsyncGenerator<ChatCompletionChunk, void> {
+    const slot = this.chatSlots.take();
     const open = async ({ id }: ModelInfo) => {
       // The first chunk is awaited here so that a model that is gone is looked up again before anything was given out.
       return begun(this.chats.streamJson(this.chatCall(id, options, true), chatCompletionChunkSchema));
     };
-    yield* await this.withModel(options.signal, open);
+    try {
+      yield* await this.withModel(options.signal, open);
+    } finally {
+      slot[Symbol.dispose]();
+    }
   }
 
   /** Token ids of `text`. `addSpecialTokens` puts the model's BOS, if it has one, before them. */
@@ -231,23 +241,7 @@ export class VorpalClient {
 
   /** One vector per text, all of the same dimension and model, in their order. */
   async embed(texts: readonly string[], { signal }: CallOptions = {}): Promise<TextEmbeddings> {
-    const vectors: Float32Array[] = [];
-    const models = new Set<string>();
-    for (let start = 0; start < texts.length; start += EMBEDDING_BATCH) {
-      const input = texts.slice(start, start + EMBEDDING_BATCH).map((text) => text.toWellFormed());
-      const body = { model: this.settings.embeddingsModel, input, encoding_format: 'base64' };
-      const timeoutMs = this.settings.scoringTimeoutMs;
-      const call = { path: '/v1/embeddings', body, modelSetting: EMBEDDINGS_MODEL_SETTING, timeoutMs, signal };
-      const answer = await this.embeddings.fetchJson(call, embeddingResponseSchema);
-      vectors.push(...readEmbeddings(answer, input.length));
-      models.add(answer.model);
-    }
-    const odd = vectors.find(({ length }) => length !== vectors[0]?.length);
-    if (odd)
-      throw new VorpalProtocolError(`Embeddings of ${vectors[0]?.length} and ${odd.length} dimensions came back.`);
-    const [model = '', other] = models;
-    if (other !== undefined) throw new VorpalProtocolError(`Embeddings of ${model} and of ${other} came back.`);
-    return { model, vectors };
+    return this.embedding.embed(texts, signal);
   }
 
   /**
@@ -261,15 +255,25 @@ export class VorpalClient {
     return waiting;
   }
 
-  /** For health checks: asks the server now, without retries, and says which model answers. */
+  /** For health checks: asks the server now whether a chat would reach it, and says which model answers. */
   async check(signal?: AbortSignal): Promise<ModelInfo> {
-    await this.language.checkAlive(signal);
+    await this.chats.checkAlive(signal);
     return this.model(signal);
   }
 
-  /** For health checks: asks the embeddings server now, without retries, whether it is alive. */
+  /** How long chats have reached the server, as far as is known; 0 while they fail at once. */
+  get chatsFlowingForMs(): number {
+    return this.chats.flowingForMs;
+  }
+
+  /** For health checks: asks now whether the embeddings server is alive and embeds. */
   async checkEmbeddings(signal?: AbortSignal): Promise<void> {
-    await this.embeddings.checkAlive(signal);
+    await this.embedding.check(signal);
+  }
+
+  /** How long calls have reached the embeddings server, as far as is known; 0 while they fail at once. */
+  get embeddingsFlowingForMs(): number {
+    return this.embedding.flowingForMs;
   }
 
   private async readWaitingRequests(signal: AbortSignal | undefined): Promise<number | undefined> {
@@ -292,7 +296,14 @@ export class VorpalClient {
       ...(stream && { stream, stream_options: { include_usage: true } }),
     };
     const timeoutMs = this.settings.chatTimeoutMs;
-    return { path: '/v1/chat/completions', body, modelSetting: MODEL_SETTING, isChat: true, timeoutMs, signal };
+    return {
+      path: '/v1/chat/completions',
+      body,
+      modelSetting: MODEL_SETTING,
+      wire: 'chat',
+      timeoutMs,
+      signal,
+    } as const;
   }
 
   private async inScoringSlot<T>(signal: AbortSignal | undefined, work: () => Promise<T>): Promise<T> {
@@ -314,11 +325,6 @@ export class VorpalClient {
     }
   }
 }
-
-const embeddingsServer = (endpoint: EmbeddingsEndpoint, apiKey: string | undefined) => {
-  const name = 'The embeddings server';
-  return { name, urlSetting: 'EMBEDDINGS_URL', keySetting: 'EMBEDDINGS_API_KEY', apiKey, url: () => endpoint.url() };
-};
 
 function modelNotListed(wanted: string | undefined, models: readonly ModelInfo[]): VorpalModelNotFoundError {
   if (wanted === undefined) return new VorpalModelNotFoundError('Vorpal lists no model; start it with one.');

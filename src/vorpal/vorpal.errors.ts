@@ -37,7 +37,7 @@ export class VorpalUnavailableError extends RetryLaterError {
   }
 }
 
-/** The server works but takes no more requests now: 429, a full queue, or no free scoring slot on our side. */
+/** The server works but takes no more requests now: 429, a full queue, or no free slot for it on our side. */
 export class VorpalOverloadedError extends RetryLaterError {
   readonly code = 'VORPAL_OVERLOADED';
 
@@ -65,6 +65,12 @@ export class VorpalContextLengthError extends VorpalRequestError {
   override readonly httpStatus = 413;
 }
 
+/** The answer asked for is longer than the model's window, however short the prompt: a setting is wrong, not the text. */
+export class VorpalAnswerLengthError extends BrainError {
+  readonly code = 'VORPAL_ANSWER_LENGTH';
+  readonly httpStatus = 502;
+}
+
 export class VorpalAuthenticationError extends BrainError {
   readonly code = 'VORPAL_UNAUTHORIZED';
   readonly httpStatus = 502;
@@ -90,4 +96,17 @@ export class VorpalProtocolError extends BrainError {
 /** The server gives no log-probabilities of the prompt, without which nothing can be scored. */
 export class VorpalScoringUnsupportedError extends VorpalProtocolError {
   override readonly code = 'VORPAL_SCORING_UNSUPPORTED';
+}
+
+/** The server embeds nothing, as a vLLM that was started with a chat model. */
+export class VorpalEmbeddingsUnsupportedError extends BrainError {
+  readonly code = 'VORPAL_EMBEDDINGS_UNSUPPORTED';
+  readonly httpStatus = 502;
+
+  /** @param reason what the server said or lacks */
+  constructor(reason: string) {
+    super(
+      `The embeddings server does not embed (${reason.replace(/\.$/, '')}), as a vLLM that was started with a chat model. Start it with an embedding model, set EMBEDDINGS_URL to a server that embeds, or unset it to have the local one.`,
+    );
+  }
 }

@@ -7,6 +7,7 @@ import { AxiosWire, axiosOver } from './axios-wire.js';
 import { LocalVorpalProcess } from './local-vorpal-process.js';
 import { PerplexityScorer } from './perplexity.scorer.js';
 import { UndiciWire } from './undici-wire.js';
+import { VorpalWires } from './vorpal-wires.js';
 import { VorpalClient } from './vorpal.client.js';
 import {
   EmbeddingsEndpoint,
@@ -16,6 +17,9 @@ import {
   VorpalEndpoint,
 } from './vorpal-endpoint.js';
 import { VorpalHealth } from './vorpal.health.js';
+
+// Control questions are answered in milliseconds, and those of one kind are asked together.
+const CONTROL_CONNECTIONS = 8;
 
 @Module({
   providers: [
@@ -56,6 +60,16 @@ class WireModule {}
       },
     },
     AxiosWire,
+    {
+      provide: VorpalWires,
+      inject: [Settings, AxiosWire],
+      useFactory: ({ vorpal }: Settings, work: AxiosWire) =>
+        new VorpalWires(
+          new UndiciWire(vorpal, { maxConnections: vorpal.chatConcurrency }),
+          work,
+          new UndiciWire(vorpal, { maxConnections: CONTROL_CONNECTIONS }),
+        ),
+    },
     VorpalClient,
     PerplexityScorer,
     VorpalHealth,

@@ -5,22 +5,22 @@ import { fullJitterBackoffMs, sleep } from '../shared/index.js';
 import { CallAbortedError, CallDeadline, untilAborted } from './call-deadline.js';
 import { Circuit } from './circuit.js';
 import { readEvents } from './event-stream.js';
-import { errorFromAnswer, errorFromEvent, errorFromFailure, isStaleConnection, type ServerNames } from './faults.js';
-import type { UndiciWire } from './undici-wire.js';
+import {
+  errorFromAnswer,
+  errorFromEvent,
+  errorFromFailure,
+  isStaleConnection,
+  saysWhy,
+  type ServerNames,
+} from './faults.js';
+import type { VorpalWires } from './vorpal-wires.js';
 import {
   VorpalFailedError,
   VorpalOverloadedError,
   VorpalProtocolError,
   VorpalUnavailableError,
 } from './vorpal.errors.js';
-import type { VorpalWire, WireAnswer, WireRequest } from './wire.js';
-
-/** How requests travel. */
-export interface VorpalWires {
-  /** For answers that a person waits for. */
-  readonly chat: UndiciWire;
-  readonly other: VorpalWire;
-}
+import type { WireAnswer, WireRequest } from './wire.js';
 
 export interface VorpalServer extends ServerNames {
   /** Base address. @throws VorpalUnavailableError while none is known */
@@ -32,7 +32,8 @@ export interface VorpalCall {
   /** Sent as JSON by POST; without it the call is a GET. */
   readonly body?: object;
   readonly modelSetting: string;
-  readonly isChat?: boolean;
+  /** What it travels on; not set: `work`. */
+  readonly wire?: keyof VorpalWires;
   /** Limit of the whole call, attempts and pauses included; of a stream that has begun, of each silence. */
   readonly timeoutMs: number;
   readonly signal?: AbortSignal;
@@ -40,6 +41,8 @@ export interface VorpalCall {
 
 type Resilience = Pick<Settings['vorpal'], 'retries' | 'breakerFailures' | 'breakerOpenMs' | 'connectTimeoutMs'>;
 type Attempt<T> = (url: string, deadline: CallDeadline) => Promise<T>;
+
+const MODELS_PATH = '/v1/models';
 
 const RETRY_BACKOFF = { initialMs: 200, maxMs: 2_000 };
 // Somebody waits for the answer: a server that asks for a longer pause is reported, with its Retry-After, instead.
@@ -62,7 +65,7 @@ export class VorpalTransport {
     private readonly server: VorpalServer,
     private readonly resilience: Resilience,
   ) {
-    this.circuit = new Circuit(server.name, resilience, (url) => this.probe(url));
+    this.circuit = new Circuit(server.name, resilience, (url, signal) => this.probe(url, signal));
   }
 
   /** The answer's JSON, as `schema` says it must be. */
@@ -86,13 +89,18 @@ export class VorpalTransport {
     }
   }
 
+  /** How long calls have gone through; 0 while the circuit is open and they fail at once. */
+  get flowingForMs(): number {
+    return this.circuit.closedForMs;
+  }
+
   /**
-   * Whether the server answers `GET /health`, asked once, past retries and circuit breaker. A server that has no such
-   * route is alive.
-   * @throws VorpalUnavailableError | VorpalTimeoutError
+   * Asks now, past retries, whether a call would reach a server that is alive. While the circuit is open that is no, until
+   * its pause is over and the server answers. A server that has no `GET /health` is alive.
+   * @throws VorpalUnavailableError | VorpalTimeoutError | CallAbortedError
    */
   async checkAlive(signal?: AbortSignal): Promise<void> {
-    await this.probe(this.server.url(), signal);
+    await this.circuit.check(this.server.url(), signal);
   }
 
   /**
@@ -101,24 +109,32 @@ export class VorpalTransport {
    * @throws VorpalUnavailableError | VorpalTimeoutError | CallAbortedError
    */
   async askText(path: string, timeoutMs: number, signal?: AbortSignal): Promise<string | undefined> {
-    const deadline = new CallDeadline(timeoutMs, signal);
-    try {
-      const call: VorpalCall = { path, modelSetting: '', timeoutMs, signal };
-      const answer = await this.ask(this.server.url(), call, deadline);
-      return isSuccess(answer) ? answer.body : undefined;
-    } finally {
-      deadline.dispose();
-    }
+    const answer = await this.askOnce(this.server.url(), path, timeoutMs, signal);
+    return isSuccess(answer) ? answer.body : undefined;
   }
 
   private async probe(url: string, signal?: AbortSignal): Promise<void> {
-    const call: VorpalCall = { path: '/health', modelSetting: '', timeoutMs: this.resilience.connectTimeoutMs, signal };
-    const deadline = new CallDeadline(call.timeoutMs, signal);
+    const outage = await this.outageAt(url, '/health', signal);
+    if (outage === undefined) return;
+    // A proxy that passes on no more than /v1 answers for /health itself, the same whether the server is well or not.
+    if (!outage.isExplained && (await this.outageAt(url, MODELS_PATH, signal)) === undefined) return;
+    throw outage.error;
+  }
+
+  /** What the answer to `GET path` says of a server that is not ready; `undefined` for any other answer. */
+  private async outageAt(url: string, path: string, signal: AbortSignal | undefined) {
+    const { connectTimeoutMs } = this.resilience;
+    const answer = await this.askOnce(url, path, connectTimeoutMs, signal);
+    if (isSuccess(answer)) return undefined;
+    const error = this.errorFrom(answer, answer.body, { path, modelSetting: '' });
+    if (!(error instanceof VorpalUnavailableError)) return undefined;
+    return { error, isExplained: saysWhy(answer.body) };
+  }
+
+  private async askOnce(url: string, path: string, timeoutMs: number, signal: AbortSignal | undefined) {
+    const deadline = new CallDeadline(timeoutMs, signal);
     try {
-      const answer = await this.ask(url, call, deadline);
-      if (isSuccess(answer)) return;
-      const error = this.errorFrom(answer, answer.body, call);
-      if (error instanceof VorpalUnavailableError) throw error;
+      return await this.ask(url, { path, modelSetting: '', wire: 'control', timeoutMs, signal }, deadline);
     } finally {
       deadline.dispose();
     }
@@ -159,7 +175,7 @@ export class VorpalTransport {
   }
 
   private async ask(url: string, call: VorpalCall, deadline: CallDeadline): Promise<WireAnswer<string>> {
-    const wire = call.isChat ? this.wires.chat : this.wires.other;
+    const wire = this.wires[call.wire ?? 'work'];
     return this.send(url, call, deadline, (request) => wire.text(request));
   }
 
@@ -189,7 +205,11 @@ export class VorpalTransport {
     }
   }
 
-  private errorFrom({ status, retryAfter }: WireAnswer<unknown>, body: string, call: VorpalCall): Error {
+  private errorFrom(
+    { status, retryAfter }: WireAnswer<unknown>,
+    body: string,
+    call: Pick<VorpalCall, 'path' | 'modelSetting'>,
+  ): Error {
     const { path, modelSetting } = call;
     return errorFromAnswer({ status, body, path, modelSetting, retryAfter }, this.server);
   }
