@@ -1,3 +1,5 @@
+import { Logger } from '@nestjs/common';
+import { UndecodableRecords } from '../observability/index.js';
 import type { Decision, EmbeddingSpace, FoundMemory, Memory, MemoryTier } from './memory.js';
 
 /** A memory with its embedding: a unit vector of the store's dimensions. */
@@ -82,10 +84,14 @@ export interface StoreSpaces {
  * {@link Judgement}. Concurrency: any number of processes may use one store.
  * Vectors are unit vectors of the claimed space's dimensions. One of another length, or with a number that is none, makes
  * every method that takes it throw `MemoryVectorError` before anything is written.
+ * Records that cannot be read, of a newer version of the program or damaged, are passed over and noted; the others of their
+ * user are found all the same.
  * Order: memories are listed newest first, by id. Search is by descending cosine similarity and may be approximate.
  * Failures: every method throws `MemoryStoreUnavailableError` (transient) when the store cannot be reached.
  */
 export abstract class MemoryStore {
+  readonly undecodable = new UndecodableRecords(new Logger('Memory'));
+
   abstract spaces(): Promise<StoreSpaces>;
 
   /** Takes `space` for the store's own where it has none. Returns the store's spaces, which may be others. */

@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { HealthIndicatorService } from '@nestjs/terminus';
 import { describeError } from '../shared/index.js';
+import { SessionStore } from '../sessions/index.js';
 import { MemoryStore } from './memory-store.port.js';
 
 // A probe must be answered before its own time-out; Kubernetes gives one second unless told otherwise.
@@ -11,9 +12,10 @@ export class MemoryHealth {
   constructor(
     private readonly indicators: HealthIndicatorService,
     private readonly store: MemoryStore,
+    private readonly sessions: SessionStore,
   ) {}
 
-  /** Up if a memory could be written now, with the embedding model that the memories are of. */
+  /** Up if a memory could be written now, with the embedding model that the memories are of, and what could not be read. */
   check() {
     return this.indicators
       .check('memory')
@@ -26,9 +28,17 @@ export class MemoryHealth {
           embedding_model: current?.model ?? null,
           dimensions: current?.dimensions ?? null,
           ...(next && { reembedding_to: next.model }),
+          ...this.undecodable(),
         };
       })
       .withTimeout(CHECK_TIMEOUT_MS);
+  }
+
+  private undecodable() {
+    const stores = [this.store.undecodable, this.sessions.undecodable];
+    const count = stores.reduce((sum, records) => sum + records.count, 0);
+    const last = stores.map((records) => records.last).find((name) => name !== undefined);
+    return { undecodable_records: count, ...(last !== undefined && { last_undecodable: last }) };
   }
 
   /** The indicator shows an error's message alone; the operator needs its cause. */

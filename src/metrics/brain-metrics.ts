@@ -1,6 +1,8 @@
 import { Injectable } from '@nestjs/common';
+import { MemoryStore } from '../memory/index.js';
 import { WorkerStatus } from '../memory-worker/index.js';
 import { Counter, Gauge, Registry } from '../observability/index.js';
+import { SessionStore } from '../sessions/index.js';
 import { CaptureService, InputStream, type StreamStatistics, StreamUnavailableError } from '../stream/index.js';
 
 /** What the parts of the brain count, read when somebody asks. */
@@ -13,11 +15,18 @@ export class BrainMetrics {
     private readonly stream: InputStream,
     capture: CaptureService,
     worker: WorkerStatus,
+    memories: MemoryStore,
+    sessions: SessionStore,
   ) {
     this.counter('captured_messages_total', 'Messages that the stream has.', () => capture.captured);
     this.counter('capture_failures_total', 'Messages that were lost on the way to the stream.', () => capture.failed);
     this.counter('processed_entries_total', 'Entries that the worker has decided about.', () => worker.processed);
     this.counter('failed_attempts_total', 'Attempts that failed for the entry’s own sake.', () => worker.failed);
+    this.gauge(
+      'undecodable_records',
+      'Memories, decisions and turns met since the start that cannot be read.',
+      async () => memories.undecodable.count + sessions.undecodable.count,
+    );
     this.gauge('spooled_messages', 'Messages that wait on the disk for the stream.', async () => capture.spooled);
     this.gauge('captures_in_flight', 'Appends under way.', async () => capture.inFlight);
     this.gauge('stream_lag', 'Entries that nobody has read.', async () => (await this.statistics())?.lag);

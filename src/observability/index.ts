@@ -1,5 +1,6 @@
 export { FailureSpell } from './failure-spell.js';
 export { createLogger } from './logger.js';
 export { Counter, createMetricsRegistry, Gauge, Histogram, Registry } from './metrics.js';
+export { UndecodableRecords } from './undecodable-records.js';
 export { ProgressBar } from './progress-bar.js';
 export { ObservabilityModule } from './observability.module.js';

@@ -1,3 +1,6 @@
+import { Logger } from '@nestjs/common';
+import { UndecodableRecords } from '../observability/index.js';
+
 /** One message of a conversation. */
 export interface Turn {
   readonly role: 'user' | 'assistant';
@@ -7,13 +10,20 @@ export interface Turn {
   readonly isPrivate: boolean;
 }
 
+/** What was made of a stored turn, or what is wrong with it. */
+export type DecodedTurn =
+  { readonly turn: Turn; readonly problem?: undefined } | { readonly turn?: undefined; readonly problem: string };
+
 /**
  * The last turns of each session, by user and session id; two users' sessions of one id are two sessions.
  *
  * Bounded: of a session the newest `maxTurns` are kept, and the whole of it vanishes `ttlMs` after its last turn.
+ * A turn that cannot be read is left out and noted.
  * Failures: every method throws `SessionStoreUnavailableError` (transient) when the store cannot be reached.
  */
 export abstract class SessionStore {
+  readonly undecodable = new UndecodableRecords(new Logger('Sessions'));
+
   /** Adds turns, in their order and next to each other, and starts the session's time to live anew. */
   abstract append(userId: string, sessionId: string, turns: readonly Turn[]): Promise<void>;
 
@@ -22,4 +32,10 @@ export abstract class SessionStore {
 
   /** Deletes all sessions of a user. Returns how many there were. */
   abstract forget(userId: string): Promise<number>;
+
+  /** The turn, or nothing for one that cannot be read. */
+  protected readable(userId: string, sessionId: string, { turn, problem }: DecodedTurn): Turn | undefined {
+    if (!turn) this.undecodable.note({ kind: 'turn', userId, id: `of session ${sessionId}`, problem });
+    return turn;
+  }
 }

@@ -3,7 +3,9 @@ import { z } from 'zod';
 import { readSettings } from '../../src/config/settings.js';
 import { replyCodeOf } from '../../src/infra/redis/redis-errors.js';
 import { memoryKeys, streamKeys, type UserMemoryKeys } from '../../src/infra/redis/redis-keys.js';
-import { decodeDecision, decodeMemory } from '../../src/memory/adapters/redis-memory-records.js';
+import { decodeDecision } from '../../src/memory/adapters/stored-decision.js';
+import { decodeMemoryBody } from '../../src/memory/adapters/stored-memory.js';
+import type { DecodedRecord } from '../../src/memory/adapters/stored-record.js';
 import type { Decision, Memory } from '../../src/memory/memory.js';
 import { distributionOf, messagesBehind } from '../../src/memory/surprise.js';
 
@@ -105,7 +107,7 @@ async function readUser(redis: Redis, userId: string, keys: UserMemoryKeys, gene
     userReplies.parse((replies ?? []).map(([error, reply]) => error ?? reply));
   return {
     userId,
-    decisions: Object.entries(decisions).map((row) => decodeDecision(userId, row)),
+    decisions: Object.entries(decisions).map(([id, body]) => readable(decodeDecision(userId, id, body))),
     decisionTimeIds: new Set(decisionTimes),
     memory: tierOf(userId, bodies, [ids, vectors]),
     shadow: tierOf(userId, shadowBodies, shadowIds),
@@ -119,7 +121,7 @@ function tierOf(
   bodies: Readonly<Record<string, string>>,
   indexes: readonly (readonly string[])[],
 ): TierState {
-  const memories = Object.entries(bodies).map(([id, body]) => decodeMemory(userId, [id, body, null, null]));
+  const memories = Object.entries(bodies).map(([id, body]) => readable(decodeMemoryBody(userId, id, body)));
   return {
     memories: new Map(memories.map((memory) => [memory.id, memory])),
     indexes: indexes.map((ids) => new Set(ids)),
@@ -129,4 +131,9 @@ function tierOf(
 function messagesIn(sums: string): number {
   const { messages } = distributionOf(sums.split(' ').map(Number));
   return Math.round(messagesBehind(messages, RULE.halfLifeMessages));
+}
+
+function readable<T>({ record, problem }: DecodedRecord<T>): T {
+  if (record === undefined) throw new Error(problem);
+  return record;
 }

@@ -29,6 +29,8 @@ describe('keys that are broken for some users alone', () => {
       EMBEDDINGS_URL: vorpal.url,
       STREAM_MAX_ATTEMPTS: '2',
       STREAM_CLAIM_IDLE_MS: '1000',
+      RECALL_TIMEOUT_MS: '30000',
+      RECALL_MIN_SIMILARITY: '-1',
     });
   }, LIMIT_MS);
 
@@ -88,6 +90,33 @@ describe('keys that are broken for some users alone', () => {
         (count) => count >= 2,
         { timeoutMs: LIMIT_MS },
       );
+    },
+    LIMIT_MS,
+  );
+
+  it(
+    'or records that cannot be read take nothing else from their user, and are named by health and metrics',
+    async () => {
+      const add = async (text: string): Promise<string> =>
+        (await sut.post<{ id: string }>('/memories', { text, user_id: 'eve' })).body.id;
+      const id = await add('damaged');
+      await add('sound');
+      await outside.hset(
+        memoryKeys(redis.keyPrefix).ofUser('eve').memory.items,
+        id,
+        '{"v":2,"text":"of a newer version"}',
+      );
+
+      const list = await sut.get<{ memories: { text: string }[] }>('/memories?user_id=eve');
+      const chat = await sut.post<{ memories: { text: string }[] | null }>('/chat', { message: 'Hi', user_id: 'eve' });
+      const health = await sut.get<{ details: { memory: Record<string, unknown> } }>('/health');
+      const metrics = await sut.get<string>('/metrics');
+
+      expect(list.body.memories.map(({ text }) => text)).toEqual(['sound']);
+      expect(chat.body.memories?.map(({ text }) => text)).toEqual(['sound']);
+      expect(health.body.details.memory).toMatchObject({ undecodable_records: 1, last_undecodable: `memory ${id}` });
+      expect(metrics.body).toContain('archive_brain_undecodable_records 1');
+      expect(sut.program.output().split(id).length - 1).toBeGreaterThanOrEqual(1);
     },
     LIMIT_MS,
   );

@@ -106,4 +106,8 @@ export const MIGRATIONS: readonly string[] = [
   );
   CREATE INDEX session_turns_by_session ON session_turns (session, seq);
   `,
+  `
+  -- The version of the record; 0: as the first release wrote it.
+  ALTER TABLE memories ADD COLUMN v INTEGER NOT NULL DEFAULT 0;
+  `,
 ];

@@ -7,10 +7,12 @@ import type { Nearest } from '../memory-store.port.js';
 const number = z.coerce.number();
 const flag = z.union([z.literal(0), z.literal(1)]).transform((value) => value === 1);
 
-const memoryRow = z.tuple([z.string(), z.string(), number.nullable(), number.nullable()]);
-const decisionRow = z.tuple([z.string(), z.string()]);
+// As they are: one that cannot be read must not take the others of a reply with it.
+const text = z.string().nullable();
+const memoryRow = z.tuple([z.string(), text, text, text]);
+const decisionRow = z.tuple([z.string(), text]);
 
-/** Id and body of a memory, how often it was said again, and when it was seen last; `null`: never again. */
+/** Id and body of a memory, how often it was said again, and when it was seen last; `null`: never again, or no body. */
 export type MemoryRow = z.output<typeof memoryRow>;
 /** Id and body of a decision. */
 export type DecisionRow = z.output<typeof decisionRow>;
@@ -73,10 +75,8 @@ export function parseProgress(reply: unknown) {
   return { total, done };
 }
 
-/** The sums of a model as they are stored: numbers with spaces between them. */
-export function parseSums(stored: string | null): number[] {
-  return (stored ?? '')
-    .split(' ')
-    .filter(Boolean)
-    .map((text) => number.parse(text));
+/** The sums of a model as they are stored: numbers with spaces between them. `undefined` for anything else. */
+export function parseSums(stored: string | null): number[] | undefined {
+  const sums = (stored ?? '').split(' ').filter(Boolean).map(Number);
+  return sums.some(Number.isNaN) ? undefined : sums;
 }

@@ -226,7 +226,12 @@ export const RECORD = new RedisScript(`
   end
   local function numbers_in(text)
     local numbers = {}
-    for number in string.gmatch(text, '%S+') do numbers[#numbers + 1] = tonumber(number) end
+    for word in string.gmatch(text, '%S+') do
+      local number = tonumber(word)
+      -- Sums that cannot be read begin anew, as they are read.
+      if not number then return {} end
+      numbers[#numbers + 1] = number
+    end
     return numbers
   end
   local function step_statistics(model, decay, addends)

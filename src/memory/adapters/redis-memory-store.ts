@@ -22,17 +22,14 @@ import {
   type StoreSpaces,
 } from '../memory-store.port.js';
 import { inWaves } from './batches.js';
+import { decodableOf, decodablePage } from './decodable.js';
 import { NO_GENERATION, RedisEmbeddingSpaces, type StoredSpaces } from './redis-embedding-spaces.js';
 import { reachingRedis, reachingSharedKeys } from './redis-failures.js';
+import { asPromoted, decodeMemoryRow, encodeVector } from './redis-memory-records.js';
 import {
-  asPromoted,
-  decodeDecision,
-  decodeMemory,
-  encodeDecision,
-  encodeMemory,
-  encodeVector,
-} from './redis-memory-records.js';
-import {
+  type DecisionRow,
+  type FoundRow,
+  type MemoryRow,
   parseCount,
   parseDecisions,
   parseFlag,
@@ -57,6 +54,8 @@ import {
   SEARCH,
 } from './redis-memory-scripts.js';
 import { RedisReembedding } from './redis-reembedding.js';
+import { decodeDecision, encodeDecision } from './stored-decision.js';
+import { encodeMemoryBody } from './stored-memory.js';
 
 // How many neighbours a search weighs (EF). Of the nearest ten among 100,000 vectors of 384 dimensions this found 96 to 99 %;
 // Redis' own 100 found 71 to 94 %.
@@ -91,7 +90,7 @@ export class RedisMemoryStore extends MemoryStore {
     super();
     this.keys = memoryKeys(keyPrefix);
     this.embeddingSpaces = new RedisEmbeddingSpaces(connections, this.keys.spaces);
-    this.reembedding = new RedisReembedding(connections, this.keys, this.embeddingSpaces);
+    this.reembedding = new RedisReembedding(connections, this.keys, this.embeddingSpaces, this.undecodable);
   }
 
   async spaces(): Promise<StoreSpaces> {
@@ -112,7 +111,7 @@ export class RedisMemoryStore extends MemoryStore {
       );
       return this.registering(userId, async () => {
         const replies = await inWaves(memories, ({ memory, vector }) =>
-          this.run(PUT, userId, writable(spaces), [memory.id, encodeMemory(memory), encodeVector(vector)]),
+          this.run(PUT, userId, writable(spaces), [memory.id, encodeMemoryBody(memory), encodeVector(vector)]),
         );
         const put = replies.map(parsePut);
         return { result: put.map(({ isNew }) => isNew), isFirst: put.some(({ isFirstOfUser }) => isFirstOfUser) };
@@ -126,13 +125,20 @@ export class RedisMemoryStore extends MemoryStore {
       Promise.all([memory.items, repetitions, lastSeen].map((key) => this.connections.commands.hget(key, id))),
     );
     const row = parseMemory(id, stored);
-    return row && decodeMemory(userId, row);
+    return row && this.decode(userId, row);
   }
 
-  async list(userId: string, { limit, after }: ListOptions): Promise<Memory[]> {
-    const from = after === undefined ? '+' : `(${after}`;
-    const reply = await reachingRedis(() => this.run(LIST, userId, [], [from, limit]));
-    return parseMemories(reply).map((row) => decodeMemory(userId, row));
+  async list(userId: string, options: ListOptions): Promise<Memory[]> {
+    const read = async (after: string | undefined): Promise<MemoryRow[]> => {
+      const from = after === undefined ? '+' : `(${after}`;
+      return parseMemories(await reachingRedis(() => this.run(LIST, userId, [], [from, options.limit])));
+    };
+    return decodablePage(
+      options,
+      read,
+      ([id]) => id,
+      (row) => this.decode(userId, row),
+    );
   }
 
   async search(userId: string, vector: Float32Array, options: SearchOptions): Promise<FoundMemory[]> {
@@ -142,17 +148,13 @@ export class RedisMemoryStore extends MemoryStore {
       const { current } = await this.embeddingSpaces.recent();
       if (current === undefined || limit < 1) return [];
       assertVectors([vector], current);
-      const reply = await this.run(
-        SEARCH,
-        userId,
-        [current.generation],
-        [encodeVector(vector), limit, minSimilarity, includeShadow ? 1 : 0, Date.now(), SEARCH_EFFORT],
-      );
-      return parseFound(reply).map(({ tier, similarity, row }) => ({
-        memory: decodeMemory(userId, row),
-        tier,
-        similarity,
-      }));
+      const more = [minSimilarity, includeShadow ? 1 : 0, Date.now(), SEARCH_EFFORT];
+      const read = async (count: number): Promise<FoundRow[]> =>
+        parseFound(await this.run(SEARCH, userId, [current.generation], [encodeVector(vector), count, ...more]));
+      return decodableOf(limit, read, ({ tier, similarity, row }) => {
+        const memory = this.decode(userId, row);
+        return memory && { memory, tier, similarity };
+      });
     });
   }
 
@@ -196,8 +198,9 @@ export class RedisMemoryStore extends MemoryStore {
       assertVectors([vector], spaces.current);
       // Read beforehand, because a script cannot change one field of a JSON text faithfully; an entry never changes.
       const body = await this.connections.commands.hget(this.keys.ofUser(userId).shadow.items, id);
-      if (body === null) return false;
-      const args = [id, asPromoted(body), encodeVector(vector), Date.now()];
+      const memory = body === null ? undefined : this.decode(userId, [id, body, null, null]);
+      if (memory === undefined) return false;
+      const args = [id, asPromoted(memory), encodeVector(vector), Date.now()];
       return parseFlag(await this.run(PROMOTE, userId, writable(spaces), args));
     });
   }
@@ -225,12 +228,19 @@ export class RedisMemoryStore extends MemoryStore {
 
   async statistics(userId: string, model: string): Promise<number[]> {
     const { statistics } = this.keys.ofUser(userId);
-    return parseSums(await reachingRedis(() => this.connections.commands.hget(statistics, model)));
+    const sums = parseSums(await reachingRedis(() => this.connections.commands.hget(statistics, model)));
+    if (sums === undefined) this.note('statistics', userId, model, 'they are no numbers');
+    return sums ?? [];
   }
 
   async decisions(userId: string, limit: number): Promise<Decision[]> {
-    const reply = await reachingRedis(() => this.run(DECISIONS, userId, [], [limit]));
-    return parseDecisions(reply).map((row) => decodeDecision(userId, row));
+    const read = async (count: number): Promise<DecisionRow[]> =>
+      parseDecisions(await reachingRedis(() => this.run(DECISIONS, userId, [], [count])));
+    return decodableOf(limit, read, ([id, body]) => {
+      const { record, problem } = decodeDecision(userId, id, body);
+      if (!record) this.note('decision', userId, id, problem);
+      return record;
+    });
   }
 
   async forget(userId: string, atMs: number): Promise<number> {
@@ -268,6 +278,16 @@ export class RedisMemoryStore extends MemoryStore {
       // The memories of users are on all masters of a cluster, that key on one.
       await this.connections.ping();
     });
+  }
+
+  private decode(userId: string, row: MemoryRow): Memory | undefined {
+    const { record, problem } = decodeMemoryRow(userId, row);
+    if (!record) this.note('memory', userId, row[0], problem);
+    return record;
+  }
+
+  private note(kind: 'memory' | 'decision' | 'statistics', userId: string, id: string, problem: string): void {
+    this.undecodable.note({ kind, userId, id, problem });
   }
 
   private run(
@@ -347,7 +367,7 @@ function effectArguments(effect: Effect): ScriptArgument[] {
   if (effect.kind === 'strengthen') return [effect.kind, effect.id, '', '', effect.seenAtMs];
   const { memory, vector } = effect.memory;
   const expiresAtMs = effect.kind === 'shadow' ? Math.ceil(effect.expiresAtMs) : '';
-  return [effect.kind, memory.id, encodeMemory(memory), encodeVector(vector), expiresAtMs];
+  return [effect.kind, memory.id, encodeMemoryBody(memory), encodeVector(vector), expiresAtMs];
 }
 
 function stepArguments({ model, decay, addends }: StatisticsStep): ScriptArgument[] {

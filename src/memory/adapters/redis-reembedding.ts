@@ -4,14 +4,16 @@ import {
   type RedisScript,
   type ScriptArgument,
 } from '../../infra/redis/index.js';
+import type { UndecodableRecords } from '../../observability/index.js';
 import type { EmbeddingSpace, MemoryTier } from '../memory.js';
 import { assertVectors } from '../memory-limits.js';
 import type { PendingReembedding } from '../memory-store.port.js';
 import { chunksOf, inWaves } from './batches.js';
 import { NO_GENERATION, type RedisEmbeddingSpaces } from './redis-embedding-spaces.js';
-import { encodeVector, textOf } from './redis-memory-records.js';
+import { encodeVector } from './redis-memory-records.js';
 import { parsePending, parseProgress } from './redis-memory-replies.js';
 import { FIND_PENDING, PROGRESS, PUT_REEMBEDDED, scriptKeys } from './redis-memory-scripts.js';
+import { decodeMemoryBody } from './stored-memory.js';
 
 const TIERS: readonly MemoryTier[] = ['memory', 'shadow'];
 // Ids that one script looks at: a thousand hold the server for a millisecond.
@@ -32,11 +34,14 @@ type PendingId = Omit<PendingReembedding, 'text'>;
 /** The move of all memories to another embedding space. What is left to do is found by looking, so it may stop anywhere. */
 export class RedisReembedding {
   private sweep: Sweep | undefined;
+  /** What has no text to embed stays pending for good: without it every sweep would stop there. */
+  private readonly unreadable = new Set<string>();
 
   constructor(
     private readonly connections: RedisConnections,
     private readonly keys: MemoryKeys,
     private readonly spaces: RedisEmbeddingSpaces,
+    private readonly undecodable: UndecodableRecords,
   ) {}
 
   async begin(space: EmbeddingSpace): Promise<void> {
@@ -122,19 +127,25 @@ export class RedisReembedding {
       while (from !== undefined && found.length < limit) {
         const reply = await this.run(FIND_PENDING, userId, generation, [tier, from, PAGE, Date.now()]);
         const { last, ids } = parsePending(reply);
-        found.push(...ids.map((id) => ({ userId, id, tier })));
+        const pending = ids.map((id) => ({ userId, id, tier }));
+        found.push(...pending.filter((one) => !this.unreadable.has(keyOf(one))));
         from = last === null ? undefined : `(${last}`;
       }
     }
     return found;
   }
 
-  /** Leaves out what was deleted meanwhile. */
+  /** Leaves out what was deleted meanwhile, and what cannot be read. */
   private async withTexts(ids: readonly PendingId[]): Promise<PendingReembedding[]> {
     const found = await inWaves(ids, async (pending): Promise<PendingReembedding[]> => {
       const { items } = this.keys.ofUser(pending.userId)[pending.tier];
       const body = await this.connections.commands.hget(items, pending.id);
-      return body === null ? [] : [{ ...pending, text: textOf(body) }];
+      if (body === null) return [];
+      const { record, problem } = decodeMemoryBody(pending.userId, pending.id, body);
+      if (record) return [{ ...pending, text: record.text }];
+      this.unreadable.add(keyOf(pending));
+      this.undecodable.note({ kind: 'memory', ...pending, problem });
+      return [];
     });
     return found.flat();
   }
@@ -160,3 +171,5 @@ export class RedisReembedding {
     return script.run(this.connections.commands, keys, args);
   }
 }
+
+const keyOf = ({ userId, id, tier }: PendingId): string => JSON.stringify([userId, tier, id]);

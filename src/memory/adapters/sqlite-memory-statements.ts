@@ -1,26 +1,7 @@
 import type { SqliteDatabase, SqliteStatement } from '../../infra/sqlite/index.js';
 
 const MEMORY_COLUMNS = `id, text, user_id, session_id, role, created_at_ms, perplexity, avg_logprob, novelty, surprise, model,
-  source, metadata, count, last_seen_at_ms`;
-
-/** MEMORY_COLUMNS as they are read. */
-export interface MemoryRow {
-  readonly id: string;
-  readonly text: string;
-  readonly user_id: string;
-  readonly session_id: string | null;
-  readonly role: 'user' | 'assistant';
-  readonly created_at_ms: number;
-  readonly perplexity: number | null;
-  readonly avg_logprob: number | null;
-  readonly novelty: number | null;
-  readonly surprise: number | null;
-  readonly model: string | null;
-  readonly source: 'worker' | 'manual' | 'promoted';
-  readonly metadata: string;
-  readonly count: number;
-  readonly last_seen_at_ms: number;
-}
+  source, metadata, count, last_seen_at_ms, v`;
 
 export interface MemoryStatements {
   /** generation, expires_at_ms, the columns of a memory. */
@@ -95,7 +76,7 @@ export function prepareStatements(database: SqliteDatabase): MemoryStatements {
   return {
     insert: prepare(`
       INSERT INTO memories (generation, expires_at_ms, ${MEMORY_COLUMNS})
-      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`),
+      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`),
     locate: prepare('SELECT seq, expires_at_ms FROM memories WHERE user_id = ? AND id = ?'),
     read: prepare(`SELECT ${MEMORY_COLUMNS} FROM memories WHERE seq = ?`),
     get: prepare(`SELECT ${MEMORY_COLUMNS} FROM memories WHERE user_id = ? AND id = ? AND expires_at_ms IS NULL`),
@@ -124,7 +105,7 @@ export function prepareStatements(database: SqliteDatabase): MemoryStatements {
       INSERT INTO memory_decisions (user_id, id, decided_at_ms, decision) VALUES (?, ?, ?, ?)
       ON CONFLICT (user_id, id) DO NOTHING`),
     decisions: prepare(`
-      SELECT decision FROM memory_decisions WHERE user_id = ? ORDER BY decided_at_ms DESC, id DESC LIMIT ?`),
+      SELECT id, decision FROM memory_decisions WHERE user_id = ? ORDER BY decided_at_ms DESC, id DESC LIMIT ?`),
     trimDecisions: prepare(`
       DELETE FROM memory_decisions WHERE seq IN (
         SELECT seq FROM memory_decisions WHERE user_id = ? ORDER BY decided_at_ms DESC, id DESC LIMIT -1 OFFSET ?

@@ -1,3 +1,4 @@
+import { z } from 'zod';
 import { type SqliteDatabase, sqliteFailuresAs } from '../../infra/sqlite/index.js';
 import { StoreRefusedError } from '../../shared/index.js';
 import type { Decision, EmbeddingSpace, FoundMemory, Memory, MemoryTier } from '../memory.js';
@@ -17,9 +18,13 @@ import {
   type StatisticsStep,
   type StoreSpaces,
 } from '../memory-store.port.js';
+import { decodableOf, decodablePage } from './decodable.js';
 import { type Generation, type Generations, SqliteEmbeddingSpaces } from './sqlite-embedding-spaces.js';
-import { type MemoryRow, type MemoryStatements, prepareStatements } from './sqlite-memory-statements.js';
-import type { SqliteVectorTable } from './sqlite-vector-table.js';
+import { type MemoryStatements, prepareStatements } from './sqlite-memory-statements.js';
+import type { SimilarRow, SqliteVectorTable } from './sqlite-vector-table.js';
+import { decodeDecision, encodeDecision } from './stored-decision.js';
+import { decodeStoredMemory, toStoredMemory } from './stored-memory.js';
+import { parseJson } from './stored-record.js';
 
 // Expired entries that one decision removes. All at once would hold up the event loop after a long pause.
 const PURGE_PORTION = 32;
@@ -68,39 +73,46 @@ export class SqliteMemoryStore extends MemoryStore {
   }
 
   async get(userId: string, id: string): Promise<Memory | undefined> {
-    return this.read(() => {
-      const row = this.statements.get.get(userId, id);
-      return row && memoryOf(row as unknown as MemoryRow);
-    });
+    const row = await this.read(() => this.statements.get.get(userId, id));
+    return row && this.decode(row);
   }
 
-  async list(userId: string, { limit, after }: ListOptions): Promise<Memory[]> {
+  async list(userId: string, options: ListOptions): Promise<Memory[]> {
     const { list, listAfter } = this.statements;
-    return this.read(() => {
-      const rows = after === undefined ? list.all(userId, limit) : listAfter.all(userId, after, limit);
-      return rows.map((row) => memoryOf(row as unknown as MemoryRow));
-    });
+    const { limit } = options;
+    return decodablePage(
+      options,
+      (after) => this.read(() => (after === undefined ? list.all(userId, limit) : listAfter.all(userId, after, limit))),
+      ({ id }) => String(id),
+      (row) => this.decode(row),
+    );
   }
 
   async search(userId: string, vector: Float32Array, options: SearchOptions): Promise<FoundMemory[]> {
     const { limit, minSimilarity, includeShadow } = options;
     const tiers: MemoryTier[] = includeShadow ? ['memory', 'shadow'] : ['memory'];
-    return this.read(() => {
-      const vectors = this.searchable(vector);
-      if (!vectors) return [];
-      return tiers
-        .flatMap((tier) => vectors.search(userId, tier, vector, limit).map((row) => ({ ...row, tier })))
-        .filter(({ similarity }) => similarity >= minSimilarity)
-        .sort((a, b) => b.similarity - a.similarity)
-        .slice(0, limit)
-        .map(({ seq, tier, similarity }) => ({ memory: this.readMemory(seq), tier, similarity }));
+    const read = (count: number): Promise<FoundRow[]> =>
+      this.read(() => {
+        const vectors = this.searchable(vector);
+        if (!vectors) return [];
+        return tiers
+          .flatMap((tier) => vectors.search(userId, tier, vector, count).map((row) => ({ ...row, tier })))
+          .filter(({ similarity }) => similarity >= minSimilarity)
+          .sort((a, b) => b.similarity - a.similarity)
+          .slice(0, count)
+          .map((found) => ({ ...found, row: this.statements.read.get(found.seq) }));
+      });
+    return decodableOf(limit, read, ({ row, tier, similarity }) => {
+      const memory = row && this.decode(row);
+      return memory && { memory, tier, similarity };
     });
   }
 
   async nearest(userId: string, vector: Float32Array): Promise<Nearest | undefined> {
     return this.read(() => {
-      const row = this.searchable(vector)?.search(userId, 'memory', vector, 1)[0];
-      return row && { id: this.readMemory(row.seq).id, similarity: row.similarity };
+      const found = this.searchable(vector)?.search(userId, 'memory', vector, 1)[0];
+      const row = found && this.statements.read.get(found.seq);
+      return row && { id: String(row.id), similarity: found.similarity };
     });
   }
 
@@ -152,8 +164,14 @@ export class SqliteMemoryStore extends MemoryStore {
   }
 
   async decisions(userId: string, limit: number): Promise<Decision[]> {
-    return this.read(() =>
-      this.statements.decisions.all(userId, limit).map(({ decision }) => JSON.parse(String(decision)) as Decision),
+    return decodableOf(
+      limit,
+      (count) => this.read(() => this.statements.decisions.all(userId, count)),
+      (row) => {
+        const { record, problem } = decodeDecision(userId, String(row.id), String(row.decision));
+        if (!record) this.undecodable.note({ kind: 'decision', userId, id: String(row.id), problem });
+        return record;
+      },
     );
   }
 
@@ -252,8 +270,11 @@ export class SqliteMemoryStore extends MemoryStore {
     return current?.vectors;
   }
 
-  private readMemory(seq: number): Memory {
-    return memoryOf(this.statements.read.get(seq) as unknown as MemoryRow);
+  private decode({ user_id: user, id: rowId, metadata, ...columns }: Row): Memory | undefined {
+    const [userId, id] = [String(user), String(rowId)];
+    const { record, problem } = decodeStoredMemory(userId, id, { ...columns, metadata: parseJson(String(metadata)) });
+    if (!record) this.undecodable.note({ kind: 'memory', userId, id, problem });
+    return record;
   }
 
   private locate(userId: string, id: string): Located | undefined {
@@ -281,24 +302,26 @@ export class SqliteMemoryStore extends MemoryStore {
     expiresAtMs: number | null,
     { number, vectors }: Generation,
   ): void {
+    const stored = toStoredMemory(memory);
     const { lastInsertRowid } = this.statements.insert.run(
       number,
       expiresAtMs,
       memory.id,
-      memory.text,
+      stored.text,
       userId,
-      memory.sessionId,
-      memory.role,
-      memory.createdAtMs,
-      memory.perplexity,
-      memory.avgLogprob,
-      memory.novelty,
-      memory.surprise,
-      memory.model,
-      memory.source,
-      JSON.stringify(memory.metadata),
-      memory.count,
-      memory.lastSeenAtMs,
+      stored.session_id,
+      stored.role,
+      stored.created_at_ms,
+      stored.perplexity,
+      stored.avg_logprob,
+      stored.novelty,
+      stored.surprise,
+      stored.model,
+      stored.source,
+      JSON.stringify(stored.metadata),
+      stored.count,
+      stored.last_seen_at_ms,
+      stored.v,
     );
     vectors.add(Number(lastInsertRowid), userId, tierOf(expiresAtMs), vector);
   }
@@ -319,7 +342,7 @@ export class SqliteMemoryStore extends MemoryStore {
   /** Returns whether the message had no decision yet. */
   private decide(decision: Decision): boolean {
     const { userId, id, decidedAtMs } = decision;
-    return this.statements.decide.run(userId, id, decidedAtMs, JSON.stringify(decision)).changes === 1;
+    return this.statements.decide.run(userId, id, decidedAtMs, encodeDecision(decision)).changes === 1;
   }
 
   /** What the effect will do. @throws MemoryVectorError */
@@ -337,7 +360,10 @@ export class SqliteMemoryStore extends MemoryStore {
 
   private sums(userId: string, model: string): number[] {
     const row = this.statements.sums.get(userId, model);
-    return row ? (JSON.parse(String(row.sums)) as number[]) : [];
+    if (!row) return [];
+    const { data } = storedSums.safeParse(parseJson(String(row.sums)));
+    if (!data) this.undecodable.note({ kind: 'statistics', userId, id: model, problem: 'they are no numbers' });
+    return data ?? [];
   }
 
   private step(userId: string, { model, decay, addends }: StatisticsStep): void {
@@ -398,6 +424,15 @@ export class SqliteMemoryStore extends MemoryStore {
   }
 }
 
+type Row = Record<string, unknown>;
+
+interface FoundRow extends SimilarRow {
+  readonly tier: MemoryTier;
+  readonly row: Row | undefined;
+}
+
+const storedSums = z.array(z.number());
+
 interface Located {
   readonly seq: number;
   readonly tier: MemoryTier;
@@ -411,23 +446,3 @@ function locatedOf(row: Record<string, unknown> | undefined): Located | undefine
 }
 
 const tierOf = (expiresAtMs: unknown): MemoryTier => (expiresAtMs === null ? 'memory' : 'shadow');
-
-function memoryOf(row: MemoryRow): Memory {
-  return {
-    id: row.id,
-    text: row.text,
-    userId: row.user_id,
-    sessionId: row.session_id,
-    role: row.role,
-    createdAtMs: row.created_at_ms,
-    perplexity: row.perplexity,
-    avgLogprob: row.avg_logprob,
-    novelty: row.novelty,
-    surprise: row.surprise,
-    model: row.model,
-    source: row.source,
-    metadata: JSON.parse(row.metadata) as Record<string, unknown>,
-    count: row.count,
-    lastSeenAtMs: row.last_seen_at_ms,
-  };
-}

@@ -5,6 +5,7 @@ import type { SessionLimits } from '../session-limits.js';
 import { SessionStore, type Turn } from '../session-store.port.js';
 import { SessionStoreUnavailableError } from '../sessions.errors.js';
 import { APPEND_TURNS, FORGET_SESSIONS } from './redis-session-scripts.js';
+import { decodeTurnText, encodeTurn } from './stored-turn.js';
 
 const reachingRedis = redisFailuresAs(SessionStoreUnavailableError, StoreRefusedError);
 
@@ -45,7 +46,9 @@ export class RedisSessionStore extends SessionStore {
   async turns(userId: string, sessionId: string): Promise<Turn[]> {
     const key = this.keysOf(userId).sessionPrefix + encodeURIComponent(sessionId);
     const stored = await reachingRedis(() => this.connections.commands.lrange(key, -this.limits.maxTurns, -1));
-    return stored.map(decodeTurn);
+    return stored
+      .map((text) => this.readable(userId, sessionId, decodeTurnText(text)))
+      .filter((turn) => turn !== undefined);
   }
 
   async forget(userId: string): Promise<number> {
@@ -57,20 +60,4 @@ export class RedisSessionStore extends SessionStore {
   private keysOf(userId: string): SessionKeys {
     return sessionKeys(userId, this.keyPrefix);
   }
-}
-
-const storedTurn = z.object({
-  role: z.enum(['user', 'assistant']),
-  text: z.string(),
-  at_ms: z.number(),
-  is_private: z.boolean(),
-});
-
-function encodeTurn({ role, text, atMs, isPrivate }: Turn): string {
-  return JSON.stringify({ role, text, at_ms: atMs, is_private: isPrivate } satisfies z.output<typeof storedTurn>);
-}
-
-function decodeTurn(stored: string): Turn {
-  const { role, text, at_ms: atMs, is_private: isPrivate } = storedTurn.parse(JSON.parse(stored));
-  return { role, text, atMs, isPrivate };
 }

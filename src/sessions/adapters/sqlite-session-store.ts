@@ -8,6 +8,7 @@ import { StoreRefusedError } from '../../shared/index.js';
 import type { SessionLimits } from '../session-limits.js';
 import { SessionStore, type Turn } from '../session-store.port.js';
 import { SessionStoreUnavailableError } from '../sessions.errors.js';
+import { decodeTurn } from './stored-turn.js';
 
 // Expired sessions that one append removes. All at once would hold up the event loop after a long pause.
 const PURGE_PORTION = 8;
@@ -45,12 +46,12 @@ export class SqliteSessionStore extends SessionStore {
   }
 
   async turns(userId: string, sessionId: string): Promise<Turn[]> {
-    return reachingSqlite(() =>
-      this.database.snapshot(() => {
-        const rows = this.statements.turns.all(userId, sessionId, Date.now());
-        return rows.map(({ isPrivate, ...row }) => ({ ...row, isPrivate: isPrivate === 1 }) as unknown as Turn);
-      }),
+    const rows = await reachingSqlite(() =>
+      this.database.snapshot(() => this.statements.turns.all(userId, sessionId, Date.now())),
     );
+    return rows
+      .map((row) => this.readable(userId, sessionId, decodeTurn({ ...row, is_private: row.is_private === 1 })))
+      .filter((turn) => turn !== undefined);
   }
 
   async forget(userId: string): Promise<number> {
@@ -122,7 +123,7 @@ function prepareStatements(database: SqliteDatabase): SessionStatements {
       DELETE FROM session_turns WHERE session = ?
       AND seq <= (SELECT seq FROM session_turns WHERE session = ? ORDER BY seq DESC LIMIT 1 OFFSET ?)`),
     turns: database.prepare(`
-      SELECT role, text, at_ms AS atMs, is_private AS isPrivate FROM session_turns
+      SELECT role, text, at_ms, is_private FROM session_turns
       WHERE session = (SELECT seq FROM sessions WHERE user_id = ? AND session_id = ? AND expires_at_ms > ?)
       ORDER BY seq`),
     removeExpired: database.prepare('DELETE FROM sessions WHERE user_id = ? AND session_id = ? AND expires_at_ms <= ?'),

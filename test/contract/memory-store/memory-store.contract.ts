@@ -13,6 +13,7 @@ import type {
 } from '../../../src/memory/memory-store.port.js';
 import { newId } from '../../../src/shared/index.js';
 import { AWKWARD_NAMES } from '../../support/awkward-names.js';
+import { type DamagedRecord, describeUndecodableRecords } from './undecodable.contract.js';
 
 /** One backing, empty at first, and what a test must be able to do to it behind the adapter's back. */
 export interface MemoryStoreHarness {
@@ -20,6 +21,8 @@ export interface MemoryStoreHarness {
   open(limits?: Partial<MemoryLimits>): Promise<MemoryStore>;
   /** Takes the backing away until the returned function is called. */
   beginOutage(): Promise<() => Promise<void>>;
+  /** Makes a record of user `ada` unreadable. */
+  damage(record: DamagedRecord): Promise<void>;
   /** Closes every store that was opened, as the end of the processes would. */
   closeAll(): Promise<void>;
   dispose(): Promise<void>;
@@ -836,6 +839,8 @@ export function describeMemoryStore(name: string, makeHarness: () => Promise<Mem
         expect(textsFound(await sut.search('ada', axis(1), everything))).toEqual(['two', 'one']);
       });
     });
+
+    describeUndecodableRecords(makeHarness);
 
     describe('isolation', () => {
       it('tells all users apart, whatever their names', async () => {

@@ -1,3 +1,4 @@
+import { memoryKeys } from '../../../src/infra/redis/index.js';
 import { RedisMemoryStore } from '../../../src/memory/adapters/redis-memory-store.js';
 import type { RedisUnderTest } from '../../support/redis-settings.js';
 import type { MemoryStoreHarness } from './memory-store.contract.js';
@@ -15,6 +16,13 @@ export function makeRedisMemoryHarness(server: RedisUnderTest): RedisMemoryHarne
     async open({ shadowMaxEntries = 100, maxDecisions = 100 } = {}) {
       const { keyPrefix } = backing;
       return new RedisMemoryStore(await backing.connect(), { shadowMaxEntries, maxDecisions }, { keyPrefix });
+    },
+    async damage({ kind, id, how }) {
+      const { memory, shadow, decisions, statistics } = memoryKeys(backing.keyPrefix).ofUser('ada');
+      const key = { memory: memory.items, shadow: shadow.items, decision: decisions, statistics }[kind];
+      const stored = (await backing.outside.hget(key, id)) ?? '';
+      const newer = (): string => JSON.stringify({ ...(JSON.parse(stored) as object), v: 2 });
+      await backing.outside.hset(key, id, how === 'newer' ? newer() : `not ${stored}`);
     },
     beginOutage: () => backing.beginOutage(),
     closeAll: () => backing.closeAll(),

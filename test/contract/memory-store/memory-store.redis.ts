@@ -114,6 +114,7 @@ export function describeRedisMemoryStore(makeHarness: () => RedisMemoryHarness):
       const body = await harness.backing.outside.hget(keysOf(USER).memory.items, kept.id);
 
       expect(JSON.parse(body!)).toEqual({
+        v: 1,
         text: 'kept',
         session_id: 's-1',
         role: 'user',

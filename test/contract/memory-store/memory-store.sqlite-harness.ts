@@ -1,6 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { SqliteDatabase } from '../../../src/infra/sqlite/index.js';
 import { SqliteMemoryStore } from '../../../src/memory/adapters/sqlite-memory-store.js';
 import type { MemoryStoreHarness } from './memory-store.contract.js';
@@ -22,6 +23,19 @@ export async function makeSqliteHarness(): Promise<MemoryStoreHarness> {
       const database = await SqliteDatabase.open(path);
       opened.push(database);
       return new SqliteMemoryStore(database, { shadowMaxEntries: 100, maxDecisions: 100, ...limits });
+    },
+    async damage({ kind, id, how }) {
+      const outside = new DatabaseSync(path);
+      if (kind === 'statistics') {
+        outside.prepare(`UPDATE memory_statistics SET sums = '[1' WHERE user_id = 'ada' AND model = ?`).run(id);
+      } else if (kind === 'decision') {
+        const change = how === 'newer' ? `json_set(decision, '$.v', 2)` : `'{"kept":'`;
+        outside.prepare(`UPDATE memory_decisions SET decision = ${change} WHERE user_id = 'ada' AND id = ?`).run(id);
+      } else {
+        const change = how === 'newer' ? 'v = 2' : `metadata = '{'`;
+        outside.prepare(`UPDATE memories SET ${change} WHERE user_id = 'ada' AND id = ?`).run(id);
+      }
+      outside.close();
     },
     beginOutage: () => takeTablesAway(path, TABLES),
     closeAll,

@@ -11,6 +11,8 @@ export interface SessionStoreHarness {
   open(limits?: Partial<SessionLimits>): Promise<SessionStore>;
   /** Takes the backing away until the returned function is called. */
   beginOutage(): Promise<() => Promise<void>>;
+  /** Makes the oldest turn of session `s` of user `ada` unreadable. */
+  damageTurn(): Promise<void>;
   /** Closes every store that was opened, as the end of the processes would. */
   closeAll(): Promise<void>;
   dispose(): Promise<void>;
@@ -42,6 +44,17 @@ export function describeSessionStore(name: string, makeHarness: () => Promise<Se
 
     afterEach(async () => {
       await harness.dispose();
+    });
+
+    it('leaves out a turn that cannot be read, and names it', async () => {
+      const sut = await harness.open();
+      await sut.append('ada', 's', [turnOf('damaged'), turnOf('sound')]);
+      await harness.damageTurn();
+
+      for (let time = 0; time < 2; time++) expect(textsOf(await sut.turns('ada', 's'))).toEqual(['sound']);
+
+      expect(sut.undecodable.count).toBe(1);
+      expect(sut.undecodable.last).toBe('turn of session s');
     });
 
     describe('appending', () => {

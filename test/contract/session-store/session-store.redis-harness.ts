@@ -16,6 +16,9 @@ export function makeRedisSessionHarness(server: RedisUnderTest): RedisSessionHar
       const { keyPrefix } = backing;
       return new RedisSessionStore(await backing.connect(), { maxTurns, ttlMs }, { keyPrefix });
     },
+    async damageTurn() {
+      await backing.outside.lset(`${backing.keyPrefix}session:{ada}:s`, 0, '{"role":');
+    },
     beginOutage: () => backing.beginOutage(),
     closeAll: () => backing.closeAll(),
     dispose: () => backing.dispose(),

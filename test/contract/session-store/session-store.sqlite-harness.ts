@@ -1,6 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { SqliteDatabase } from '../../../src/infra/sqlite/index.js';
 import { SqliteSessionStore } from '../../../src/sessions/adapters/sqlite-session-store.js';
 import type { SessionStoreHarness } from './session-store.contract.js';
@@ -20,6 +21,11 @@ export async function makeSqliteHarness(): Promise<SessionStoreHarness> {
       const database = await SqliteDatabase.open(path);
       opened.push(database);
       return new SqliteSessionStore(database, { maxTurns: 100, ttlMs: 60_000, ...limits });
+    },
+    async damageTurn() {
+      const outside = new DatabaseSync(path);
+      outside.exec(`UPDATE session_turns SET role = 'alien' WHERE seq = (SELECT min(seq) FROM session_turns)`);
+      outside.close();
     },
     beginOutage: () => takeTablesAway(path, ['sessions', 'session_turns']),
     closeAll,
