@@ -18,8 +18,10 @@ export interface ChatResponse {
   readonly engine: 'vorpal';
   readonly model: string;
   readonly session_id: string;
-  /** What was recalled for the answer, best first; `null` where it could not be. */
+  /** The memories that the model was given, best first; `[]` where none fitted, `null` where none could be recalled. */
   readonly memories: readonly RecalledMemory[] | null;
+  /** Why the answer ends: `stop`, or `length` where a limit or the window cut it; `null` where the server does not say. */
+  readonly finish_reason: string | null;
   readonly usage: { prompt_tokens: number; completion_tokens: number; total_tokens: number } | null;
 }
 

@@ -1,13 +1,14 @@
-import { Injectable } from '@nestjs/common';
+import { Injectable, Logger } from '@nestjs/common';
 import { Settings } from '../config/index.js';
 import { assertTextLength } from '../http/index.js';
 import { type FoundMemory, RecallService } from '../memory/index.js';
 import { contextOf, SessionService, type Turn } from '../sessions/index.js';
 import { begun, newId } from '../shared/index.js';
 import { CaptureService } from '../stream/index.js';
-import { type ChatAnswer, StreamedAnswer, VorpalClient, VorpalContextLengthError } from '../vorpal/index.js';
-import { buildPrompt, type PromptMessage } from './chat-prompt.js';
+import { type ChatAnswer, StreamedAnswer, VorpalClient } from '../vorpal/index.js';
+import type { ChatPrompt } from './chat-prompt.js';
 import type { ChatEvent, ChatRequest, ChatResponse } from './chat.schema.js';
+import { PromptFitter } from './prompt-fitter.js';
 
 /** A message on its way to an answer. */
 interface Conversation {
@@ -18,31 +19,35 @@ interface Conversation {
   readonly isPrivate: boolean;
   /** What was said before, oldest first. */
   readonly turns: readonly Turn[];
+  /** Best first; `null` where they could not be had. */
   readonly memories: readonly FoundMemory[] | null;
 }
 
 @Injectable()
 export class ChatService {
+  private readonly logger = new Logger('Chat');
+
   constructor(
     private readonly capture: CaptureService,
     private readonly sessions: SessionService,
     private readonly recall: RecallService,
+    private readonly fitter: PromptFitter,
     private readonly vorpal: VorpalClient,
     private readonly settings: Settings,
   ) {}
 
   /**
-   * Captures the message and answers it with Vorpal, given the conversation so far and what is remembered of its user.
-   * Neither the capture, nor the session, nor recall fails the answer, and the message is captured whether or not Vorpal
-   * can answer.
+   * Captures the message and answers it with Vorpal, given the conversation so far and what is remembered of its user, as
+   * much of both as fits the model's window. Neither the capture, nor the session, nor recall fails the answer, and the
+   * message is captured whether or not Vorpal can answer.
    * @throws TextTooLongError before anything is captured; any of the Vorpal errors afterwards
    */
   async answer(request: ChatRequest, traceparent: string | undefined, signal: AbortSignal): Promise<ChatResponse> {
     const conversation = await this.begin(request, traceparent, signal);
-    const answer = await this.fitting(conversation, signal, (messages) =>
-      this.vorpal.chat({ messages, signal, ...this.limits }),
-    );
-    return this.complete(conversation, answer);
+    const { answer, prompt } = await this.fitter.fit(this.partsOf(conversation), signal, async (tried) => ({
+      answer: await this.vorpal.chat(this.optionsOf(tried, signal)),
+    }));
+    return this.complete(conversation, prompt, answer);
   }
 
   /**
@@ -55,20 +60,40 @@ export class ChatService {
     signal: AbortSignal,
   ): AsyncGenerator<ChatEvent, void> {
     const conversation = await this.begin(request, traceparent, signal);
-    const chunks = await this.fitting(conversation, signal, (messages) =>
-      begun(this.vorpal.streamChat({ messages, signal, ...this.limits })),
+    const { first, rest, whole, prompt } = await this.fitter.fit(this.partsOf(conversation), signal, (tried) =>
+      this.open(tried, signal),
     );
-    const answer = new StreamedAnswer();
-    for await (const chunk of chunks) {
-      const text = answer.add(chunk);
-      if (text !== '') yield { type: 'delta', text };
+    try {
+      if (first !== '') yield { type: 'delta', text: first };
+      for await (const chunk of rest) {
+        const text = whole.add(chunk);
+        if (text !== '') yield { type: 'delta', text };
+      }
+    } finally {
+      await rest.return();
     }
-    yield { type: 'done', ...(await this.complete(conversation, answer.whole)) };
+    yield { type: 'done', ...(await this.complete(conversation, prompt, whole.whole)) };
   }
 
-  private get limits() {
-    const { maxTokens, temperature } = this.settings.chat;
-    return { maxTokens, temperature };
+  /** A streamed answer up to its first word: until there is one, another prompt may be tried and nobody sees it. */
+  private async open(prompt: ChatPrompt, signal: AbortSignal) {
+    const rest = await begun(this.vorpal.streamChat(this.optionsOf(prompt, signal)));
+    const whole = new StreamedAnswer();
+    let first = '';
+    while (first === '') {
+      const { done, value } = await rest.next();
+      if (done) break;
+      first = whole.add(value);
+    }
+    return { first, rest, whole, answer: whole.whole };
+  }
+
+  private partsOf({ message, turns, memories }: Conversation) {
+    return { systemPrompt: this.settings.chat.systemPrompt, memories: memories ?? [], turns, message };
+  }
+
+  private optionsOf({ messages, maxTokens }: ChatPrompt, signal: AbortSignal) {
+    return { messages, maxTokens, temperature: this.settings.chat.temperature, signal };
   }
 
   private async begin(
@@ -100,39 +125,35 @@ export class ChatService {
     return { message, userId, sessionId, receivedAtMs, isPrivate: !withMemory, turns, memories };
   }
 
-  /** Asks with as much of the conversation as should fit, and once more with the message alone if it does not. */
-  private async fitting<T>(
-    { message, turns, memories }: Conversation,
-    signal: AbortSignal,
-    ask: (messages: readonly PromptMessage[]) => Promise<T>,
-  ): Promise<T> {
-    const { systemPrompt, maxTokens: answerTokens } = this.settings.chat;
-    const { maxModelLen } = await this.vorpal.model(signal);
-    const attempt = (maxTokens: number): Promise<T> =>
-      ask(buildPrompt({ systemPrompt, memories: memories ?? [], turns, message, maxTokens }));
-    try {
-      return await attempt(maxModelLen - answerTokens);
-    } catch (error) {
-      // The estimate was too low for this text: the message alone may still fit.
-      if (!(error instanceof VorpalContextLengthError) || turns.length === 0) throw error;
-      return attempt(0);
+  private async complete(
+    conversation: Conversation,
+    prompt: ChatPrompt,
+    { text, model, usage, finishReason }: ChatAnswer,
+  ): Promise<ChatResponse> {
+    const { sessionId, memories } = conversation;
+    if (text.trim() === '') {
+      this.logger.warn(`${model} answered without a word (finish_reason ${finishReason ?? 'not told'})`);
+    } else {
+      await this.remember(conversation, text);
     }
-  }
-
-  private async complete(conversation: Conversation, { text, model, usage }: ChatAnswer): Promise<ChatResponse> {
-    const { message, userId, sessionId, receivedAtMs, isPrivate, memories } = conversation;
-    await this.sessions.append(userId, sessionId, [
-      { role: 'user', text: message, atMs: receivedAtMs, isPrivate },
-      { role: 'assistant', text, atMs: Date.now(), isPrivate },
-    ]);
     return {
       response: text,
       engine: 'vorpal',
       model,
       session_id: sessionId,
-      memories: memories?.map(toRecalledMemory) ?? null,
+      memories: memories && prompt.memories.map(toRecalledMemory),
+      finish_reason: finishReason,
       usage,
     };
+  }
+
+  /** Both turns together: a question without its answer would stand there twice when it is asked again. */
+  private async remember(conversation: Conversation, answer: string): Promise<void> {
+    const { message, userId, sessionId, receivedAtMs, isPrivate } = conversation;
+    await this.sessions.append(userId, sessionId, [
+      { role: 'user', text: message, atMs: receivedAtMs, isPrivate },
+      { role: 'assistant', text: answer, atMs: Date.now(), isPrivate },
+    ]);
   }
 }
 

@@ -103,7 +103,8 @@ const variables = z.object({
   }),
   CHAT_MAX_TOKENS: documented(integer(512, 1, 131_072), {
     section: 'Chat',
-    description: 'Most tokens of one answer. Without it a model that does not stop fills its whole window.',
+    description:
+      'Most tokens of one answer; less where the window leaves less. Without it a model that does not stop fills its whole window.',
   }),
   CHAT_TEMPERATURE: documented(z.coerce.number<string>('must be a number').min(0).max(2).optional(), {
     section: 'Chat',

@@ -6,6 +6,7 @@ export { MemoryApiModule } from './memory-api.module.js';
 export { MemoryModule } from './memory.module.js';
 export { newMemory } from './memory.service.js';
 export { type EmbeddedMemory, MemoryStore } from './memory-store.port.js';
+export { takeWithinBudget } from './recall-ranking.js';
 export { RecallService } from './recall.service.js';
 export { ReembedService } from './reembed.service.js';
 export { type Remembered, RememberService, type ScoredMessage } from './remember.service.js';

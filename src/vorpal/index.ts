@@ -1,7 +1,7 @@
 export { type ChatAnswer, StreamedAnswer } from './chat-answer.js';
 export { informationOf, PerplexityScorer, type ScoringInput, type TextScore } from './perplexity.scorer.js';
 export type { TextEmbeddings } from './vorpal-embedding.js';
-export { type ChatOptions, type ModelInfo, VorpalClient } from './vorpal.client.js';
+export { type ChatOptions, type ChatTokens, type ModelInfo, VorpalClient } from './vorpal.client.js';
 export { FixedVorpalEndpoint, VorpalEndpoint } from './vorpal-endpoint.js';
 export * from './vorpal.errors.js';
 export { VorpalHealth } from './vorpal.health.js';

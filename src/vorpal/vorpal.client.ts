@@ -35,10 +35,19 @@ export interface ModelInfo {
 
 export interface ChatOptions {
   readonly messages: readonly ChatMessage[];
-  readonly maxTokens: number;
+  /** Not set: as many as the window leaves. */
+  readonly maxTokens?: number;
   /** Not set: the server's own default for the model. */
   readonly temperature?: number;
   readonly signal?: AbortSignal;
+}
+
+/** How long a prompt is, as the server counts it. */
+export interface ChatTokens {
+  /** With what the model's template puts around the messages and before the answer. */
+  readonly tokens: number;
+  /** Prompt plus generated tokens that fit. */
+  readonly maxModelLen: number;
 }
 
 interface CallOptions {
@@ -193,6 +202,24 @@ export class VorpalClient {
     } finally {
       slot[Symbol.dispose]();
     }
+  }
+
+  /** The tokens that a chat's prompt takes of the window. */
+  async countChatTokens(messages: readonly ChatMessage[], { signal }: CallOptions = {}): Promise<ChatTokens> {
+    const timeoutMs = this.settings.connectTimeoutMs;
+    const { count, max_model_len: maxModelLen } = await this.withModel(signal, ({ id }) => {
+      const body = { model: id, messages: messages.map(wellFormedMessage) };
+      const call = {
+        path: '/tokenize',
+        body,
+        modelSetting: MODEL_SETTING,
+        wire: 'control',
+        timeoutMs,
+        signal,
+      } as const;
+      return this.chats.fetchJson(call, tokenizeResponseSchema);
+    });
+    return { tokens: count, maxModelLen };
   }
 
   /** Token ids of `text`. `addSpecialTokens` puts the model's BOS, if it has one, before them. */

@@ -39,6 +39,7 @@ describe('the brain with its embedded Vorpal and stream', () => {
       model: expect.stringMatching(/SmolLM2/i),
       session_id: 'first',
       memories: [],
+      finish_reason: expect.stringMatching(/^(stop|length)$/),
       usage: {
         prompt_tokens: expect.any(Number),
         completion_tokens: expect.any(Number),
@@ -63,6 +64,7 @@ describe('the brain with its embedded Vorpal and stream', () => {
       model: expect.stringMatching(/SmolLM2/i),
       session_id: 'streamed',
       memories: expect.any(Array),
+      finish_reason: expect.stringMatching(/^(stop|length)$/),
       usage: {
         prompt_tokens: expect.any(Number),
         completion_tokens: expect.any(Number),
