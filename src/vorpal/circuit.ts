@@ -16,7 +16,7 @@ type CircuitLimits = Pick<Settings['vorpal'], 'breakerFailures' | 'breakerOpenMs
 interface Line {
   readonly url: string;
   readonly breaker: CircuitBreakerPolicy;
-  /** Since when calls go through. */
+  /** Since when calls go through, by the clock that the breaker goes by. */
   closedAt: number;
   /** The probe under way that may close the circuit: calls that find it open at the same time share it. */
   recovery?: Promise<void>;
@@ -54,7 +54,7 @@ export class Circuit {
   /** How long calls have gone through; 0 while they do not. */
   get closedForMs(): number {
     if (this.line === undefined) return Infinity;
-    return isClosed(this.line) ? performance.now() - this.line.closedAt : 0;
+    return isClosed(this.line) ? Date.now() - this.line.closedAt : 0;
   }
 
   /**
@@ -123,9 +123,9 @@ export class Circuit {
   private lineTo(url: string): Line {
     // A restarted local Vorpal has a new address: the old one's failures say nothing about it.
     if (this.line?.url !== url) {
-      const line: Line = { url, breaker: this.createBreaker(), closedAt: this.line ? performance.now() : -Infinity };
+      const line: Line = { url, breaker: this.createBreaker(), closedAt: this.line ? Date.now() : -Infinity };
       line.breaker.onReset(() => {
-        line.closedAt = performance.now();
+        line.closedAt = Date.now();
       });
       this.line = line;
     }

@@ -89,17 +89,21 @@ describe(VorpalHealth.name, () => {
       expect(stub.requestsFor('/health')).toHaveLength(1);
     });
 
-    it('is up as soon as a chat is answered again', async () => {
-      await failOnce();
-      const later = Date.now() + OPEN_MS;
-      jest.spyOn(Date, 'now').mockReturnValue(later);
+    it('is up as soon as a chat is answered again, whatever was seen a moment ago', async () => {
+      await parts.close();
+      const shortMs = 500;
+      const breaker = { VORPAL_BREAKER_FAILURES: '1', VORPAL_BREAKER_OPEN_MS: String(shortMs) };
+      parts = await startVorpalModule({ VORPAL_URL: stub.url, ...breaker });
+      const now = Date.now();
+      jest.spyOn(Date, 'now').mockReturnValue(now);
       stub.next('/health', (_, response) => {
         sendJson(response, { status: 'loading', message: 'almost' }, 503);
       });
       await expect(parts.health.check()).resolves.toMatchObject({
         vorpal: { status: 'down', reason: expect.stringContaining('almost') },
       });
-      jest.spyOn(Date, 'now').mockReturnValue(later + OPEN_MS);
+      await failOnce();
+      jest.spyOn(Date, 'now').mockReturnValue(now + shortMs);
       await chat();
       await expect(parts.health.check()).resolves.toMatchObject({ vorpal: { status: 'up' } });
     });
