@@ -10,6 +10,7 @@ import { delimiter, dirname, join, resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { parse } from 'yaml';
 import { environmentSchema, readSettings } from '../../src/config/index.js';
+import { RELEASES } from '../vllm/release/releases.js';
 import { type ComposeService, resolveCompose, servicesStartedBy, variablesOf } from './compose-file.js';
 import {
   buildContext,
@@ -67,6 +68,10 @@ describe('docker-compose.yml', () => {
 
     expect(images).toHaveLength(2);
     for (const image of images) expect(image).toMatch(/:v?\d+\.\d+\.\d+$/);
+  });
+
+  it('runs a vLLM that the contract suite runs on, the one that the local Vorpal follows', () => {
+    expect(compose.services.vorpal?.image).toBe(`vllm/vllm-openai:v${RELEASES[0]?.version}`);
   });
 
   it('uses no variable that the documentation does not explain', () => {

@@ -1,6 +1,6 @@
 import { TestBrain } from '../support/brain.js';
 import { chatEvents, collect } from '../support/chat-events.js';
-import { PAIRINGS } from './sentences.js';
+import { areaUnderCurve, PAIRINGS } from './sentences.js';
 
 interface Perplexity {
   perplexity: number | null;
@@ -266,10 +266,4 @@ describe('the brain with its embedded Vorpal and stream', () => {
 
 function median(values: readonly number[]): number {
   return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)]!;
-}
-
-/** Probability that a nonsense sentence has the higher perplexity of a random pair (Mann–Whitney U / n·m). */
-function areaUnderCurve(lower: readonly number[], higher: readonly number[]): number {
-  const wins = lower.flatMap((low) => higher.map((high) => (high > low ? 1 : high === low ? 0.5 : 0)));
-  return wins.reduce<number>((sum, win) => sum + win, 0) / wins.length;
 }
