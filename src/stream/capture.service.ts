@@ -52,9 +52,9 @@ export class CaptureService {
     return this.spool.waiting;
   }
 
-  /** Whether a message would be kept while the stream is away. */
-  get spoolHasRoom(): boolean {
-    return this.spool.hasRoom;
+  /** What is wrong where captured messages would be lost with this process. */
+  get danger(): string | undefined {
+    return this.spool.danger;
   }
 
   /** Entries that were lost: the spool had no room, or they failed for their own sake. Each is in the log. */
@@ -76,6 +76,11 @@ export class CaptureService {
     if (this.spool.waiting === 0) return;
     this.logger.log(`${this.spool.waiting} message(s) of a former run wait in the spool and are sent first`);
     this.sending = this.sendSpooled(0);
+  }
+
+  /** Why a message would not be kept while the stream is away, or nothing. */
+  spoolRefusal(): Promise<string | undefined> {
+    return this.spool.refusal();
   }
 
   /** Starts appending `entry`. Never throws; a failure is logged and counted. */

@@ -41,6 +41,7 @@ describe(CaptureSpool.name, () => {
   });
 
   afterEach(async () => {
+    jest.useRealTimers();
     jest.restoreAllMocks();
     for (const spool of opened.splice(0)) await spool.close(CLOSE_LIMIT_MS);
     await rm(dataDir, { recursive: true });
@@ -218,7 +219,7 @@ describe(CaptureSpool.name, () => {
       sent += entries.length;
     }
     await sut.peek();
-    expect(sut.hasRoom).toBe(true);
+    expect(await sut.refusal()).toBeUndefined();
     expect(sut.add(entryOf('fits now', message))).toBeUndefined();
     expect((await takeAll(sut)).at(-1)).toBe('fits now');
   });
@@ -228,7 +229,7 @@ describe(CaptureSpool.name, () => {
 
     expect(sut.add(entryOf('a'))).toContain('full');
     expect(sut.waiting).toBe(0);
-    expect(sut.hasRoom).toBe(false);
+    expect(await sut.refusal()).toContain('full');
   });
 
   it('loses and reorders nothing when a sync fails', async () => {
@@ -253,6 +254,43 @@ describe(CaptureSpool.name, () => {
 
     expect(await takeAll(sut)).toEqual(idsFrom(0, 3));
     expect(await files()).toEqual([]);
+  });
+
+  it('is no place for more messages while the disk fails, and one again when it does not', async () => {
+    const sut = await start();
+    const failing = await failSyncs(3);
+    addAll(sut, ['a']);
+
+    await until(async () => (await sut.refusal()) !== undefined, 'a failed sync');
+    expect(sut.danger).toBeUndefined();
+
+    await until(async () => (await sut.refusal()) === undefined, 'a sync that works');
+    expect(failing.mock.calls.length).toBeGreaterThanOrEqual(4);
+    expect(await idsOnDisk()).toEqual(['a']);
+  });
+
+  it('tells of messages that are in memory alone for too long', async () => {
+    jest.useFakeTimers({ doNotFake: ['setImmediate', 'nextTick', 'queueMicrotask', 'setTimeout', 'Date'] });
+    const sut = await start();
+    await failSyncs(Number.POSITIVE_INFINITY);
+    addAll(sut, idsFrom(0, 3));
+    await until(async () => (await sut.refusal()) !== undefined, 'a failed sync');
+    expect(sut.danger).toBeUndefined();
+
+    jest.advanceTimersByTime(10_000);
+
+    expect(sut.danger).toMatch(/^3 message\(s\) are in memory only, .* 10 s \(EIO: i\/o error, fdatasync\)$/);
+    await sut.peek();
+    await sut.shift(1);
+    expect(sut.danger).toBeUndefined();
+  });
+
+  it('tells of messages that are in memory alone and take half of its room', async () => {
+    const sut = await start(256 * MIB);
+    await failSyncs(Number.POSITIVE_INFINITY);
+    addAll(sut, idsFrom(0, 33), 'x'.repeat(MIB));
+
+    expect(sut.danger).toContain('33 message(s) are in memory only');
   });
 
   it('works without a disk, as far as memory reaches, and tells at its end what is lost', async () => {

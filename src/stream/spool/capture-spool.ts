@@ -9,6 +9,8 @@ import { SpoolInUseError } from '../stream.errors.js';
 import { abandonedNames, SEGMENT_NAME, spoolLockPath } from './spool-folder.js';
 import { decodeLine, encodeLine, linesOf } from './spool-lines.js';
 import { SpoolSegment } from './spool-segment.js';
+import { UnwrittenLines } from './unwritten-lines.js';
+import { WriteTrial } from './write-trial.js';
 
 // Room on the disk comes back a segment at a time, so the spool has at least this many…
 const MIN_SEGMENTS = 8;
@@ -16,6 +18,10 @@ const MIN_SEGMENTS = 8;
 const MAX_SEGMENT_BYTES = 4 * 1_024 * 1_024;
 // Entries that are not on the disk yet. Without a bound a disk that hangs fills the memory.
 const MAX_UNWRITTEN_BYTES = 64 * 1_024 * 1_024;
+// Past these two what is not on the disk counts as in danger, and the process as unfit to take more. Shorter than a command
+// to a Redis that hangs, during which entries are held back, would call every outage one of the disk as well.
+const OVERDUE_MS = 10_000;
+const OVERDUE_BYTES = MAX_UNWRITTEN_BYTES / 2;
 // One write and its sync; a larger one would hold back the portions that are read meanwhile.
 const MAX_WRITE_BYTES = 1_024 * 1_024;
 // What is read at a time, so that memory stays flat however full the spool is.
@@ -50,6 +56,7 @@ export interface SpoolPortion {
 export class CaptureSpool {
   private readonly logger = new Logger('Spool');
   private readonly closing = new AbortController();
+  private readonly trial: WriteTrial;
   private readonly segmentBytes: number;
   private readonly segments: SpoolSegment[] = [];
   /** Without it nothing in the folder is touched. */
@@ -60,12 +67,12 @@ export class CaptureSpool {
   private offset = 0;
   private nextNumber = 1;
   /** Lines behind those of the segments. */
-  private readonly unwritten: Buffer[] = [];
-  private unwrittenBytes = 0;
+  private readonly unwritten = new UnwrittenLines();
   /** The write under way. */
   private attempt: Promise<boolean> | undefined;
   private isWriting = false;
-  private hasWriteFailed = false;
+  /** Why the last write failed; `undefined` after one that did not. */
+  private writeFailure: string | undefined;
   /**
    * All that is on the disk is sent, and the taker is at the entries in memory. They are not written meanwhile: the taker
    * would wait for the disk, new ones come in that time, and it would never be done.
@@ -75,17 +82,31 @@ export class CaptureSpool {
   private portionEnds: readonly number[] | undefined;
 
   constructor(private readonly options: SpoolOptions) {
+    this.trial = new WriteTrial(options.folder, USUAL_LINE_BYTES);
     this.segmentBytes = Math.min(MAX_SEGMENT_BYTES, Math.ceil(options.maxBytes / MIN_SEGMENTS));
   }
 
   /** Entries that are not sent. */
   get waiting(): number {
-    return this.segments.reduce((sum, { left }) => sum + left, this.unwritten.length);
+    return this.segments.reduce((sum, { left }) => sum + left, this.unwritten.count);
   }
 
-  /** Whether it would take an entry of usual length now. */
-  get hasRoom(): boolean {
-    return this.refusalOf(USUAL_LINE_BYTES) === undefined;
+  /** Why an entry of usual length would not be on the disk in a moment, or nothing. */
+  async refusal(): Promise<string | undefined> {
+    const refusal = this.refusalOf(USUAL_LINE_BYTES);
+    if (refusal !== undefined) return refusal;
+    // Those that wait to be written tell as much as a trial.
+    return this.unwritten.count > 0 ? this.writeFailure : this.trial.failure();
+  }
+
+  /** What is wrong where entries have been in memory alone for too long, or too many: they end with the process. */
+  get danger(): string | undefined {
+    const { count, bytes, heldMs } = this.unwritten;
+    if (heldMs < OVERDUE_MS && bytes < OVERDUE_BYTES) return undefined;
+    return (
+      `${count} message(s) are in memory only, and the spool in ${this.options.folder} has not been written for ` +
+      `${Math.round(heldMs / 1_000)} s (${this.writeFailure ?? 'it takes too long'})`
+    );
   }
 
   /**
@@ -115,8 +136,7 @@ export class CaptureSpool {
     const line = encodeLine(entry);
     const refusal = this.refusalOf(line.length);
     if (refusal !== undefined) return refusal;
-    this.unwritten.push(line);
-    this.unwrittenBytes += line.length;
+    this.unwritten.add(line);
     this.startWriting();
     return undefined;
   }
@@ -141,7 +161,7 @@ export class CaptureSpool {
   /** Removes the first `count` entries of the last portion. */
   async shift(count: number): Promise<void> {
     if (count === 0 || this.closing.signal.aborted) return;
-    if (this.portionEnds === undefined) this.dropUnwritten(count);
+    if (this.portionEnds === undefined) this.unwritten.drop(count);
     else {
       this.offset = this.portionEnds[count - 1] ?? this.offset;
       this.segments[0]?.passOver(count);
@@ -169,7 +189,7 @@ export class CaptureSpool {
     } catch (error) {
       this.logger.error(`The spool was not closed in order: ${describeError(error)}`);
     }
-    return this.unwritten.length;
+    return this.unwritten.count;
   }
 
   private async lockFolder(waitMs: number): Promise<void> {
@@ -190,14 +210,14 @@ export class CaptureSpool {
     if (this.closing.signal.aborted) return 'the program is stopping';
     const { maxBytes } = this.options;
     if (this.bytes + lineBytes > maxBytes) return `the spool is full (STREAM_SPOOL_MAX_BYTES is ${maxBytes})`;
-    if (this.unwrittenBytes + lineBytes > MAX_UNWRITTEN_BYTES) {
+    if (this.unwritten.bytes + lineBytes > MAX_UNWRITTEN_BYTES) {
       return 'the disk of the spool cannot be written, or too slowly, and there is no more room in memory';
     }
     return undefined;
   }
 
   private get bytes(): number {
-    return this.segments.reduce((sum, { bytes }) => sum + bytes, this.unwrittenBytes);
+    return this.segments.reduce((sum, { bytes }) => sum + bytes, this.unwritten.bytes);
   }
 
   private async openSegment(name: string): Promise<void> {
@@ -276,20 +296,9 @@ export class CaptureSpool {
 
   private peekMemory(): SpoolPortion {
     this.portionEnds = undefined;
-    const lines = this.takeLines(PORTION_BYTES).slice(0, PORTION_ENTRIES);
+    const lines = this.unwritten.peek(PORTION_BYTES).slice(0, PORTION_ENTRIES);
     if (lines.length === 0) this.isHeld = false;
     return { entries: lines.map((line) => decodeLine(line)).filter((entry) => entry !== undefined), unreadable: 0 };
-  }
-
-  /** The first lines in memory, up to `maxBytes`, but one at least. */
-  private takeLines(maxBytes: number): Buffer[] {
-    let bytes = 0;
-    const end = this.unwritten.findIndex((line, index) => (bytes += line.length) > maxBytes && index > 0);
-    return this.unwritten.slice(0, end === -1 ? undefined : end);
-  }
-
-  private dropUnwritten(count: number): void {
-    for (const line of this.unwritten.splice(0, count)) this.unwrittenBytes -= line.length;
   }
 
   private startWriting(): void {
@@ -300,7 +309,7 @@ export class CaptureSpool {
     this.isWriting = true;
     // The entries of one turn of the event loop share a sync.
     await endOfTurn();
-    for (let failures = 0; this.unwritten.length > 0 && !this.isHeld && !this.closing.signal.aborted;) {
+    for (let failures = 0; this.unwritten.count > 0 && !this.isHeld && !this.closing.signal.aborted;) {
       this.attempt = this.write();
       const written = await this.attempt;
       this.attempt = undefined;
@@ -314,13 +323,13 @@ export class CaptureSpool {
 
   private async writeRest(): Promise<void> {
     await this.attempt;
-    do this.attempt = this.unwritten.length > 0 ? this.write() : undefined;
+    do this.attempt = this.unwritten.count > 0 ? this.write() : undefined;
     while (await this.attempt);
   }
 
   /** Whether the first lines in memory are on the disk now. */
   private async write(): Promise<boolean> {
-    const lines = this.takeLines(Math.min(MAX_WRITE_BYTES, this.segmentBytes));
+    const lines = this.unwritten.peek(Math.min(MAX_WRITE_BYTES, this.segmentBytes));
     const data = Buffer.concat(lines);
     try {
       const segment = await this.segmentFor(data.length);
@@ -329,9 +338,9 @@ export class CaptureSpool {
       await this.onWriteFailed(error);
       return false;
     }
-    this.dropUnwritten(lines.length);
-    if (this.hasWriteFailed) this.logger.log('The spool can be written again');
-    this.hasWriteFailed = false;
+    this.unwritten.drop(lines.length);
+    if (this.writeFailure !== undefined) this.logger.log('The spool can be written again');
+    this.writeFailure = undefined;
     return true;
   }
 
@@ -359,10 +368,10 @@ export class CaptureSpool {
   }
 
   private async onWriteFailed(error: unknown): Promise<void> {
-    if (!this.hasWriteFailed) {
+    if (this.writeFailure === undefined) {
       this.logger.warn(`The spool cannot be written; messages are held in memory: ${describeError(error)}`);
     }
-    this.hasWriteFailed = true;
+    this.writeFailure = describeError(error);
     const failed = this.tail;
     if (failed === undefined) return;
     this.tail = undefined;

@@ -1,0 +1,38 @@
+import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describeError } from '../../shared/index.js';
+
+// Asked as often as a probe comes; each trial is a write and a sync.
+const VALID_MS = 2_000;
+
+/** Tries out whether files can be written in a folder now. */
+export class WriteTrial {
+  private last: Promise<string | undefined> | undefined;
+  private validUntil = 0;
+
+  constructor(
+    private readonly folder: string,
+    private readonly bytes: number,
+  ) {}
+
+  /** Why not, or nothing; what was found in the last two seconds holds. */
+  failure(): Promise<string | undefined> {
+    if (this.last === undefined || performance.now() >= this.validUntil) {
+      this.validUntil = performance.now() + VALID_MS;
+      this.last = this.attempt();
+    }
+    return this.last;
+  }
+
+  private async attempt(): Promise<string | undefined> {
+    const path = join(this.folder, 'trial');
+    try {
+      await mkdir(this.folder, { recursive: true, mode: 0o700 });
+      await writeFile(path, Buffer.alloc(this.bytes), { mode: 0o600, flush: true });
+      await rm(path, { force: true });
+      return undefined;
+    } catch (error) {
+      return describeError(error);
+    }
+  }
+}
