@@ -213,7 +213,7 @@ const variables = z.object({
   WORKER_MAX_BATCHES: documented(optionalInteger(1, 256), {
     section: 'Memory worker',
     description:
-      'Most batches processed at once, and never more than `SCORING_CONCURRENCY`. Up to it the worker follows Vorpal: more while that costs no time; fewer when requests are refused, time out, take twice as long, or wait there (`vllm:num_requests_waiting`), and when chats need this process. `1`: one after another.',
+      'Most batches processed at once, and never more than `SCORING_CONCURRENCY`; each is held in memory. Up to it the worker begins as many as find their turn to be scored. `1`: one after another.',
     defaultText:
       '64, which leaves a third of `SCORING_CONCURRENCY` to `/perplexity`; 1 with the embedded Vorpal, whose processors one batch keeps busy',
   }),
@@ -356,7 +356,7 @@ const variables = z.object({
   }),
   VORPAL_SCORING_TIMEOUT_MS: documented(milliseconds(60_000), {
     section: 'Vorpal',
-    description: 'Time limit of one scoring or embedding request.',
+    description: 'Time limit of one scoring or embedding request, from when it is sent. A long text is several.',
   }),
   VORPAL_RETRIES: documented(integer(2, 0, 10), {
     section: 'Vorpal',
@@ -379,15 +379,15 @@ const variables = z.object({
   SCORING_CONCURRENCY: documented(optionalInteger(1, 256), {
     section: 'Vorpal',
     description:
-      'Most scoring requests of this process under way at once, those of the memory worker and of `/perplexity` together; further ones wait. How many of them the worker uses, it finds out (`WORKER_MAX_BATCHES`).',
+      'Most scoring requests of this process under way at once, those of the memory worker and of `/perplexity` together; further ones wait. How many tokens they may hold follows chats and what Vorpal works off.',
     defaultText: '96; 2 with the embedded Vorpal',
   }),
-  SCORING_WINDOW_TOKENS: documented(integer(1_024, 16, 1_048_576), {
+  SCORING_WINDOW_TOKENS: documented(integer(512, 16, 1_048_576), {
     section: 'Vorpal',
     description:
-      'Longest piece of text scored at once, cut to the model’s window; a longer text is scored in overlapping pieces. The cost of attention grows with the square of it.',
+      'Longest piece of text scored at once, cut to the model’s window; a longer text is scored in overlapping pieces. A chat’s next token may have to wait for one.',
   }),
-  SCORING_WINDOW_OVERLAP_TOKENS: documented(integer(256, 0, 65_536), {
+  SCORING_WINDOW_OVERLAP_TOKENS: documented(integer(128, 0, 65_536), {
     section: 'Vorpal',
     description: 'Tokens of text that a window repeats from the one before it, as context. They are not counted twice.',
   }),

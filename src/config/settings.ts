@@ -12,8 +12,8 @@ export class SettingsError extends BrainError {
 // What SmolLM2's authors sample their small model with.
 const EMBEDDED_TEMPERATURE = 0.2;
 
-// The embedded Vorpal has one batch's prompts to fill its few sequences with; a second batch only makes chats wait. For
-// others these are bounds of memory, and far above where the limiter settles.
+// The embedded Vorpal has one batch's prompts to fill its few sequences with; a second batch would only wait. For others
+// these are bounds of memory and of connections: what is sent is bounded in tokens.
 const DEFAULT_BATCHES = { embedded: 1, remote: 64 };
 const DEFAULT_SCORING_CONCURRENCY = { embedded: 2, remote: 96 };
 // vLLM answers 256 side by side unless told otherwise. The embedded one answers four: with eight times as many, the last

@@ -34,7 +34,7 @@ interface Row {
   readonly machine_busy: number | null;
   /** Processors that each kept busy. */
   readonly processors: Readonly<Record<string, number | null>>;
-  readonly highest_limit: number;
+  readonly most_batches: number;
   readonly lost: number;
   readonly twice: number;
 }
@@ -119,7 +119,7 @@ interface Measured {
 }
 
 function toRow({ batches, workers, entries, decisions, alone }: Measured, outcome: WorkerLoadOutcome): Row {
-  const { messagesPerSecond, highestLimit, use, processed, left } = outcome;
+  const { messagesPerSecond, mostBatches, use, processed, left } = outcome;
   const parts: Readonly<Record<string, number | undefined>> = { ...use.processors, others: use.others };
   const processors = Object.entries(parts).map(([name, count]): [string, number | null] => [
     name,
@@ -132,7 +132,7 @@ function toRow({ batches, workers, entries, decisions, alone }: Measured, outcom
     scaling_per_worker: round(messagesPerSecond / ((alone ?? messagesPerSecond) * workers), 3),
     machine_busy: use.busyShare === undefined ? null : round(use.busyShare, 2),
     processors: Object.fromEntries(processors),
-    highest_limit: highestLimit,
+    most_batches: mostBatches,
     lost: entries - decisions + left,
     twice: processed - entries,
   };

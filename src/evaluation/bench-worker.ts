@@ -28,7 +28,7 @@ type Reader = keyof typeof BACKLOG_BATCHES;
 
 interface WorkerFigures {
   readonly messages_per_s: number;
-  readonly highest_limit: number;
+  readonly most_batches: number;
   /** Share of all processors that somebody kept busy. */
   readonly machine_busy: number | null;
   /** Processor time that a message costs each part. */
@@ -118,14 +118,14 @@ async function measureWorker(reader: Reader, batchSize: number, more: NodeJS.Pro
   return runWorkerLoad(load, async (outcome) => toFigures(outcome));
 }
 
-function toFigures({ messagesPerSecond, highestLimit, use }: WorkerLoadOutcome): WorkerFigures {
+function toFigures({ messagesPerSecond, mostBatches, use }: WorkerLoadOutcome): WorkerFigures {
   const costs = Object.entries(use.processors).map(([part, processors]): [string, number | null] => [
     part,
     processors === undefined ? null : round((processors * 1_000) / messagesPerSecond, 3),
   ]);
   return {
     messages_per_s: round(messagesPerSecond, 1),
-    highest_limit: highestLimit,
+    most_batches: mostBatches,
     machine_busy: use.busyShare === undefined ? null : round(use.busyShare, 2),
     cpu_ms_per_message: Object.fromEntries(costs),
   };
@@ -144,7 +144,7 @@ function report(results: readonly Result[]): void {
     ];
     const worker = (name: string, figures: WorkerFigures) => [
       ...start(name, figures.messages_per_s),
-      ...[figures.highest_limit, figures.machine_busy ?? '-'],
+      ...[figures.most_batches, figures.machine_busy ?? '-'],
       ...parts.map((part) => figures.cpu_ms_per_message[part] ?? '-'),
     ];
     return [
@@ -154,16 +154,7 @@ function report(results: readonly Result[]): void {
       worker('worker, one batch at a time', result.sequential),
     ];
   });
-  const headers = [
-    'batch',
-    '',
-    'messages/s',
-    'of nominal',
-    'of bare client',
-    'highest limit',
-    'machine busy',
-    ...parts,
-  ];
+  const headers = ['batch', '', 'messages/s', 'of nominal', 'of bare client', 'most batches', 'machine busy', ...parts];
   print(formatTable(headers, rows));
   print(
     `\nThe stub takes ${SCORING_MS} ms a request and serves ${SCORING_AT_ONCE} at once; store ${store}, role ${values.role}.`,

@@ -29,7 +29,7 @@ export interface WorkerLoad {
 export interface WorkerLoadFigures {
   readonly messagesPerSecond: number;
   /** Batches in flight, most that any worker allowed itself. */
-  readonly highestLimit: number;
+  readonly mostBatches: number;
   readonly use: MachineUse;
 }
 
@@ -51,7 +51,7 @@ interface Worker {
 interface Report {
   readonly processed: number;
   readonly failed: number;
-  readonly batch_limit: number;
+  readonly in_flight_batches: number;
   readonly lag: number | null;
   readonly pending: number | null;
   readonly dead_letters: number | null;
@@ -122,7 +122,7 @@ async function follow(
     benchmark: ownClock,
   });
   let begin: { readonly at: number; readonly processed: number } | undefined;
-  let [before, movedAt, highestLimit] = [0, performance.now(), 0];
+  let [before, movedAt, mostBatches] = [0, performance.now(), 0];
   for (;;) {
     const reports = await Promise.all(workers.map(readReport));
     const processed = sumOf(reports.map((report) => report.processed));
@@ -131,7 +131,7 @@ async function follow(
     if (at - movedAt > STALL_MS) throw new Error(`The workers stand still at ${processed} of ${entries} messages.`);
     bar.advance(processed - before);
     before = processed;
-    highestLimit = Math.max(highestLimit, ...reports.map((report) => report.batch_limit));
+    mostBatches = Math.max(mostBatches, ...reports.map((report) => report.in_flight_batches));
     if (begin === undefined && processed >= entries * load.measuredFrom) {
       begin = { at, processed };
       await meter.lap();
@@ -140,7 +140,7 @@ async function follow(
       const elapsedMs = at - begin.at;
       if (elapsedMs < LEAST_MEASURED_MS) throw new Error(`${entries} messages are too few to measure their rate.`);
       const messagesPerSecond = ((processed - begin.processed) * 1_000) / elapsedMs;
-      return { messagesPerSecond, highestLimit, use: await meter.lap() };
+      return { messagesPerSecond, mostBatches, use: await meter.lap() };
     }
     await sleep(POLL_MS);
   }

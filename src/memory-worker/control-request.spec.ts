@@ -1,15 +1,22 @@
 import { readSettings } from '../config/index.js';
 import type { Embedder } from '../memory/index.js';
 import type { StreamEntry } from '../stream/index.js';
-import { PerplexityScorer, type ScoringInput, VorpalFailedError, VorpalProtocolError } from '../vorpal/index.js';
+import {
+  PerplexityScorer,
+  type ScoringInput,
+  type ScoringOptions,
+  VorpalFailedError,
+  VorpalProtocolError,
+  VorpalTimeoutError,
+} from '../vorpal/index.js';
 import { ControlRequest } from './control-request.js';
 
 const never = new AbortController().signal;
 
 describe(ControlRequest.name, () => {
   let texts: string[];
-  let score: (signal: AbortSignal) => Promise<object[]>;
-  let embed: () => Promise<Float32Array[]>;
+  let score: (options: ScoringOptions) => Promise<object[]>;
+  let embed: (signal: AbortSignal) => Promise<Float32Array[]>;
   let sut: ControlRequest;
 
   beforeEach(() => {
@@ -17,14 +24,14 @@ describe(ControlRequest.name, () => {
     score = async () => [{ perplexity: 20 }];
     embed = async () => [Float32Array.of(1, 0)];
     const scorer = {
-      score: ([input]: ScoringInput[], { signal }: { signal: AbortSignal }) => {
+      score: ([input]: ScoringInput[], options: ScoringOptions) => {
         texts.push(input!.text);
-        return score(signal);
+        return score(options);
       },
     };
     sut = new ControlRequest(
       scorer as unknown as PerplexityScorer,
-      { embed: () => embed() } as unknown as Embedder,
+      { embed: (_: string[], { signal }: { signal: AbortSignal }) => embed(signal) } as unknown as Embedder,
       readSettings({ VORPAL_SCORING_TIMEOUT_MS: '200' }),
     );
   });
@@ -45,14 +52,23 @@ describe(ControlRequest.name, () => {
     expect(await sut.succeeds(never)).toBe(false);
   });
 
-  it('does not where the answer takes too long', async () => {
-    score = (signal) =>
+  it('does not where the embedding takes too long', async () => {
+    embed = (signal) =>
       new Promise((_, reject) => {
         signal.addEventListener('abort', () => {
           reject(new DOMException('stopped', 'AbortError'));
         });
       });
     expect(await sut.succeeds(never)).toBe(false);
+  });
+
+  it('goes ahead of what waits to be scored, with a time limit that the wait is no part of', async () => {
+    score = async (options) => {
+      expect(options).toEqual({ signal: never, timeoutMs: 200, isUrgent: true });
+      throw new VorpalTimeoutError('too slow');
+    };
+    expect(await sut.succeeds(never)).toBe(false);
+    expect.assertions(2);
   });
 
   it('is ended by its caller', async () => {

@@ -3,12 +3,13 @@ import { Settings } from '../config/index.js';
 import { Embedder } from '../memory/index.js';
 import { BrainError } from '../shared/index.js';
 import type { StreamEntry } from '../stream/index.js';
-import { PerplexityScorer } from '../vorpal/index.js';
+import { PerplexityScorer, type ScoringOptions } from '../vorpal/index.js';
 
 // Whatever a server can score and embed at all, it can score and embed this.
 const PLAIN_SENTENCE = 'The sky is blue. ';
 
-// A batch waits for it. A server that needs longer for one sentence is not the witness that is looked for.
+// A server that needs longer for one sentence is not the witness that is looked for. What the request waits for its turn
+// does not count: that is no sign of the server.
 const TIMEOUT_MS = 5_000;
 
 /** Asks Vorpal for the same as an entry does, with a harmless text: evidence of whether it works at this moment. */
@@ -24,8 +25,9 @@ export class ControlRequest {
 
   /** Whether a plain sentence is scored and embedded, soon. @throws AbortError */
   async succeeds(signal: AbortSignal): Promise<boolean> {
-    const limit = AbortSignal.timeout(Math.min(TIMEOUT_MS, this.settings.vorpal.scoringTimeoutMs));
-    return this.isAnswered(this.textOf(0), AbortSignal.any([signal, limit]), signal);
+    const timeoutMs = Math.min(TIMEOUT_MS, this.settings.vorpal.scoringTimeoutMs);
+    const embedding = AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]);
+    return this.isAnswered(this.textOf(0), { signal, timeoutMs, isUrgent: true }, embedding);
   }
 
   /**
@@ -33,19 +35,23 @@ export class ControlRequest {
    * the length fails on this one as well. @throws AbortError
    */
   async succeedsFor({ message, context }: StreamEntry, signal: AbortSignal): Promise<boolean> {
-    return this.isAnswered(this.textOf(message.length + context.length), signal, signal);
+    return this.isAnswered(this.textOf(message.length + context.length), { signal }, signal);
   }
 
-  private async isAnswered(text: string, signal: AbortSignal, caller: AbortSignal): Promise<boolean> {
+  private async isAnswered(
+    text: string,
+    scoring: ScoringOptions & { readonly signal: AbortSignal },
+    embedding: AbortSignal,
+  ): Promise<boolean> {
     try {
       const [[score]] = await Promise.all([
-        this.scorer.score([{ text }], { signal }),
-        this.embedder.embed([text], { signal }),
+        this.scorer.score([{ text }], scoring),
+        this.embedder.embed([text], { signal: embedding }),
       ]);
       return score !== undefined && score.failure === undefined;
     } catch (error) {
-      if (caller.aborted) throw error;
-      if (error instanceof BrainError || signal.aborted) return false;
+      if (scoring.signal.aborted) throw error;
+      if (error instanceof BrainError || embedding.aborted) return false;
       throw error;
     }
   }

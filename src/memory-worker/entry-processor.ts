@@ -4,7 +4,6 @@ import { type Decision, Embedder, type Remembered, RememberService, type ScoredM
 import { BrainError, describeError, previewOf } from '../shared/index.js';
 import { type DeliveredEntry, InputStream, type StreamEntry } from '../stream/index.js';
 import { informationOf, PerplexityScorer, type ScoringInput, type TextScore } from '../vorpal/index.js';
-import type { BatchFigures } from './batch-limiter.js';
 import { ControlRequest } from './control-request.js';
 import { isDoubtful, isOutage } from './failure-kinds.js';
 import { Slots } from './slots.js';
@@ -22,10 +21,15 @@ export interface Doubt {
 }
 
 export interface Processed {
-  /** What the requests took, where one of each did for the whole batch. */
-  readonly figures?: BatchFigures;
   /** Neither processed nor counted as failed: whose fault it is has to be found out. */
   readonly doubts: readonly Doubt[];
+}
+
+interface RememberOptions {
+  readonly signal: AbortSignal;
+  readonly onSent?: () => void;
+  /** Whether what Vorpal failed on goes on by its novelty alone. */
+  readonly alsoUnscored?: boolean;
 }
 
 interface ScoredStreamEntry {
@@ -61,14 +65,15 @@ export class EntryProcessor {
   /**
    * Processes a batch with one scoring and one embedding request. Where that fails because of an entry, or may have, each
    * is tried by itself, so that one bad entry does not hold up the others.
+   * @param onSent called when a scoring request has had its turn and is sent
    * @throws the error of an outage (Vorpal, store or stream away); entries then remain pending and may be given again
    */
-  async process(batch: readonly DeliveredEntry[], signal: AbortSignal): Promise<Processed> {
+  async process(batch: readonly DeliveredEntry[], signal: AbortSignal, onSent?: () => void): Promise<Processed> {
     const open = batch.filter((delivered) => !this.settled.has(delivered));
     const [first] = open;
     if (first === undefined) return { doubts: [] };
     try {
-      return await this.rememberAndAcknowledge(open, signal);
+      return await this.rememberAndAcknowledge(open, { signal, onSent });
     } catch (error) {
       if (signal.aborted) throw error;
       const isInDoubt = isDoubtful(error);
@@ -110,7 +115,7 @@ export class EntryProcessor {
   /** What can be embedded goes on by its novelty alone. @returns whether it could */
   private async rememberUnscored(delivered: DeliveredEntry, signal: AbortSignal): Promise<boolean> {
     try {
-      await this.rememberAndAcknowledge([delivered], signal, true);
+      await this.rememberAndAcknowledge([delivered], { signal, alsoUnscored: true });
       return true;
     } catch (error) {
       if (signal.aborted || (isOutage(error) && !isDoubtful(error))) throw error;
@@ -120,12 +125,10 @@ export class EntryProcessor {
 
   private async rememberAndAcknowledge(
     batch: readonly DeliveredEntry[],
-    signal: AbortSignal,
-    alsoUnscored = false,
+    { alsoUnscored = false, ...options }: RememberOptions,
   ): Promise<Processed> {
-    const startedAt = performance.now();
-    const scored = await this.scoreAndEmbed(batch, signal);
-    const latencyMs = performance.now() - startedAt;
+    const { signal } = options;
+    const scored = await this.scoreAndEmbed(batch, options);
     const isInDoubt = ({ score }: ScoredStreamEntry): boolean => score.failure !== undefined && !alsoUnscored;
     const good = scored.filter((one) => !isInDoubt(one));
     const done = await this.rememberAll(good, signal);
@@ -133,14 +136,17 @@ export class EntryProcessor {
     for (const { delivered } of good) this.settled.add(delivered);
     for (const [one, remembered] of done) this.report(one, remembered);
     const doubts = scored.filter(isInDoubt).map(({ delivered, score }) => ({ delivered, failure: score.failure }));
-    return { ...(doubts.length === 0 && { figures: { latencyMs, size: charactersIn(batch) } }), doubts };
+    return { doubts };
   }
 
-  private async scoreAndEmbed(batch: readonly DeliveredEntry[], signal: AbortSignal): Promise<ScoredStreamEntry[]> {
+  private async scoreAndEmbed(
+    batch: readonly DeliveredEntry[],
+    { signal, onSent }: RememberOptions,
+  ): Promise<ScoredStreamEntry[]> {
     const [scores, vectors] = await Promise.all([
       this.scorer.score(
         batch.map(({ entry }) => toScoringInput(entry)),
-        { signal },
+        { signal, onSent },
       ),
       this.embedder.embed(
         batch.map(({ entry }) => entry.message),
@@ -210,9 +216,6 @@ export class EntryProcessor {
     this.logger.log(outcome === 'known' ? 'Decided before: given again after an interruption' : describe(decision));
   }
 }
-
-const charactersIn = (batch: readonly DeliveredEntry[]): number =>
-  batch.reduce((sum, { entry: { message, context } }) => sum + message.length + context.length, 0);
 
 function toScoringInput({ message, context }: StreamEntry): ScoringInput {
   return context === '' ? { text: message } : { text: message, context, alsoPlain: true };

@@ -1,7 +1,8 @@
 import { Controller, Get } from '@nestjs/common';
 import { CaptureService, InputStream, type StreamStatistics } from '../stream/index.js';
 import { StreamUnavailableError } from '../stream/index.js';
-import { BatchLimiter } from './batch-limiter.js';
+import { VorpalClient } from '../vorpal/index.js';
+import { BatchGate } from './batch-gate.js';
 import { SuspectLane } from './suspect-lane.js';
 import { type ScoredEntry, type WorkerState, WorkerStatus } from './worker-status.js';
 
@@ -18,8 +19,10 @@ interface MemoryWorkerReport {
   /** Entries that Vorpal fails on while it works for others; tried by themselves. */
   readonly set_aside: number;
   readonly in_flight_batches: number;
-  /** Batches that may be in flight at the moment; follows what Vorpal shows of its load. */
-  readonly batch_limit: number;
+  /** Tokens that this process, `POST /perplexity` included, has scored at Vorpal at the moment. */
+  readonly scoring_tokens_in_flight: number;
+  /** Most of them while nobody chats; follows what Vorpal works off in a quarter of a second. */
+  readonly scoring_token_limit: number;
   readonly captured: number;
   /** Waiting on the disk of this process for the stream. */
   readonly spooled: number;
@@ -33,13 +36,15 @@ export class MemoryWorkerController {
     private readonly status: WorkerStatus,
     private readonly stream: InputStream,
     private readonly capture: CaptureService,
-    private readonly limiter: BatchLimiter,
+    private readonly gate: BatchGate,
+    private readonly vorpal: VorpalClient,
     private readonly suspects: SuspectLane,
   ) {}
 
   @Get()
   async report(): Promise<MemoryWorkerReport> {
     const statistics = await this.statistics();
+    const { tokensInFlight, tokenLimit } = this.vorpal.scoringLoad;
     return {
       state: this.status.state,
       ...(this.status.waitingFor !== undefined && { waiting_for: this.status.waitingFor }),
@@ -49,8 +54,9 @@ export class MemoryWorkerController {
       processed: this.status.processed,
       failed: this.status.failed,
       set_aside: this.suspects.size,
-      in_flight_batches: this.limiter.inFlight,
-      batch_limit: this.limiter.limit,
+      in_flight_batches: this.gate.inFlight,
+      scoring_tokens_in_flight: tokensInFlight,
+      scoring_token_limit: tokenLimit,
       captured: this.capture.captured,
       spooled: this.capture.spooled,
       capture_failures: this.capture.failed,

@@ -4,9 +4,8 @@ import { Settings } from '../config/index.js';
 import { MemoryModule } from '../memory/index.js';
 import { StreamModule } from '../stream/index.js';
 import { VorpalModule } from '../vorpal/index.js';
-import { BatchLimiter } from './batch-limiter.js';
+import { BatchGate } from './batch-gate.js';
 import { ControlRequest } from './control-request.js';
-import { CrowdWatch } from './crowd-watch.js';
 import { EntryProcessor } from './entry-processor.js';
 import { MemoryWorkerController } from './memory-worker.controller.js';
 import { MemoryWorkerHealth } from './memory-worker.health.js';
@@ -21,11 +20,10 @@ import { WorkerStatus } from './worker-status.js';
     MemoryWorker,
     EntryProcessor,
     {
-      provide: BatchLimiter,
+      provide: BatchGate,
       inject: [Settings],
-      useFactory: ({ worker }: Settings) => new BatchLimiter(worker.maxBatches),
+      useFactory: ({ worker }: Settings) => new BatchGate(worker.maxBatches),
     },
-    CrowdWatch,
     ControlRequest,
     SuspectLane,
     WorkerStatus,

@@ -16,9 +16,8 @@ import {
   VorpalTimeoutError,
   VorpalUnavailableError,
 } from '../vorpal/index.js';
-import { BatchLimiter } from './batch-limiter.js';
+import { BatchGate } from './batch-gate.js';
 import type { ControlRequest } from './control-request.js';
-import type { Crowd, CrowdWatch } from './crowd-watch.js';
 import type { EntryProcessor, Processed } from './entry-processor.js';
 import { MemoryWorker } from './memory-worker.service.js';
 import { SuspectLane } from './suspect-lane.js';
@@ -29,28 +28,34 @@ const never = new AbortController().signal;
 /** Takes a fixed time for a batch and acknowledges it; fails where it is told to. */
 class SlowProcessor {
   latencyMs = 20;
+  /** Whether a batch has its turn at Vorpal at once, or never. */
+  givesTurns = true;
   inFlight = 0;
   mostInFlight = 0;
   /** The most entries that were read and not acknowledged when a batch began. */
   mostPending = 0;
   readonly attempts: string[] = [];
   readonly done: string[] = [];
-  failure: (inFlight: number, messages: readonly string[]) => Error | undefined = () => undefined;
+  failure: (messages: readonly string[]) => Error | undefined = () => undefined;
+  /** What a batch waits for besides. */
+  hold: (messages: readonly string[]) => Promise<void> | undefined = () => undefined;
   isDoubtful: (message: string) => boolean = () => false;
   readonly givenUp: string[] = [];
   readonly failedAttempts: string[] = [];
 
   constructor(private readonly stream: SqliteInputStream) {}
 
-  async process(batch: readonly DeliveredEntry[], signal: AbortSignal): Promise<Processed> {
+  async process(batch: readonly DeliveredEntry[], signal: AbortSignal, onSent?: () => void): Promise<Processed> {
     const messages = batch.map(({ entry }) => entry.message);
     this.attempts.push(...messages);
     this.inFlight += 1;
     this.mostInFlight = Math.max(this.mostInFlight, this.inFlight);
-    const failure = this.failure(this.inFlight, messages);
+    const failure = this.failure(messages);
     this.mostPending = Math.max(this.mostPending, (await this.stream.statistics()).pending);
     try {
+      if (this.givesTurns) onSent?.();
       if (!(await sleep(this.latencyMs, signal))) throw Object.assign(new Error('stopped'), { name: 'AbortError' });
+      await this.hold(messages);
       if (failure) throw failure;
       const good = batch.filter(({ entry }) => !this.isDoubtful(entry.message));
       await this.stream.acknowledge(good);
@@ -58,7 +63,7 @@ class SlowProcessor {
       const doubts = batch
         .filter((delivered) => !good.includes(delivered))
         .map((delivered) => ({ delivered, failure: new VorpalFailedError('HTTP 500') }));
-      return { figures: { latencyMs: this.latencyMs, size: 100 }, doubts };
+      return { doubts };
     } finally {
       this.inFlight -= 1;
     }
@@ -82,16 +87,13 @@ describe(MemoryWorker.name, () => {
   let settings: Settings;
   let stream: SqliteInputStream;
   let processor: SlowProcessor;
-  let limiter: BatchLimiter;
   let status: WorkerStatus;
-  let crowd: Crowd;
   let isControlAnswered: boolean;
   let sut: MemoryWorker;
 
   beforeEach(async () => {
     folder = mkdtempSync(join(tmpdir(), 'memory-worker-'));
     database = await SqliteDatabase.open(join(folder, 'stream.sqlite'));
-    crowd = 'none';
     isControlAnswered = false;
     make();
     warnings.mockClear();
@@ -113,15 +115,14 @@ describe(MemoryWorker.name, () => {
     });
     stream = new SqliteInputStream(database, settings.stream);
     processor = new SlowProcessor(stream);
-    limiter = new BatchLimiter(settings.worker.maxBatches);
+    const gate = new BatchGate(settings.worker.maxBatches);
     status = new WorkerStatus(settings);
-    const watch = { look: async () => crowd } as unknown as CrowdWatch;
     const entries = processor as unknown as EntryProcessor;
     const answers = async (): Promise<boolean> => isControlAnswered;
     const control = { succeeds: answers, succeedsFor: answers } as unknown as ControlRequest;
     const lane = new SuspectLane(entries, control, status, settings);
     const deadline = new ShutdownDeadline(settings);
-    sut = new MemoryWorker(stream, entries, limiter, watch, control, lane, status, settings, deadline);
+    sut = new MemoryWorker(stream, entries, gate, control, lane, status, settings, deadline);
   }
 
   async function append(...messages: string[]): Promise<void> {
@@ -150,7 +151,17 @@ describe(MemoryWorker.name, () => {
     await until(async () => (await stream.statistics()).pending === 0);
   });
 
-  it('reads no more than it may have processed: what waits stays in the stream', async () => {
+  it('reads no more than finds its turn at Vorpal: what waits stays in the stream', async () => {
+    processor.givesTurns = false;
+    await append(...numbered(50));
+    sut.onApplicationBootstrap();
+    await until(() => processor.done.length >= 50);
+
+    expect(processor.mostInFlight).toBeLessThanOrEqual(2);
+    expect(processor.mostPending).toBeLessThanOrEqual(2);
+  });
+
+  it('reads no more than it may have processed', async () => {
     make({ WORKER_MAX_BATCHES: '3' });
     await append(...numbered(50));
     sut.onApplicationBootstrap();
@@ -205,18 +216,22 @@ describe(MemoryWorker.name, () => {
     expect(processor.attempts).toEqual(['only one', 'only one']);
   });
 
-  it('finds by itself how many a server takes that refuses the others, without calling that an outage', async () => {
-    processor.failure = (inFlight) => (inFlight > 6 ? new VorpalOverloadedError('full') : undefined);
+  it('does not call it an outage when a batch is refused while others are served', async () => {
+    const failures = [new VorpalOverloadedError('full')];
+    processor.failure = ([message]) => (message === 'message 9' ? failures.pop() : undefined);
+    // It ends when others have been served that were begun with it.
+    processor.hold = ([message]) =>
+      message === 'message 9' && processor.done.length === 0 ? until(() => processor.done.length > 0) : undefined;
     await append(...numbered(300));
     sut.onApplicationBootstrap();
     await until(() => processor.done.length >= 300);
 
+    expect(processor.attempts.filter((message) => message === 'message 9')).toHaveLength(2);
     expect(processor.done.toSorted()).toEqual(numbered(300).toSorted());
-    expect(limiter.limit).toBeLessThanOrEqual(7);
     expect(warnings).not.toHaveBeenCalled();
   });
 
-  it('waits where a single batch is refused', async () => {
+  it('waits where everything is refused', async () => {
     processor.failure = () => new VorpalOverloadedError('full');
     await append(...numbered(10));
     sut.onApplicationBootstrap();
@@ -230,7 +245,7 @@ describe(MemoryWorker.name, () => {
   it('reports a fault of its own and leaves the entry to the stream', async () => {
     make({ STREAM_CLAIM_IDLE_MS: '1000' });
     const failures = [new TypeError('a fault')];
-    processor.failure = (_, [message]) => (message === 'bad' ? failures.pop() : undefined);
+    processor.failure = ([message]) => (message === 'bad' ? failures.pop() : undefined);
     await append('bad', 'good');
     sut.onApplicationBootstrap();
 
@@ -271,24 +286,6 @@ describe(MemoryWorker.name, () => {
     expect(processor.attempts).toHaveLength(2);
   });
 
-  it('has fewer batches in flight while people wait', async () => {
-    await append(...numbered(500));
-    sut.onApplicationBootstrap();
-    const busyUntil = (condition: () => boolean) =>
-      until(async () => {
-        if ((await stream.statistics()).lag < 200) await append(...numbered(200));
-        return condition();
-      });
-    await busyUntil(() => limiter.limit >= 16);
-
-    crowd = 'queue';
-    let highest = 0;
-    await busyUntil(() => {
-      highest = Math.max(highest, limiter.limit);
-      return limiter.limit < highest;
-    });
-  });
-
   it('lets the batches in flight finish when it is stopped, and reads no more', async () => {
     processor.latencyMs = 1_000;
     await append(...numbered(50));
@@ -306,7 +303,7 @@ describe(MemoryWorker.name, () => {
   it('breaks off what does not finish in time, and leaves it unacknowledged', async () => {
     make({ SHUTDOWN_GRACE_MS: '200' });
     processor.latencyMs = 60_000;
-    await append(...numbered(5));
+    await append('the only one');
     sut.onApplicationBootstrap();
     await until(() => processor.inFlight >= 1);
     const startedAt = performance.now();
@@ -323,7 +320,7 @@ describe(MemoryWorker.name, () => {
   it('does not let an entry that Vorpal never answers hold up others, and gives it up in the end', async () => {
     make({ STREAM_CLAIM_IDLE_MS: '100', WORKER_MAX_BATCHES: '1', WORKER_BATCH_SIZE: '10' });
     isControlAnswered = true;
-    processor.failure = (_, messages) => (messages.includes('hangs') ? new VorpalTimeoutError('too slow') : undefined);
+    processor.failure = (messages) => (messages.includes('hangs') ? new VorpalTimeoutError('too slow') : undefined);
     await append('hangs', ...numbered(30));
     sut.onApplicationBootstrap();
 

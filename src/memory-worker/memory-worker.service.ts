@@ -3,9 +3,8 @@ import { Settings } from '../config/index.js';
 import { ShutdownDeadline } from '../infra/lifecycle/index.js';
 import { describeError, fullJitterBackoffMs, isAbortError, sleep } from '../shared/index.js';
 import { type DeliveredEntry, InputStream } from '../stream/index.js';
-import { BatchLimiter } from './batch-limiter.js';
+import { BatchGate } from './batch-gate.js';
 import { ControlRequest } from './control-request.js';
-import { CrowdWatch } from './crowd-watch.js';
 import { EntriesInHand } from './entries-in-hand.js';
 import { EntryProcessor, type Processed } from './entry-processor.js';
 import { isOutage, isOverload, isUnanswered } from './failure-kinds.js';
@@ -20,9 +19,6 @@ const BATCH_SHARE_OF_GRACE = 0.5;
 // Two renewals may fail or come late before another consumer takes an entry for abandoned.
 const RENEWALS_PER_CLAIM_IDLE = 3;
 
-// Scraping a server more often costs it more than the news is worth.
-const CROWD_LOOK_MS = 1_000;
-
 // An entry in doubt waits this long at most before it is tried by itself.
 const SUSPECTS_LOOK_MS = 250;
 
@@ -33,7 +29,7 @@ type Batch = readonly DeliveredEntry[];
 
 /**
  * The background reader of the stream: reads batches, one read at a time, and has as many of them processed at once as the
- * {@link BatchLimiter} allows.
+ * {@link BatchGate} lets in.
  *
  * A batch that meets an outage is kept and tried again. From the first such failure until something succeeds, one batch
  * at a time is tried, with growing pauses. What Vorpal fails on while it works for others goes to the
@@ -52,11 +48,13 @@ export class MemoryWorker implements OnApplicationBootstrap, OnModuleDestroy {
   private readonly ready: Batch[] = [];
   private readonly inFlight = new Set<Promise<void>>();
   private currentRead = new AbortController();
-  private batchEnded = Promise.withResolvers<undefined>();
+  private changed = Promise.withResolvers<undefined>();
   /** Failures in a row since the worker has been waiting; 0 while it runs. */
   private failures = 0;
   /** Outages so far: what was begun before the last one tells nothing new when it fails. */
   private outages = 0;
+  /** Batches that were processed so far. */
+  private successes = 0;
   /** Batches that went unanswered before. */
   private readonly unanswered = new WeakSet<Batch>();
   private running: Promise<unknown> | undefined;
@@ -64,8 +62,7 @@ export class MemoryWorker implements OnApplicationBootstrap, OnModuleDestroy {
   constructor(
     private readonly stream: InputStream,
     private readonly processor: EntryProcessor,
-    private readonly limiter: BatchLimiter,
-    private readonly crowd: CrowdWatch,
+    private readonly gate: BatchGate,
     private readonly control: ControlRequest,
     private readonly suspects: SuspectLane,
     private readonly status: WorkerStatus,
@@ -83,7 +80,6 @@ export class MemoryWorker implements OnApplicationBootstrap, OnModuleDestroy {
     this.running = Promise.all([
       this.run(),
       this.every(this.settings.stream.claimIdleMs / RENEWALS_PER_CLAIM_IDLE, () => this.renew()),
-      this.every(CROWD_LOOK_MS, () => this.lookAtCrowd()),
       this.every(SUSPECTS_LOOK_MS, () => this.trySuspects()),
     ]);
     this.brainLogger.log('Memory worker started');
@@ -131,7 +127,7 @@ export class MemoryWorker implements OnApplicationBootstrap, OnModuleDestroy {
   /** One read for all batches there is room for: a round trip each would bound them to some hundred a second. */
   private async read(): Promise<void> {
     const { batchSize, blockMs } = this.settings.worker;
-    const room = this.failures > 0 ? 1 : this.limiter.room;
+    const room = this.failures > 0 ? 1 : this.gate.room;
     const count = Math.max(batchSize, Math.min(room * batchSize, MAX_ENTRIES_PER_READ));
     this.currentRead = new AbortController();
     const { signal } = this.currentRead;
@@ -142,37 +138,36 @@ export class MemoryWorker implements OnApplicationBootstrap, OnModuleDestroy {
   }
 
   private begin(batch: Batch): Promise<void> {
-    const work = this.attempt(batch).finally(() => {
-      this.inFlight.delete(work);
-      this.wake();
-    });
+    const work = this.attempt(batch).finally(() => this.inFlight.delete(work));
     this.inFlight.add(work);
     return work;
   }
 
   private async attempt(batch: Batch): Promise<void> {
-    const { outages } = this;
+    const { outages, successes } = this;
     const isProbe = this.failures > 0;
-    const permit = this.limiter.begin();
+    const pass = this.gate.begin(() => {
+      this.wake();
+    });
     try {
-      const processed = await this.processor.process(batch, this.working.signal);
-      if (processed.figures) permit.succeeded(processed.figures);
+      const processed = await this.processor.process(batch, this.working.signal, () => {
+        pass.sent();
+      });
+      this.successes += 1;
       if (isProbe) this.recover();
       this.settle(batch, processed);
     } catch (error) {
-      const { limit } = this.limiter;
-      if (isOverload(error) || isUnanswered(error)) permit.overloaded();
       if (await this.isAnsweredToOthers(batch, error, isProbe)) {
         if (isProbe) this.recover();
         this.settle(batch, { doubts: batch.map((delivered) => ({ delivered, failure: error })) });
         return;
       }
       this.putBack(batch, error);
-      // With fewer at once it may be accepted; with one alone there is nothing left but to wait.
-      const mayDoWithLess = isOverload(error) && limit > 1 && !isProbe;
+      // Others are served meanwhile: with fewer at once, which scoring sees to, this one will be as well.
+      const mayDoWithLess = isOverload(error) && this.successes > successes && !isProbe;
       if (outages === this.outages && !mayDoWithLess) this.wait(error);
     } finally {
-      permit.dropped();
+      pass.ended();
     }
   }
 
@@ -246,13 +241,12 @@ export class MemoryWorker implements OnApplicationBootstrap, OnModuleDestroy {
   }
 
   private async untilRoom(): Promise<void> {
-    while (this.limiter.room === 0 && this.failures === 0 && !this.stopping.signal.aborted)
-      await this.batchEnded.promise;
+    while (this.gate.room === 0 && this.failures === 0 && !this.stopping.signal.aborted) await this.changed.promise;
   }
 
   private wake(): void {
-    this.batchEnded.resolve(undefined);
-    this.batchEnded = Promise.withResolvers();
+    this.changed.resolve(undefined);
+    this.changed = Promise.withResolvers();
   }
 
   private async every(ms: number, work: () => Promise<void>): Promise<void> {
@@ -266,10 +260,6 @@ export class MemoryWorker implements OnApplicationBootstrap, OnModuleDestroy {
       // An outage of the stream is reported by the read, which meets it as well.
       if (!isOutage(error)) this.logger.error(`Entries in hand were not renewed: ${describeError(error)}`);
     }
-  }
-
-  private async lookAtCrowd(): Promise<void> {
-    if (this.limiter.inFlight > 0) this.limiter.crowdReported(await this.crowd.look(this.stopping.signal));
   }
 
   private async trySuspects(): Promise<void> {

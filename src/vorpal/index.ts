@@ -1,5 +1,11 @@
 export { type ChatAnswer, StreamedAnswer } from './chat-answer.js';
-export { informationOf, PerplexityScorer, type ScoringInput, type TextScore } from './perplexity.scorer.js';
+export {
+  informationOf,
+  PerplexityScorer,
+  type ScoringInput,
+  type ScoringOptions,
+  type TextScore,
+} from './perplexity.scorer.js';
 export type { TextEmbeddings } from './vorpal-embedding.js';
 export { type ChatOptions, type ChatTokens, type ModelInfo, VorpalClient } from './vorpal.client.js';
 export { FixedVorpalEndpoint, VorpalEndpoint } from './vorpal-endpoint.js';

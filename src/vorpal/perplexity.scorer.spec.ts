@@ -1,3 +1,4 @@
+import { setTimeout } from 'node:timers/promises';
 import { isAbortError } from '../shared/index.js';
 import {
   completion,
@@ -170,15 +171,13 @@ describe(PerplexityScorer.name, () => {
     expect(alone).toEqual(batch);
   });
 
-  it('splits what is more than one request may hold, and has no more under way than allowed', async () => {
-    const sut = await start({ SCORING_MAX_TOKENS_PER_REQUEST: '40', SCORING_CONCURRENCY: '2' });
+  it('splits what is more than one request may hold, and has one of them under way at a time', async () => {
+    const sut = await start({ SCORING_MAX_TOKENS_PER_REQUEST: '40' });
     let underWay = 0;
     let most = 0;
-    const both = Promise.withResolvers<undefined>();
     stub.on(COMPLETIONS, async ({ body }, response) => {
       most = Math.max(most, ++underWay);
-      if (underWay === 2) both.resolve(undefined);
-      await both.promise;
+      await setTimeout(20);
       underWay--;
       sendJson(response, completion(body.prompt as number[][]));
     });
@@ -190,7 +189,7 @@ describe(PerplexityScorer.name, () => {
     const totals = stub.requestsFor(COMPLETIONS).map(({ body }) => (body.prompt as number[][]).flat().length);
     expect(totals.length).toBeGreaterThanOrEqual(6);
     expect(Math.max(...totals)).toBeLessThanOrEqual(40);
-    expect(most).toBe(2);
+    expect(most).toBe(1);
   });
 
   it('gives a reason instead of a number for texts with nothing to score', async () => {
@@ -327,6 +326,19 @@ describe(PerplexityScorer.name, () => {
     expectScore(scores[1], 'two', 1);
     stub.on(COMPLETIONS, () => undefined);
     expect(await failureOf(sut.score([{ text: 'one' }]))).toBeInstanceOf(VorpalTimeoutError);
+  });
+
+  it('takes a time-out of a long text for no sign of a server that is away', async () => {
+    const sut = await start({ VORPAL_SCORING_TIMEOUT_MS: '300', VORPAL_BREAKER_FAILURES: '1' });
+    stub.on(COMPLETIONS, ({ body }, response) => {
+      const prompts = body.prompt as (string | number[])[];
+      if (prompts.every(({ length }) => length < 100)) {
+        sendJson(response, completion(prompts.map((prompt) => [...Buffer.from(prompt)])));
+      }
+    });
+    expect(await failureOf(sut.score([{ text: 'long '.repeat(1_000) }]))).toBeInstanceOf(VorpalTimeoutError);
+    const [score] = await sut.score([{ text: 'short' }]);
+    expectScore(score, 'short', 1);
   });
 
   it('starts over with the new model when the server changes it in between', async () => {

@@ -4,8 +4,8 @@ import { boundedMap } from './bounded-map.js';
 import { type Perplexity, perplexityOf } from './perplexity.js';
 import type { PromptLogprobs } from './prompt-logprobs.js';
 import {
+  fewestRequests,
   ownEntries,
-  packRequests,
   type PlannedPrompt,
   planString,
   planWindow,
@@ -47,14 +47,19 @@ export interface TextScore extends Perplexity {
   readonly failure?: VorpalFailedError | VorpalProtocolError;
 }
 
-interface ScoringOptions {
+export interface ScoringOptions {
   readonly signal?: AbortSignal;
+  /** Goes ahead of other texts, and does not rest for chats: for what is short and others wait for. */
+  readonly isUrgent?: boolean;
+  /** Of each request, from when it is sent; not set: `VORPAL_SCORING_TIMEOUT_MS`. */
+  readonly timeoutMs?: number;
+  /** Called whenever a request is sent. */
+  readonly onSent?: () => void;
 }
 
 /** One call of `score`. */
-interface Run {
+interface Run extends ScoringOptions {
   readonly model: ModelInfo;
-  readonly signal: AbortSignal | undefined;
   /** By index of the text. */
   readonly faults: Map<number, TextFault>;
 }
@@ -85,21 +90,20 @@ export class PerplexityScorer {
   /**
    * One score per input, in their order.
    *
-   * Inputs without context that are sure to fit are sent as they are, in one request; any others are tokenized first,
-   * and long ones scored in overlapping windows. An input that the server cannot score, though it scores others, gets
+   * Inputs without context that are sure to fit are sent as they are; any others are tokenized first, and long ones
+   * scored in overlapping windows. A call has one request at the server at a time, so that long texts leave room for
+   * others; what a request holds does not change a score. An input that the server cannot score, though it scores others, gets
    * `perplexity: null` and a reason.
    * @throws the named errors of `vorpal.errors.ts` where the server is to blame; `AbortError`
    */
-  async score(inputs: readonly ScoringInput[], { signal }: ScoringOptions = {}): Promise<TextScore[]> {
-    return this.client.withModel(signal, (model) => this.scoreWith(model, inputs, signal));
+  async score(inputs: readonly ScoringInput[], options: ScoringOptions = {}): Promise<TextScore[]> {
+    return this.client.withModel(options.signal, (model) =>
+      this.scoreWith(inputs, { ...options, model, faults: new Map() }),
+    );
   }
 
-  private async scoreWith(
-    model: ModelInfo,
-    inputs: readonly ScoringInput[],
-    signal: AbortSignal | undefined,
-  ): Promise<TextScore[]> {
-    const run: Run = { model, signal, faults: new Map() };
+  private async scoreWith(inputs: readonly ScoringInput[], run: Run): Promise<TextScore[]> {
+    const { model } = run;
     const prompts = await this.plan(inputs, run);
     // Behind those of the inputs stand those of their plain forms.
     const entries: PromptLogprobs[][] = Array.from({ length: 2 * inputs.length }, () => []);
@@ -156,7 +160,7 @@ export class PerplexityScorer {
       return windowsOf(contextIds).map((window) => planWindow(index, window));
     });
     const all = [...prompts, ...plain];
-    const requestsFor = (planned: PlannedPrompt[]) => packRequests(planned, scoringMaxTokensPerRequest).length;
+    const requestsFor = (planned: PlannedPrompt[]) => fewestRequests(planned, scoringMaxTokensPerRequest);
     return requestsFor(all) === requestsFor(prompts) ? all : prompts;
   }
 
@@ -178,37 +182,48 @@ export class PerplexityScorer {
   }
 
   private async scoreAll(prompts: readonly PlannedPrompt[], run: Run): Promise<[PlannedPrompt, Outcome][]> {
-    const { scoringMaxTokensPerRequest, scoringConcurrency } = this.settings.vorpal;
-    const requests = packRequests(prompts, scoringMaxTokensPerRequest);
-    const outcomes = await boundedMap(requests, scoringConcurrency, (request) => this.scoreRequest(request, run));
-    return outcomes.flat();
+    const outcomes: [PlannedPrompt, Outcome][] = [];
+    while (outcomes.length < prompts.length)
+      outcomes.push(...(await this.scoreFirst(prompts.slice(outcomes.length), run)));
+    return outcomes;
   }
 
-  /** Scores prompts in one request; where that fails because of one of them, or takes too long, each by itself. */
-  private async scoreRequest(request: readonly PlannedPrompt[], run: Run): Promise<[PlannedPrompt, Outcome][]> {
+  /**
+   * Scores the first of the prompts, as many as one request may hold now; where that fails because of one of them, or
+   * takes too long, each by itself.
+   */
+  private async scoreFirst(prompts: readonly PlannedPrompt[], run: Run): Promise<[PlannedPrompt, Outcome][]> {
+    let sent = prompts;
     try {
-      const prompts = request.map(({ prompt }) => prompt);
-      const results = await this.client.scorePrompts(prompts, { model: run.model.id, signal: run.signal });
-      return request.flatMap((planned, index) => {
+      const results = await this.client.scorePrompts(
+        prompts.map(({ prompt }) => prompt),
+        {
+          ...optionsOf(run),
+          onSent: (count) => {
+            sent = prompts.slice(0, count);
+            run.onSent?.();
+          },
+        },
+      );
+      return sent.flatMap((planned, index) => {
         const result = results[index];
         return result ? [[planned, result] satisfies [PlannedPrompt, Outcome]] : [];
       });
     } catch (error) {
       // A slow machine that cannot do the whole in time makes headway prompt by prompt; as one it would fail for ever.
       const divisible = isTextFault(error) || error instanceof VorpalTimeoutError;
-      if (!divisible || request.length === 1) return request.map((planned) => [planned, faultOf(error)]);
-      const single = await boundedMap(request, this.settings.vorpal.scoringConcurrency, (planned) =>
-        this.scoreRequest([planned], run),
-      );
-      return single.flat();
+      if (!divisible || sent.length === 1) return sent.map((planned) => [planned, faultOf(error)]);
+      const single: [PlannedPrompt, Outcome][] = [];
+      for (const planned of sent) single.push(...(await this.scoreFirst([planned], run)));
+      return single;
     }
   }
 
   /** Tells a text that cannot be scored from a server that scores nothing. @throws what the server is to blame for */
-  private async assertServerScores(prompts: readonly PlannedPrompt[], { model, signal, faults }: Run): Promise<void> {
-    if (prompts.some(({ text }) => !faults.has(text))) return;
+  private async assertServerScores(prompts: readonly PlannedPrompt[], run: Run): Promise<void> {
+    if (prompts.some(({ text }) => !run.faults.has(text))) return;
     try {
-      await this.client.scorePrompts([PLAIN_SENTENCE], { model: model.id, signal });
+      await this.client.scorePrompts([PLAIN_SENTENCE], optionsOf(run));
     } catch (error) {
       if (!(error instanceof VorpalRequestError)) throw error;
       throw new VorpalScoringUnsupportedError(`Vorpal refuses to score even a plain sentence. ${error.message}`);
@@ -245,6 +260,8 @@ export class PerplexityScorer {
 export function informationOf({ avgLogprob, tokens }: TextScore): number | null {
   return avgLogprob === null ? null : -avgLogprob * tokens.filter(({ logprob }) => logprob !== null).length;
 }
+
+const optionsOf = ({ model, signal, isUrgent, timeoutMs }: Run) => ({ model: model.id, signal, isUrgent, timeoutMs });
 
 /** @throws `error` itself if no text is to blame for it */
 function faultOf(error: unknown): TextFault {

@@ -4,6 +4,13 @@ import { VorpalProtocolError, VorpalScoringUnsupportedError } from './vorpal.err
 /** A text, or the ids of one. Ids are used as they are: the server adds no special tokens to them. */
 export type ScoringPrompt = string | readonly number[];
 
+// vLLM refuses more.
+export const MAX_PROMPTS_PER_REQUEST = 1_024;
+
+/** At least as many tokens as it has: byte-level tokenizers make at most one of a byte. */
+export const mostTokensIn = (prompt: ScoringPrompt): number =>
+  typeof prompt === 'string' ? Buffer.byteLength(prompt) : prompt.length;
+
 /** Two parallel arrays over a prompt's own tokens, special ones included; the first token has no logprob. */
 export interface PromptLogprobs {
   readonly tokens: readonly string[];

@@ -1,31 +1,31 @@
-import { packRequests, planString, planWindow, specialTokensBetween } from './scoring-plan.js';
+import { fewestRequests, planString, planWindow, specialTokensBetween } from './scoring-plan.js';
 
 const NONE = { prefix: [], suffix: [] };
 
-describe(packRequests.name, () => {
-  const window = (text: number, size: number) =>
-    planWindow(text, { ids: Array.from({ length: size }, () => 1), firstCounted: 0 });
-  const sizes = (...lengths: number[]) =>
-    packRequests(
-      lengths.map((length, index) => window(index, length)),
-      10,
-    ).map((request) => request.map(({ maxTokens }) => maxTokens));
+describe(fewestRequests.name, () => {
+  const window = (size: number) => planWindow(0, { ids: Array.from({ length: size }, () => 1), firstCounted: 0 });
+  const requestsFor = (...lengths: number[]) => fewestRequests(lengths.map(window), 10);
 
   it('fills requests in order, up to the bound', () => {
-    expect(sizes(4, 4, 2, 1, 9, 10)).toEqual([[4, 4, 2], [1, 9], [10]]);
+    expect(requestsFor(4, 4, 2)).toBe(1);
+    expect(requestsFor(4, 4, 2, 1, 9, 10)).toBe(3);
   });
 
   it('gives a prompt beyond the bound a request of its own', () => {
-    expect(sizes(3, 11, 3)).toEqual([[3], [11], [3]]);
+    expect(requestsFor(3, 11, 3)).toBe(3);
   });
 
-  it('makes no request of nothing', () => {
-    expect(packRequests([], 10)).toEqual([]);
+  it('needs none for nothing', () => {
+    expect(requestsFor()).toBe(0);
   });
 
   it('puts no more prompts into one request than vLLM takes', () => {
-    const many = Array.from({ length: 2_000 }, (_, index) => window(index, 1));
-    expect(packRequests(many, 1_000_000).map(({ length }) => length)).toEqual([1_024, 976]);
+    expect(
+      fewestRequests(
+        Array.from({ length: 2_000 }, () => window(1)),
+        1_000_000,
+      ),
+    ).toBe(2);
   });
 });
 

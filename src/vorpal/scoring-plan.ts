@@ -1,4 +1,4 @@
-import type { PromptLogprobs, ScoringPrompt } from './prompt-logprobs.js';
+import { MAX_PROMPTS_PER_REQUEST, type PromptLogprobs, type ScoringPrompt } from './prompt-logprobs.js';
 import type { ScoringWindow } from './scoring-windows.js';
 
 /** Special tokens that the model's tokenizer puts around a text (BOS, sometimes EOS). */
@@ -19,9 +19,6 @@ export interface PlannedPrompt {
   readonly drop: number;
 }
 
-// vLLM refuses more than 1,024 prompts in one request.
-const MAX_PROMPTS_PER_REQUEST = 1_024;
-
 /**
  * The text sent as it is. Byte-level tokenizers make at most one token of a byte, and sentencepiece ones put one space
  * before the text, so the bound holds without asking the server to count.
@@ -41,18 +38,20 @@ export function ownEntries({ skip, drop }: PlannedPrompt, { tokens, logprobs }: 
   return { tokens: tokens.slice(skip, end), logprobs: logprobs.slice(skip, end) };
 }
 
-/** Puts prompts into as few requests as their order allows, none with more than `maxTokens` unless a single prompt has. */
-export function packRequests(prompts: readonly PlannedPrompt[], maxTokens: number): PlannedPrompt[][] {
-  const requests: PlannedPrompt[][] = [];
-  let room = 0;
-  for (const planned of prompts) {
-    const current = requests.at(-1);
-    if (current && planned.maxTokens <= room && current.length < MAX_PROMPTS_PER_REQUEST) current.push(planned);
-    else {
-      requests.push([planned]);
-      room = maxTokens;
+/**
+ * How few requests hold all the prompts in their order, none with more than `maxTokens` unless a single prompt has. What
+ * is sent follows the load of the moment; this does not, so that nothing of a score depends on it.
+ */
+export function fewestRequests(prompts: readonly PlannedPrompt[], maxTokens: number): number {
+  let requests = 0;
+  let [held, room] = [0, 0];
+  for (const { maxTokens: size } of prompts) {
+    if (requests === 0 || size > room || held === MAX_PROMPTS_PER_REQUEST) {
+      requests += 1;
+      [held, room] = [0, maxTokens];
     }
-    room -= planned.maxTokens;
+    held += 1;
+    room -= size;
   }
   return requests;
 }

@@ -1,27 +1,29 @@
-import { waitingRequestsIn } from './server-metrics.js';
+import { laterTokensIn } from './server-metrics.js';
 
-describe(waitingRequestsIn.name, () => {
-  it('sums what waits over the engines of the server', () => {
-    const metrics = `# HELP vllm:num_requests_waiting Number of requests waiting to be processed.
-# TYPE vllm:num_requests_waiting gauge
-vllm:num_requests_waiting{engine="0",model_name="a{b}"} 3.0
-vllm:num_requests_waiting{engine="1",model_name="a{b}"} 4.0
-vllm:num_requests_waiting_by_reason{engine="0",reason="capacity"} 100.0
-vllm:num_requests_running{engine="0"} 50.0
+describe(laterTokensIn.name, () => {
+  it('sums what the engines of the server have generated', () => {
+    const metrics = `# HELP vllm:inter_token_latency_seconds Histogram of inter-token latency in seconds.
+# TYPE vllm:inter_token_latency_seconds histogram
+vllm:inter_token_latency_seconds_bucket{engine="0",le="0.01",model_name="a{b}"} 100.0
+vllm:inter_token_latency_seconds_count{engine="0",model_name="a{b}"} 3.0
+vllm:inter_token_latency_seconds_count{engine="1",model_name="a{b}"} 4.0
+vllm:inter_token_latency_seconds_sum{engine="0",model_name="a{b}"} 50.0
 `;
-    expect(waitingRequestsIn(metrics)).toBe(7);
+    expect(laterTokensIn(metrics)).toBe(7);
   });
 
-  it('reads a gauge without labels', () => {
-    expect(waitingRequestsIn('vllm:num_requests_waiting 0\n')).toBe(0);
+  it('knows the older name, and counts nothing twice where there are both', () => {
+    const older = 'vllm:time_per_output_token_seconds_count 5\n';
+    expect(laterTokensIn(older)).toBe(5);
+    expect(laterTokensIn(`${older}vllm:inter_token_latency_seconds_count 5\n`)).toBe(5);
   });
 
   it.each([
     ['other metrics', 'http_requests_total 7\n'],
-    ['a page', '<html>vllm:num_requests_waiting</html>'],
-    ['a value that is none', 'vllm:num_requests_waiting{engine="0"} NaN\n'],
+    ['a page', '<html>vllm:inter_token_latency_seconds_count</html>'],
+    ['a value that is none', 'vllm:inter_token_latency_seconds_count{engine="0"} NaN\n'],
     ['nothing', ''],
   ])('does not guess from %s', (_, metrics) => {
-    expect(waitingRequestsIn(metrics)).toBeUndefined();
+    expect(laterTokensIn(metrics)).toBeUndefined();
   });
 });

@@ -59,40 +59,6 @@ describe(VorpalClient.name, () => {
     return parts.client;
   };
 
-  describe('requests that wait', () => {
-    const METRICS = '/metrics';
-    const text =
-      (body: string, status = 200): StubHandler =>
-      (_, response) => {
-        response.writeHead(status, { 'content-type': 'text/plain' }).end(body);
-      };
-
-    it('are read from the metrics of the server', async () => {
-      stub.on(METRICS, text('vllm:num_requests_waiting{engine="0"} 7.0\n'));
-      const sut = await start();
-      await expect(sut.waitingRequests()).resolves.toBe(7);
-    });
-
-    it.each([
-      ['has no metrics', text('', 404)],
-      ['has others', text('up 1\n')],
-      ['breaks off', reset],
-      ['is silent', silence],
-    ])('are unknown, and not asked for again at once, where the server %s', async (_, handler) => {
-      stub.on(METRICS, handler);
-      const sut = await start();
-      await expect(sut.waitingRequests()).resolves.toBeUndefined();
-      await expect(sut.waitingRequests()).resolves.toBeUndefined();
-      expect(stub.requestsFor(METRICS)).toHaveLength(1);
-    });
-
-    it('are unknown once the caller has given up', async () => {
-      stub.on(METRICS, silence);
-      const sut = await start();
-      await expect(sut.waitingRequests(AbortSignal.abort())).resolves.toBeUndefined();
-    });
-  });
-
   describe('chat', () => {
     it('asks the model and gives text, usage and reason to stop', async () => {
       const sut = await start();
@@ -744,12 +710,53 @@ describe(VorpalClient.name, () => {
       expect(stub.requestsFor('/v1/completions')).toHaveLength(2);
     });
 
-    it('says overloaded to those who wait too long', async () => {
+    it('gives each request a time of its own, which the wait for a turn is no part of', async () => {
       const sut = await start({ SCORING_CONCURRENCY: '1', VORPAL_SCORING_TIMEOUT_MS: SHORT_MS });
+      stub.next('/v1/completions', silence).next('/v1/completions', silence);
+      const outcomes = await Promise.allSettled([ask(sut), ask(sut), ask(sut)]);
+      expect(outcomes).toMatchObject([
+        { reason: expect.any(VorpalTimeoutError) },
+        { reason: expect.any(VorpalTimeoutError) },
+        { status: 'fulfilled' },
+      ]);
+    });
+
+    it('says overloaded at once when too many wait', async () => {
+      const sut = await start();
       stub.on('/v1/completions', silence);
-      const [first, , third] = await Promise.all([ask(sut), ask(sut), ask(sut)].map(failureOf));
-      expect(first).toBeInstanceOf(VorpalTimeoutError);
-      expect(third).toBeInstanceOf(VorpalOverloadedError);
+      const giveUp = new AbortController();
+      const waiting = Array.from({ length: 1_100 }, () =>
+        sut.scorePrompts([Array.from({ length: 300 }, () => 1)], {
+          model: STUB_MODEL,
+          signal: giveUp.signal,
+        }),
+      );
+      const errors = waiting.map(failureOf);
+      expect(await errors.at(-1)).toBeInstanceOf(VorpalOverloadedError);
+      giveUp.abort();
+      expect(isAbortError((await Promise.all(errors))[500])).toBe(true);
+    });
+
+    it('takes as many of the first prompts as one request may hold, and returns so many', async () => {
+      const sut = await start({ SCORING_MAX_TOKENS_PER_REQUEST: '16' });
+      const onSent = jest.fn();
+      const results = await sut.scorePrompts([[1, 2, 3, 4], 'abcdefghijkl', [1]], { model: STUB_MODEL, onSent });
+      expect(results.map(({ tokens }) => tokens.length)).toEqual([4, 12]);
+      expect(onSent.mock.calls).toEqual([[2]]);
+      expect(stub.requestsFor('/v1/completions').map(({ body }) => body.prompt)).toEqual([
+        [[1, 2, 3, 4], 'abcdefghijkl'],
+      ]);
+    });
+
+    it('finds chats of others in the metrics, asks for those only to score, and not again at once where there are none', async () => {
+      const sut = await start();
+      await sut.chat(question);
+      expect(stub.requestsFor('/metrics')).toHaveLength(0);
+      await parts?.close();
+      const other = await start();
+      await ask(other);
+      await ask(other);
+      expect(stub.requestsFor('/metrics')).toHaveLength(1);
     });
   });
 

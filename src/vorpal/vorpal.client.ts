@@ -1,7 +1,6 @@
 import { Injectable } from '@nestjs/common';
-import { bulkhead, BulkheadRejectedError } from 'cockatiel';
 import { Settings } from '../config/index.js';
-import { begun, BrainError } from '../shared/index.js';
+import { begun } from '../shared/index.js';
 import {
   type ChatCompletionChunk,
   chatCompletionChunkSchema,
@@ -11,21 +10,25 @@ import {
   modelListSchema,
   tokenizeResponseSchema,
 } from '../vllm-protocol/index.js';
-import { CallAbortedError, CallDeadline, untilAborted } from './call-deadline.js';
+import { CallAbortedError, untilAborted } from './call-deadline.js';
+import { ChatActivity } from './chat-activity.js';
 import { type ChatAnswer, readUsage } from './chat-answer.js';
 import { ChatSlots } from './chat-slots.js';
-import { GENERATED_TOKENS, type PromptLogprobs, readPromptLogprobs, type ScoringPrompt } from './prompt-logprobs.js';
-import { EmbeddingsEndpoint, VorpalEndpoint } from './vorpal-endpoint.js';
+import { ChatWatch } from './chat-watch.js';
 import {
-  VorpalAnswerLengthError,
-  VorpalContextLengthError,
-  VorpalModelNotFoundError,
-  VorpalOverloadedError,
-} from './vorpal.errors.js';
+  GENERATED_TOKENS,
+  MAX_PROMPTS_PER_REQUEST,
+  mostTokensIn,
+  type PromptLogprobs,
+  readPromptLogprobs,
+  type ScoringPrompt,
+} from './prompt-logprobs.js';
+import { ScoringBudget } from './scoring-budget.js';
+import { EmbeddingsEndpoint, VorpalEndpoint } from './vorpal-endpoint.js';
+import { VorpalAnswerLengthError, VorpalContextLengthError, VorpalModelNotFoundError } from './vorpal.errors.js';
 import { type TextEmbeddings, VorpalEmbedding } from './vorpal-embedding.js';
 import { VorpalTransport } from './vorpal.transport.js';
 import { VorpalWires } from './vorpal-wires.js';
-import { waitingRequestsIn } from './server-metrics.js';
 
 export interface ModelInfo {
   readonly id: string;
@@ -59,6 +62,15 @@ interface ModelOptions extends CallOptions {
   readonly model: string;
 }
 
+export interface ScorePromptsOptions extends ModelOptions {
+  /** Goes ahead of those that wait, and does not rest for chats. */
+  readonly isUrgent?: boolean;
+  /** Of the request, from when it is sent; not set: `VORPAL_SCORING_TIMEOUT_MS`. */
+  readonly timeoutMs?: number;
+  /** Called when the request is sent, with how many of the prompts it holds. */
+  readonly onSent?: (prompts: number) => void;
+}
+
 interface TokenizeOptions extends Partial<ModelOptions> {
   readonly addSpecialTokens: boolean;
 }
@@ -67,14 +79,6 @@ const MODEL_SETTING = 'VORPAL_MODEL';
 
 // For servers that do not say: vLLM and the local Vorpal always do. Too small only costs windows, too large fails.
 const ASSUMED_MODEL_LEN = 2_048;
-
-// Each waiting call holds its texts in memory; beyond this many an honest "overloaded" serves everybody better.
-const SCORING_QUEUE_LIMIT = 1_000;
-
-// Later than that the number says nothing about now.
-const METRICS_TIMEOUT_MS = 500;
-// A server without metrics would log a refused request each second.
-const METRICS_MISSING_PAUSE_MS = 60_000;
 
 /**
  * The language-model server ("Vorpal"), over vLLM's HTTP protocol.
@@ -90,10 +94,11 @@ export class VorpalClient {
   private readonly language: VorpalTransport;
   private readonly embedding: VorpalEmbedding;
   private readonly chatSlots: ChatSlots;
-  private readonly scoringSlots;
+  private readonly activity: ChatActivity = new ChatActivity(() => {
+    this.scoring.chatEnded();
+  });
+  private readonly scoring: ScoringBudget;
   private scoringTokensTotal = 0;
-  private chatsBegunTotal = 0;
-  private metricsAskedAgainAt = 0;
   private lookUp: { readonly url: string; readonly model: Promise<ModelInfo> } | undefined;
   private known: { readonly url: string; readonly model: ModelInfo } | undefined;
 
@@ -103,14 +108,16 @@ export class VorpalClient {
     embeddingsEndpoint: EmbeddingsEndpoint,
     settings: Settings,
   ) {
-    const { apiKey, chatConcurrency, scoringConcurrency } = settings.vorpal;
+    const { apiKey, chatConcurrency, scoringConcurrency, scoringMaxTokensPerRequest } = settings.vorpal;
     this.settings = settings.vorpal;
     this.chatSlots = new ChatSlots(chatConcurrency);
-    this.scoringSlots = bulkhead(scoringConcurrency, SCORING_QUEUE_LIMIT);
     const names = { name: 'Vorpal', urlSetting: 'VORPAL_URL', keySetting: 'VORPAL_API_KEY' };
     const server = { ...names, apiKey, url: () => endpoint.url() };
     this.chats = new VorpalTransport(wires, server, settings.vorpal);
     this.language = new VorpalTransport(wires, server, settings.vorpal);
+    const limits = { requests: scoringConcurrency, tokensPerRequest: scoringMaxTokensPerRequest };
+    const watch = new ChatWatch(this.language, this.activity);
+    this.scoring = new ScoringBudget(limits, this.activity, () => watch.look());
     const shared = embeddingsEndpoint.isVorpal ? this.language : undefined;
     this.embedding = new VorpalEmbedding(wires, embeddingsEndpoint, settings.vorpal, shared);
   }
@@ -172,10 +179,12 @@ export class VorpalClient {
   /** One answer. @throws VorpalOverloadedError at once if `CHAT_CONCURRENCY` chats are under way */
   async chat(options: ChatOptions): Promise<ChatAnswer> {
     const slot = this.chatSlots.take();
+    const ended = this.activity.begin();
     const answer = await this.withModel(options.signal, ({ id }) =>
       this.chats.fetchJson(this.chatCall(id, options, false), chatCompletionResponseSchema),
     ).finally(() => {
       slot[Symbol.dispose]();
+      ended();
     });
     const [choice] = answer.choices;
     return {
@@ -197,10 +206,12 @@ export class VorpalClient {
       // The first chunk is awaited here so that a model that is gone is looked up again before anything was given out.
       return begun(this.chats.streamJson(this.chatCall(id, options, true), chatCompletionChunkSchema));
     };
+    const ended = this.activity.begin();
     try {
       yield* await this.withModel(options.signal, open);
     } finally {
       slot[Symbol.dispose]();
+      ended();
     }
   }
 
@@ -235,24 +246,28 @@ export class VorpalClient {
   }
 
   /**
-   * The log-probabilities of each prompt's own tokens, in one request; nothing is generated that anybody sees. At most
-   * `SCORING_CONCURRENCY` such requests are under way, the others wait.
+   * The log-probabilities of the prompts' own tokens, in one request; nothing is generated that anybody sees. It waits for
+   * its turn ({@link ScoringBudget}) and then holds as many of the first prompts as the moment allows, at least one: so
+   * many results come back, and the caller asks again for the others.
    */
-  async scorePrompts(prompts: readonly ScoringPrompt[], { model, signal }: ModelOptions): Promise<PromptLogprobs[]> {
-    const body = {
-      model,
-      prompt: prompts.map((prompt) => (typeof prompt === 'string' ? prompt.toWellFormed() : prompt)),
-      echo: true,
-      logprobs: 0,
-      max_tokens: GENERATED_TOKENS,
-      temperature: 0,
-    };
-    const timeoutMs = this.settings.scoringTimeoutMs;
-    const call = { path: '/v1/completions', body, modelSetting: MODEL_SETTING, timeoutMs, signal };
-    return this.inScoringSlot(signal, async () => {
+  async scorePrompts(prompts: readonly ScoringPrompt[], options: ScorePromptsOptions): Promise<PromptLogprobs[]> {
+    const { model, signal, isUrgent, onSent, timeoutMs = this.settings.scoringTimeoutMs } = options;
+    const sizes = prompts.slice(0, MAX_PROMPTS_PER_REQUEST).map(mostTokensIn);
+    return this.scoring.run({ sizes, signal, isUrgent }, async (count) => {
+      const sent = prompts.slice(0, count);
+      const body = {
+        model,
+        prompt: sent.map((prompt) => (typeof prompt === 'string' ? prompt.toWellFormed() : prompt)),
+        echo: true,
+        logprobs: 0,
+        max_tokens: GENERATED_TOKENS,
+        temperature: 0,
+      };
+      const call = { path: '/v1/completions', body, modelSetting: MODEL_SETTING, timeoutMs, signal };
+      onSent?.(count);
       const answer = await this.language.fetchJson(call, completionResponseSchema);
       this.scoringTokensTotal += answer.usage?.total_tokens ?? 0;
-      return readPromptLogprobs(answer, prompts);
+      return readPromptLogprobs(answer, sent);
     });
   }
 
@@ -261,25 +276,14 @@ export class VorpalClient {
     return this.scoringTokensTotal;
   }
 
-  /** Chats that this process has asked an answer for. */
-  get chatsBegun(): number {
-    return this.chatsBegunTotal;
+  /** Tokens of scoring requests at the server now, and most at once while no chat is under way. */
+  get scoringLoad(): { readonly tokensInFlight: number; readonly tokenLimit: number } {
+    return { tokensInFlight: this.scoring.tokensInFlight, tokenLimit: this.scoring.limit };
   }
 
   /** One vector per text, all of the same dimension and model, in their order. */
   async embed(texts: readonly string[], { signal }: CallOptions = {}): Promise<TextEmbeddings> {
     return this.embedding.embed(texts, signal);
-  }
-
-  /**
-   * How many requests, anybody's, wait at the server for their turn, as its metrics say; `undefined` where they do not,
-   * or not at once. Never fails: whether the server is there, the calls that matter find out.
-   */
-  async waitingRequests(signal?: AbortSignal): Promise<number | undefined> {
-    if (performance.now() < this.metricsAskedAgainAt) return undefined;
-    const waiting = await this.readWaitingRequests(signal);
-    if (waiting === undefined) this.metricsAskedAgainAt = performance.now() + METRICS_MISSING_PAUSE_MS;
-    return waiting;
   }
 
   /** For health checks: asks the server now whether a chat would reach it, and says which model answers. */
@@ -303,18 +307,7 @@ export class VorpalClient {
     return this.embedding.flowingForMs;
   }
 
-  private async readWaitingRequests(signal: AbortSignal | undefined): Promise<number | undefined> {
-    try {
-      const metrics = await this.language.askText('/metrics', METRICS_TIMEOUT_MS, signal);
-      return metrics === undefined ? undefined : waitingRequestsIn(metrics);
-    } catch (error) {
-      if (error instanceof BrainError || error instanceof CallAbortedError) return undefined;
-      throw error;
-    }
-  }
-
   private chatCall(model: string, { messages, maxTokens, temperature, signal }: ChatOptions, stream: boolean) {
-    this.chatsBegunTotal += 1;
     const body = {
       model,
       messages: messages.map(wellFormedMessage),
@@ -331,25 +324,6 @@ export class VorpalClient {
       timeoutMs,
       signal,
     } as const;
-  }
-
-  private async inScoringSlot<T>(signal: AbortSignal | undefined, work: () => Promise<T>): Promise<T> {
-    const wait = new CallDeadline(this.settings.scoringTimeoutMs, signal);
-    const begin = (): Promise<T> => {
-      wait.dispose();
-      return work();
-    };
-    try {
-      // The slot's own queue looks at the signal only when it is our turn.
-      return await untilAborted(this.scoringSlots.execute(begin, wait.signal), wait.signal);
-    } catch (error) {
-      if (error instanceof BulkheadRejectedError || (error instanceof CallAbortedError && wait.timedOut)) {
-        throw new VorpalOverloadedError('Too many texts wait to be scored; try again later.');
-      }
-      throw error;
-    } finally {
-      wait.dispose();
-    }
   }
 }
 

@@ -92,6 +92,11 @@ export class StubVorpal {
     return this;
   }
 
+  /** What requests for `path` are answered with. */
+  handlerOf(path: string): StubHandler {
+    return this.always.get(path) ?? this.defaultHandler(path);
+  }
+
   requestsFor(path: string): StubRequest[] {
     return this.requests.filter((request) => request.path === path);
   }

@@ -1,0 +1,61 @@
+import { BatchGate, type BatchPass } from './batch-gate.js';
+
+describe(BatchGate.name, () => {
+  let changes: number;
+
+  beforeEach(() => {
+    changes = 0;
+  });
+
+  const begin = (sut: BatchGate): BatchPass => sut.begin(() => (changes += 1));
+
+  function fill(sut: BatchGate): BatchPass[] {
+    const passes = [];
+    while (sut.room > 0) passes.push(begin(sut));
+    return passes;
+  }
+
+  it('lets two wait that have not had their turn', () => {
+    const sut = new BatchGate(64);
+    expect(sut.room).toBe(2);
+    fill(sut);
+    expect(sut).toMatchObject({ inFlight: 2, room: 0 });
+  });
+
+  it('lets as many wait as have had their turn, and says that there is room', () => {
+    const sut = new BatchGate(64);
+    for (const pass of fill(sut)) pass.sent();
+    expect(changes).toBe(2);
+    expect(sut.room).toBe(2);
+    for (const pass of fill(sut)) pass.sent();
+    expect(sut).toMatchObject({ inFlight: 4, room: 4 });
+  });
+
+  it('never lets in more than it may', () => {
+    const sut = new BatchGate(5);
+    for (let round = 0; round < 5; round++) for (const pass of fill(sut)) pass.sent();
+    expect(sut).toMatchObject({ inFlight: 5, room: 0 });
+  });
+
+  it('lets one after another in where it may have one', () => {
+    const sut = new BatchGate(1);
+    const [only] = fill(sut);
+    only?.sent();
+    expect(sut).toMatchObject({ inFlight: 1, room: 0 });
+    only?.ended();
+    expect(sut.room).toBe(1);
+  });
+
+  it('takes each batch for ended once, whether or not it was sent', () => {
+    const sut = new BatchGate(64);
+    const [first, second] = fill(sut);
+    first?.sent();
+    first?.sent();
+    first?.ended();
+    first?.ended();
+    second?.ended();
+    second?.sent();
+    expect(sut).toMatchObject({ inFlight: 0, room: 2 });
+    expect(changes).toBe(3);
+  });
+});

@@ -1,0 +1,221 @@
+import { addAbortListener } from 'node:events';
+import { CallAbortedError } from './call-deadline.js';
+import type { ChatActivity } from './chat-activity.js';
+import { LEAST_WINDOW_TOKENS, TokenWindow } from './token-window.js';
+import { VorpalOverloadedError, VorpalTimeoutError } from './vorpal.errors.js';
+
+// What a chat that arrives now waits behind. Much less would leave a GPU idle between two requests.
+const DRAIN_MS = 250;
+// While chats are under way: each of their next tokens may wait for it.
+const DRAIN_BESIDE_CHATS_MS = 100;
+
+// While chats are under way scoring rests four times as long as it worked: they keep four fifths of the server, and
+// scoring does not starve however long they go on.
+const REST_FACTOR = 4;
+// One answer that took a minute is no reason to rest for four.
+const MAX_REST_MS = 10_000;
+
+// A request holds at most this share of the window, so that one long text leaves room for others.
+const LARGEST_SHARE = 0.5;
+
+// Each waiting request holds its texts in memory; beyond this many an honest "overloaded" serves everybody better.
+const QUEUE_LIMIT = 1_000;
+
+// Chats of other processes are looked for this often, and only while there is something to score.
+const LOOK_MS = 250;
+
+export interface ScoringDemand {
+  /** Tokens of each prompt, in order: as many of the first as there is room for get a turn, at least one. */
+  readonly sizes: readonly number[];
+  readonly signal?: AbortSignal;
+  /** Goes ahead of the queue and does not rest for chats: for what is small and others wait for. */
+  readonly isUrgent?: boolean;
+}
+
+export interface ScoringLimits {
+  /** Most requests at once: each holds a connection. */
+  readonly requests: number;
+  readonly tokensPerRequest: number;
+}
+
+interface Turn {
+  readonly prompts: number;
+  readonly tokens: number;
+  readonly beganAtMs: number;
+}
+
+interface Waiter extends ScoringDemand {
+  readonly grant: (turn: Turn) => void;
+}
+
+/**
+ * Who may score how much at the moment, over all who score in this process.
+ *
+ * A server works off prompts in the order of their arrival and lets everybody else wait meanwhile, a chat's next token as
+ * well. So tokens at the server are bounded: without chats by a {@link TokenWindow}, as many as it works off in
+ * {@link DRAIN_MS}; with chats under way to one request of a few hundred at a time (more where the server does more in
+ * {@link DRAIN_BESIDE_CHATS_MS}), with rests between. First come, first served, request by request.
+ */
+export class ScoringBudget {
+  private readonly window: TokenWindow;
+  private readonly waiting: Waiter[] = [];
+  private requests = 0;
+  private tokens = 0;
+  /** When something last had to wait for room. */
+  private fullAtMs = -Infinity;
+  private restUntilMs = -Infinity;
+  private lookAgainAtMs = -Infinity;
+  private isLooking = false;
+  private timer: NodeJS.Timeout | undefined;
+
+  /** @param look asks the server whether chats of others are under way and tells `chats`; never fails */
+  constructor(
+    private readonly limits: ScoringLimits,
+    private readonly chats: ChatActivity,
+    private readonly look: () => Promise<void>,
+  ) {
+    this.window = new TokenWindow(limits.requests * limits.tokensPerRequest);
+  }
+
+  get tokensInFlight(): number {
+    return this.tokens;
+  }
+
+  /** Most tokens in flight at once where no chat is under way. */
+  get limit(): number {
+    return this.window.size;
+  }
+
+  /**
+   * `work` with as many of the first prompts as have a turn now, once they have it. The wait has no time limit of its own:
+   * it lasts no longer than what is in front, each of which has one, and `signal` ends it.
+   * @throws VorpalOverloadedError at once if too many wait; CallAbortedError
+   */
+  async run<T>(demand: ScoringDemand, work: (prompts: number) => Promise<T>): Promise<T> {
+    const turn = await this.turnFor(demand);
+    try {
+      const result = await work(turn.prompts);
+      this.window.answered({
+        tokens: turn.tokens,
+        latencyMs: performance.now() - turn.beganAtMs,
+        targetMs: this.isBesideChats ? DRAIN_BESIDE_CHATS_MS : DRAIN_MS,
+        wasFull: this.fullAtMs >= turn.beganAtMs,
+      });
+      return result;
+    } catch (error) {
+      if (error instanceof VorpalOverloadedError || error instanceof VorpalTimeoutError) {
+        this.window.refused(turn.beganAtMs);
+      }
+      throw error;
+    } finally {
+      this.end(turn);
+    }
+  }
+
+  /** To be called when a chat has ended: scoring may go on sooner than it would by itself. */
+  readonly chatEnded = (): void => {
+    this.dispatch();
+  };
+
+  private get isBesideChats(): boolean {
+    return this.chats.lastsMs > 0;
+  }
+
+  private async turnFor(demand: ScoringDemand): Promise<Turn> {
+    const { signal, isUrgent = false } = demand;
+    if (signal?.aborted) throw new CallAbortedError();
+    if (this.waiting.length >= QUEUE_LIMIT) {
+      throw new VorpalOverloadedError('Too many texts wait to be scored; try again later.');
+    }
+    const { promise, resolve, reject } = Promise.withResolvers<Turn>();
+    const waiter: Waiter = { ...demand, grant: resolve };
+    const listener =
+      signal &&
+      addAbortListener(signal, () => {
+        this.leave(waiter);
+        reject(new CallAbortedError());
+      });
+    const firstOfOthers = isUrgent ? this.waiting.findIndex((other) => !other.isUrgent) : -1;
+    this.waiting.splice(firstOfOthers < 0 ? this.waiting.length : firstOfOthers, 0, waiter);
+    this.dispatch();
+    try {
+      return await promise;
+    } finally {
+      listener?.[Symbol.dispose]();
+    }
+  }
+
+  private leave(waiter: Waiter): void {
+    const place = this.waiting.indexOf(waiter);
+    if (place < 0) return;
+    this.waiting.splice(place, 1);
+    this.dispatch();
+  }
+
+  private end({ tokens, beganAtMs }: Turn): void {
+    const now = performance.now();
+    this.requests -= 1;
+    this.tokens -= tokens;
+    this.restUntilMs = now + Math.min(MAX_REST_MS, REST_FACTOR * (now - beganAtMs));
+    this.dispatch();
+  }
+
+  /** Gives turns to whoever waits longest until there is no more room, or a time to wait for. */
+  private dispatch(): void {
+    clearTimeout(this.timer);
+    for (let next = this.waiting[0]; next !== undefined; next = this.waiting[0]) {
+      const turn = this.cut(next.sizes);
+      if (!this.hasRoomFor(turn)) {
+        this.fullAtMs = performance.now();
+        return;
+      }
+      if (this.isLooking || this.beginsToLook()) return;
+      const restMs = next.isUrgent ? 0 : this.restMs;
+      if (restMs > 0) {
+        this.timer = setTimeout(this.chatEnded, Math.ceil(restMs)).unref();
+        return;
+      }
+      this.waiting.shift();
+      this.requests += 1;
+      this.tokens += turn.tokens;
+      next.grant(turn);
+    }
+  }
+
+  private get restMs(): number {
+    return Math.min(this.restUntilMs - performance.now(), this.chats.lastsMs);
+  }
+
+  private hasRoomFor({ tokens }: Turn): boolean {
+    if (this.requests === 0) return true;
+    if (this.isBesideChats || this.requests >= this.limits.requests) return false;
+    return this.tokens + tokens <= this.window.size;
+  }
+
+  private cut(sizes: readonly number[]): Turn {
+    const share = Math.max(LEAST_WINDOW_TOKENS, this.window.size * LARGEST_SHARE);
+    const most = Math.min(share, this.limits.tokensPerRequest);
+    const beganAtMs = performance.now();
+    let [prompts, tokens] = [0, 0];
+    for (const size of sizes) {
+      if (prompts > 0 && tokens + size > most) {
+        this.fullAtMs = beganAtMs;
+        break;
+      }
+      prompts += 1;
+      tokens += size;
+    }
+    return { prompts, tokens, beganAtMs };
+  }
+
+  private beginsToLook(): boolean {
+    if (this.isBesideChats || performance.now() < this.lookAgainAtMs) return false;
+    this.isLooking = true;
+    void this.look().finally(() => {
+      this.isLooking = false;
+      this.lookAgainAtMs = performance.now() + LOOK_MS;
+      this.dispatch();
+    });
+    return true;
+  }
+}
