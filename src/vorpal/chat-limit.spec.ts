@@ -22,7 +22,12 @@ describe(`${VorpalClient.name} with many chats`, () => {
   });
 
   const start = async (environment: NodeJS.ProcessEnv = {}): Promise<VorpalClient> => {
-    const breaker = { VORPAL_BREAKER_FAILURES: '1', VORPAL_BREAKER_OPEN_MS: '60000' };
+    // A probe that a busy machine answers late would be taken for an outage.
+    const breaker = {
+      VORPAL_BREAKER_FAILURES: '1',
+      VORPAL_BREAKER_OPEN_MS: '60000',
+      VORPAL_CONNECT_TIMEOUT_MS: '60000',
+    };
     parts = await startVorpalModule({ VORPAL_URL: stub.url, ...breaker, ...environment });
     return parts.client;
   };
@@ -146,7 +151,7 @@ describe(`${VorpalClient.name} with many chats`, () => {
   });
 
   it('does not take a server for broken that is too full to answer chats in time', async () => {
-    const sut = await start({ VORPAL_CHAT_TIMEOUT_MS: '300' });
+    const sut = await start({ VORPAL_CHAT_TIMEOUT_MS: '3000' });
     holdChats();
     for (const error of await Promise.all([chat(sut), chat(sut), chat(sut)].map(failureOf))) {
       expect(error).toBeInstanceOf(VorpalTimeoutError);

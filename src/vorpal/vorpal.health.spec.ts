@@ -9,7 +9,7 @@ describe(VorpalHealth.name, () => {
 
   beforeEach(async () => {
     stub = await StubVorpal.start();
-    parts = await startVorpalModule({ VORPAL_URL: stub.url, VORPAL_CONNECT_TIMEOUT_MS: '300', VORPAL_RETRIES: '2' });
+    await start({ VORPAL_RETRIES: '2' });
   });
 
   afterEach(async () => {
@@ -17,6 +17,14 @@ describe(VorpalHealth.name, () => {
     await parts.close();
     await stub.stop();
   });
+
+  const start = async (environment: NodeJS.ProcessEnv): Promise<void> => {
+    parts = await startVorpalModule({ VORPAL_URL: stub.url, VORPAL_CONNECT_TIMEOUT_MS: '60000', ...environment });
+  };
+  const restart = async (environment: NodeJS.ProcessEnv): Promise<void> => {
+    await parts.close();
+    await start(environment);
+  };
 
   it('names the model', async () => {
     await expect(parts.health.check()).resolves.toMatchObject({
@@ -42,11 +50,15 @@ describe(VorpalHealth.name, () => {
   });
 
   it('is down when nobody answers in time', async () => {
+    await restart({ VORPAL_CONNECT_TIMEOUT_MS: '300' });
     stub.on('/health', () => undefined);
     await expect(parts.health.check()).resolves.toMatchObject({ vorpal: { status: 'down' } });
   });
 
   it('asks once for checks that come together', async () => {
+    // The clock stands still: on a busy machine a second may pass between two checks.
+    const now = Date.now();
+    jest.spyOn(Date, 'now').mockReturnValue(now);
     await Promise.all([parts.health.check(), parts.health.check()]);
     await parts.health.check();
     expect(stub.requestsFor('/health')).toHaveLength(1);
@@ -58,9 +70,7 @@ describe(VorpalHealth.name, () => {
     const chat = () => parts.client.chat({ messages: [{ role: 'user', content: 'Hi' }], maxTokens: 16 });
 
     beforeEach(async () => {
-      await parts.close();
-      const breaker = { VORPAL_BREAKER_FAILURES: '1', VORPAL_BREAKER_OPEN_MS: String(OPEN_MS) };
-      parts = await startVorpalModule({ VORPAL_URL: stub.url, ...breaker });
+      await restart({ VORPAL_BREAKER_FAILURES: '1', VORPAL_BREAKER_OPEN_MS: String(OPEN_MS) });
     });
 
     const failOnce = async (): Promise<void> => {
@@ -90,10 +100,8 @@ describe(VorpalHealth.name, () => {
     });
 
     it('is up as soon as a chat is answered again, whatever was seen a moment ago', async () => {
-      await parts.close();
       const shortMs = 500;
-      const breaker = { VORPAL_BREAKER_FAILURES: '1', VORPAL_BREAKER_OPEN_MS: String(shortMs) };
-      parts = await startVorpalModule({ VORPAL_URL: stub.url, ...breaker });
+      await restart({ VORPAL_BREAKER_FAILURES: '1', VORPAL_BREAKER_OPEN_MS: String(shortMs) });
       const now = Date.now();
       jest.spyOn(Date, 'now').mockReturnValue(now);
       stub.next('/health', (_, response) => {
@@ -113,9 +121,7 @@ describe(VorpalHealth.name, () => {
     const EMBEDDINGS = '/v1/embeddings';
 
     beforeEach(async () => {
-      await parts.close();
-      const environment = { VORPAL_URL: stub.url, EMBEDDINGS_URL: stub.url, VORPAL_CONNECT_TIMEOUT_MS: '400' };
-      parts = await startVorpalModule(environment);
+      await restart({ EMBEDDINGS_URL: stub.url });
     });
 
     it('is up when a sentence was embedded, which is asked for once', async () => {
@@ -154,11 +160,13 @@ describe(VorpalHealth.name, () => {
     });
 
     it('is up where the server has too much to do to embed now', async () => {
+      await restart({ EMBEDDINGS_URL: stub.url, VORPAL_CONNECT_TIMEOUT_MS: '6000' });
       stub.on(EMBEDDINGS, () => undefined);
       await expect(parts.health.checkEmbeddings()).resolves.toMatchObject({ embeddings: { status: 'up' } });
     });
 
     it('is down where nobody answers', async () => {
+      await restart({ EMBEDDINGS_URL: stub.url, VORPAL_CONNECT_TIMEOUT_MS: '300' });
       stub.on('/health', () => undefined).on(EMBEDDINGS, () => undefined);
       await expect(parts.health.checkEmbeddings()).resolves.toMatchObject({ embeddings: { status: 'down' } });
     });

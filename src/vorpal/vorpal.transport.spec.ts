@@ -52,7 +52,11 @@ describe(VorpalTransport.name, () => {
   });
 
   const start = (environment: NodeJS.ProcessEnv = {}, url = stub.url): VorpalTransport => {
-    const { vorpal } = readSettings({ VORPAL_RETRIES: '0', ...environment });
+    const { vorpal } = readSettings({
+      VORPAL_RETRIES: '0',
+      VORPAL_CONNECT_TIMEOUT_MS: String(LONG_MS),
+      ...environment,
+    });
     const wire = () => new UndiciWire(vorpal);
     const names = { name: 'Vorpal', urlSetting: 'VORPAL_URL', keySetting: 'VORPAL_API_KEY', apiKey: TEST_KEY };
     return new VorpalTransport(new VorpalWires(wire(), wire(), wire()), { ...names, url: () => url }, vorpal);
