@@ -28,8 +28,9 @@ interface Documented {
 
 const documented = <T extends z.ZodType>(schema: T, meta: Documented): T => schema.meta({ ...meta });
 
-const flag = (fallback: boolean) =>
-  z.stringbool({ truthy: ['true', '1', 'yes', 'on'], falsy: ['false', '0', 'no', 'off'] }).default(fallback);
+const optionalFlag = () =>
+  z.stringbool({ truthy: ['true', '1', 'yes', 'on'], falsy: ['false', '0', 'no', 'off'] }).optional();
+const flag = (fallback: boolean) => optionalFlag().default(fallback);
 const integer = (fallback: number, min: number, max: number) =>
   z.coerce.number<string>('must be a whole number').int('must be a whole number').min(min).max(max).default(fallback);
 const optionalInteger = (min: number, max: number) =>
@@ -225,9 +226,10 @@ const variables = z.object({
     section: 'Memory worker',
     description: 'Longest pause between attempts while Vorpal or the stream is away.',
   }),
-  WORKER_LOG_MESSAGES: documented(flag(true), {
+  WORKER_LOG_MESSAGES: documented(optionalFlag(), {
     section: 'Memory worker',
     description: 'Whether the log shows the first 50 characters of each message.',
+    defaultText: '`false` in production, where logs are kept and read by others; else `true`',
   }),
   WORKER_HISTORY_SIZE: documented(integer(50, 0, 1_000), {
     section: 'Memory worker',
@@ -463,7 +465,7 @@ const variables = z.object({
 
   NODE_ENV: documented(text.default('development'), {
     section: 'Logs',
-    description: '`production` writes logs as JSON, one object a line.',
+    description: '`production` writes logs as JSON, one object a line, without the text of messages.',
   }),
   LOG_LEVEL: documented(z.enum(['fatal', 'error', 'warn', 'log', 'debug', 'verbose']).default('log'), {
     section: 'Logs',

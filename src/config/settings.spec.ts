@@ -42,6 +42,13 @@ describe(readSettings.name, () => {
     expect(readSettings({ ASYNC_MEMORY: value }).worker.enabled).toBe(false);
   });
 
+  it('keeps the text of messages out of the logs of production unless told otherwise', () => {
+    expect(readSettings({}).worker.logMessages).toBe(true);
+    expect(readSettings({ WORKER_LOG_MESSAGES: 'false' }).worker.logMessages).toBe(false);
+    expect(readSettings({ NODE_ENV: 'production' }).worker.logMessages).toBe(false);
+    expect(readSettings({ NODE_ENV: 'production', WORKER_LOG_MESSAGES: 'true' }).worker.logMessages).toBe(true);
+  });
+
   it('reads lists separated by commas', () => {
     const environment = { ALLOWED_HOSTS: 'brain, brain.example.org', CORS_ORIGINS: 'https://a.org,http://b.org:8080' };
     expect(readSettings(environment).server).toMatchObject({

@@ -112,7 +112,7 @@ const nest = (env: Environment) => ({
     maxBatches: Math.min(env.WORKER_MAX_BATCHES ?? DEFAULT_BATCHES[vorpalOf(env)], scoringConcurrencyOf(env)),
     blockMs: env.WORKER_BLOCK_MS,
     backoffMaxMs: env.WORKER_BACKOFF_MAX_MS,
-    logMessages: env.WORKER_LOG_MESSAGES,
+    logMessages: env.WORKER_LOG_MESSAGES ?? env.NODE_ENV !== 'production',
     historySize: env.WORKER_HISTORY_SIZE,
   },
   vorpal: {

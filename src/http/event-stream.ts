@@ -1,9 +1,9 @@
-import { createParamDecorator, type ExecutionContext, Logger, StreamableFile } from '@nestjs/common';
+import { createParamDecorator, type ExecutionContext, Logger, type StreamableFile } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { Readable } from 'node:stream';
 import { type Begun, begun } from '../shared/index.js';
 import { encodeSseData } from '../vllm-protocol/index.js';
 import { problemOf } from './problem-of.js';
+import { streamedAnswer } from './streamed-answer.js';
 
 /** Answers with events as they come. @throws what `events` throws before the first of them */
 export type SendEvents = (events: AsyncGenerator<object, void>) => Promise<StreamableFile>;
@@ -29,10 +29,10 @@ export const ServerSentEvents = createParamDecorator(
     const reply = http.getResponse<FastifyReply>();
     return async (source) => {
       const events = await begun(source);
-      const stream = Readable.from(encode(events, request, reply, stalledMs));
-      stream.once('close', () => void events.return());
+      const answer = streamedAnswer(encode(events, request, reply, stalledMs), 'text/event-stream; charset=utf-8');
+      answer.getStream().once('close', () => void events.return());
       void reply.header('cache-control', 'no-cache').header('x-accel-buffering', 'no');
-      return new StreamableFile(stream, { type: 'text/event-stream; charset=utf-8' });
+      return answer;
     };
   },
 );

@@ -6,6 +6,7 @@ export { InvalidRequestError, TextTooLongError } from './http.errors.js';
 export { NdjsonBody } from './ndjson-body.js';
 export { BrainHttpModule } from './http.module.js';
 export { describeIssue } from './request-issues.js';
+export { streamedAnswer } from './streamed-answer.js';
 export {
   assertTextLength,
   identifier,

@@ -1,7 +1,6 @@
-import { Body, Controller, Delete, Get, HttpCode, Param, Post, Query, StreamableFile } from '@nestjs/common';
-import { Readable } from 'node:stream';
+import { Body, Controller, Delete, Get, HttpCode, Param, Post, Query, type StreamableFile } from '@nestjs/common';
 import { Settings } from '../config/index.js';
-import { assertTextLength, ClientSignal, NdjsonBody } from '../http/index.js';
+import { assertTextLength, ClientSignal, NdjsonBody, streamedAnswer } from '../http/index.js';
 import type { Memory } from './memory.js';
 import {
   type AddMemoriesRequest,
@@ -78,7 +77,7 @@ export class MemoriesController {
 
   @Get('export')
   export(@Query({ schema: ownerQuerySchema }) { user_id: userId }: OwnerQuery): StreamableFile {
-    return new StreamableFile(Readable.from(linesOf(this.memories.export(userId))), { type: 'application/x-ndjson' });
+    return streamedAnswer(linesOf(this.memories.export(userId)), 'application/x-ndjson');
   }
 
   @Post('import')

@@ -27,6 +27,8 @@ export class SseReply {
       sse.start();
     } catch (error) {
       if (!reply.raw.headersSent) throw error;
+      // The reader left, or was given up: there is nobody to tell, and nothing has failed.
+      if (reply.raw.destroyed) return reply;
       reply.raw.write(encodeSseData(options.describeFailure(error)));
     }
     reply.raw.end(encodeSseData(SSE_DONE));
