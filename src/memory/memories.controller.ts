@@ -18,10 +18,11 @@ import {
   searchMemoriesSchema,
   toDraft,
   toFoundBody,
+  toImportBody,
   toMemoryBody,
 } from './memory.schema.js';
-import { MemoryService } from './memory.service.js';
-import { ImportLineError, readNdjson } from './ndjson.js';
+import { type ImportLine, MemoryService } from './memory.service.js';
+import { readNdjson } from './ndjson.js';
 
 /** What is remembered of a user, for the user. */
 @Controller('memories')
@@ -80,14 +81,15 @@ export class MemoriesController {
     return streamedAnswer(linesOf(this.memories.export(userId)), 'application/x-ndjson');
   }
 
+  /** Says of each line what became of it. Lines that are no memories do not keep the others from being imported. */
   @Post('import')
   @HttpCode(200)
-  import(
+  async import(
     @Query({ schema: ownerQuerySchema }) { user_id: userId }: OwnerQuery,
     @NdjsonBody() body: AsyncIterable<Uint8Array>,
     @ClientSignal() signal: AbortSignal,
   ) {
-    return this.memories.import(userId, this.readMemories(body, userId), { signal });
+    return toImportBody(await this.memories.import(userId, this.readLines(body, userId), { signal }));
   }
 
   @Get(':id')
@@ -114,17 +116,18 @@ export class MemoriesController {
     return this.memories.forget(userId);
   }
 
-  private async *readMemories(body: AsyncIterable<Uint8Array>, userId: string): AsyncGenerator<Memory, void> {
-    for await (const { line, value } of readNdjson(body, this.settings.server.bodyLimitBytes)) {
-      const read = readImportedMemory(value, userId);
-      if ('problem' in read) throw new ImportLineError(line, read.problem);
-      const { length } = read.memory.text;
-      const { messageMaxCharacters } = this.settings.chat;
-      if (length > messageMaxCharacters) {
-        throw new ImportLineError(line, `text: has ${length} characters; at most ${messageMaxCharacters} are accepted`);
-      }
-      yield read.memory;
+  private async *readLines(body: AsyncIterable<Uint8Array>, userId: string): AsyncGenerator<ImportLine, void> {
+    const { server, chat } = this.settings;
+    for await (const read of readNdjson(body, server.bodyLimitBytes)) {
+      if ('problem' in read) yield read;
+      else yield { line: read.line, ...this.readMemory(read.value, userId, chat.messageMaxCharacters) };
     }
+  }
+
+  private readMemory(value: unknown, userId: string, maxCharacters: number) {
+    const read = readImportedMemory(value, userId);
+    if ('problem' in read || read.memory.text.length <= maxCharacters) return read;
+    return { problem: `text: has ${read.memory.text.length} characters; at most ${maxCharacters} are accepted` };
   }
 
   private assertLength(text: string): void {

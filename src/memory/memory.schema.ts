@@ -10,6 +10,8 @@ import {
   withDefault,
 } from '../http/index.js';
 import { queryCount } from '../shared/index.js';
+import { contentId } from './content-id.js';
+import type { ImportResult } from './import-report.js';
 import type { Decision, FoundMemory, Memory } from './memory.js';
 import { type MemoryDraft, newMemory } from './memory.service.js';
 
@@ -104,14 +106,20 @@ const importedMemorySchema = z.strictObject({
   last_seen_at: optional(time),
 });
 
-/** What is wrong with a line, or the memory in it; it belongs to `owner`, whatever user it names. */
+/**
+ * What is wrong with a line, or the memory in it; it belongs to `owner`, whatever user it names. Without an id it gets the one
+ * of its content.
+ */
 export function readImportedMemory(value: unknown, owner: string): { memory: Memory } | { problem: string } {
   const { success, data, error } = importedMemorySchema.safeParse(value);
   if (!success) {
     const { path, message } = describeIssue(error.issues[0] ?? { message: 'not a memory' });
     return { problem: path === '' ? message : `${path}: ${message}` };
   }
-  const base = newMemory(owner, { ...toDraft(data), ...(data.id !== undefined && { id: data.id }) });
+  const draft = toDraft(data);
+  const { text, role: speaker, session_id: sessionId = null } = data;
+  const content = { userId: owner, text, role: speaker, sessionId, createdAtMs: draft.createdAtMs };
+  const base = newMemory(owner, { ...draft, id: data.id ?? contentId(content) });
   return {
     memory: {
       ...base,
@@ -158,6 +166,10 @@ export function toMemoryBody(memory: Memory) {
     count: memory.count,
     last_seen_at: new Date(memory.lastSeenAtMs).toISOString(),
   };
+}
+
+export function toImportBody({ linesOmitted, ...result }: ImportResult) {
+  return { ...result, lines_omitted: linesOmitted };
 }
 
 export function toFoundBody({ memory, similarity: found, tier }: FoundMemory) {

@@ -2,9 +2,11 @@ import { Injectable } from '@nestjs/common';
 import { newId } from '../shared/index.js';
 import { SessionStore } from '../sessions/index.js';
 import { InputStream } from '../stream/index.js';
+import { VorpalRequestError } from '../vorpal/index.js';
 import { Embedder } from './embedder.js';
+import { ImportReport, type ImportResult, type LineOutcome } from './import-report.js';
 import type { Decision, FoundMemory, Memory } from './memory.js';
-import { MemoryNotFoundError } from './memory.errors.js';
+import { MemoryNotFoundError, MemoryVectorError } from './memory.errors.js';
 import { type ListOptions, MemoryStore, type SearchOptions } from './memory-store.port.js';
 
 /** What somebody wants remembered, whatever its surprise. */
@@ -22,6 +24,10 @@ export interface Forgotten {
   /** Stream entries that were waiting, in work or dead. */
   readonly entries: number;
 }
+
+/** A line of an import: the memory it holds, or why it holds none. */
+export type ImportLine =
+  { readonly line: number; readonly memory: Memory } | { readonly line: number; readonly problem: string };
 
 interface CallOptions {
   readonly signal?: AbortSignal;
@@ -102,23 +108,50 @@ export class MemoryService {
     }
   }
 
-  /** Keeps memories as they come, under the ids they have; returns how many were new. @throws what `memories` throws */
-  async import(userId: string, memories: AsyncIterable<Memory>, { signal }: CallOptions = {}): Promise<Imported> {
-    let imported = 0;
-    let known = 0;
-    let page: Memory[] = [];
-    const flush = async (): Promise<void> => {
-      const isNew = await this.keep(userId, page, signal);
-      imported += isNew.filter(Boolean).length;
-      known += isNew.filter((one) => !one).length;
+  /**
+   * Keeps memories as they come, under the ids they have. A line that cannot be kept is reported and stops none of the
+   * others; after any failure the whole may be sent again.
+   * @throws what `lines` throws, MemoryStoreUnavailableError, the embedder's errors that no text is to blame for
+   */
+  async import(userId: string, lines: AsyncIterable<ImportLine>, { signal }: CallOptions = {}): Promise<ImportResult> {
+    const report = new ImportReport();
+    let page: ImportLine[] = [];
+    for await (const line of lines) {
+      page.push(line);
+      if (page.length < PAGE) continue;
+      await this.importPage(userId, page, report, signal);
       page = [];
-    };
-    for await (const memory of memories) {
-      page.push({ ...memory, userId });
-      if (page.length === PAGE) await flush();
     }
-    await flush();
-    return { imported, known };
+    await this.importPage(userId, page, report, signal);
+    return report.result;
+  }
+
+  private async importPage(
+    userId: string,
+    page: readonly ImportLine[],
+    report: ImportReport,
+    signal?: AbortSignal,
+  ): Promise<void> {
+    const memories = page.flatMap((line) => ('memory' in line ? [{ ...line.memory, userId }] : []));
+    const outcomes = await this.keepEach(userId, memories, signal);
+    for (const line of page) {
+      const outcome = 'memory' in line ? outcomes.shift() : ({ status: 'failed', problem: line.problem } as const);
+      if (outcome) report.add(line.line, outcome);
+    }
+  }
+
+  /** Together, or, where one of the texts cannot be embedded, one by one. */
+  private async keepEach(userId: string, memories: readonly Memory[], signal?: AbortSignal): Promise<LineOutcome[]> {
+    try {
+      const isNew = await this.keep(userId, memories, signal);
+      return isNew.map((one) => ({ status: one ? 'imported' : 'known' }));
+    } catch (error) {
+      if (!(error instanceof VorpalRequestError || error instanceof MemoryVectorError)) throw error;
+      if (memories.length === 1) return [{ status: 'failed', problem: error.message }];
+      const outcomes: LineOutcome[] = [];
+      for (const memory of memories) outcomes.push(...(await this.keepEach(userId, [memory], signal)));
+      return outcomes;
+    }
   }
 
   private async keep(userId: string, memories: readonly Memory[], signal?: AbortSignal): Promise<boolean[]> {
@@ -135,12 +168,6 @@ export class MemoryService {
       }),
     );
   }
-}
-
-export interface Imported {
-  readonly imported: number;
-  /** Those whose ids the user had already. */
-  readonly known: number;
 }
 
 /** A memory that nobody judged. */

@@ -1,77 +1,67 @@
-import { BrainError } from '../shared/index.js';
-
-/** A line of an import is not what it should be. What stood before it is kept; the import may be sent again. */
-export class ImportLineError extends BrainError {
-  readonly code = 'MEMORY_IMPORT_LINE';
-  readonly httpStatus = 400;
-
-  constructor(line: number, problem: string) {
-    super(
-      `Line ${line}: ${problem}. Lines before it may have been imported; the whole may be sent again, for ids that are known are left as they are.`,
-    );
-  }
-}
+/** A line of newline-delimited JSON: what it says, or why it says nothing. `line` counts from 1. */
+export type NdjsonLine =
+  { readonly line: number; readonly value: unknown } | { readonly line: number; readonly problem: string };
 
 /**
- * Parses newline-delimited JSON as it arrives; `line` counts from 1, and blank lines are passed over.
- * @throws ImportLineError for a line that is not UTF-8 or JSON, or longer than `maxLineBytes`
+ * Parses newline-delimited JSON as it arrives; blank lines are passed over. A line that is not UTF-8 or JSON, or longer than
+ * `maxLineBytes`, is told as a problem, and those after it are read.
  */
 export async function* readNdjson(
   chunks: AsyncIterable<Uint8Array>,
   maxLineBytes: number,
-): AsyncGenerator<{ readonly line: number; readonly value: unknown }, void> {
+): AsyncGenerator<NdjsonLine, void> {
   let line = 0;
   for await (const bytes of splitLines(chunks, maxLineBytes)) {
     line += 1;
-    if (bytes === TOO_LONG) throw new ImportLineError(line, `it has more than ${maxLineBytes} bytes`);
-    const text = decode(bytes, line);
-    if (text.trim() === '') continue;
-    yield { line, value: parse(text, line) };
+    const read = bytes === TOO_LONG ? { problem: `it has more than ${maxLineBytes} bytes` } : parse(bytes);
+    if (read !== BLANK) yield { line, ...read };
   }
 }
 
 const TOO_LONG = Symbol('TOO_LONG');
+const BLANK = Symbol('BLANK');
 const NEWLINE = 0x0a;
 
+/** Never holds more than `maxLineBytes` and a chunk. */
 async function* splitLines(
   chunks: AsyncIterable<Uint8Array>,
   maxLineBytes: number,
 ): AsyncGenerator<Uint8Array | typeof TOO_LONG, void> {
   let parts: Uint8Array[] = [];
   let length = 0;
+  const take = (): Uint8Array | typeof TOO_LONG => {
+    const line = length > maxLineBytes ? TOO_LONG : Buffer.concat(parts);
+    parts = [];
+    length = 0;
+    return line;
+  };
   for await (const chunk of chunks) {
     let start = 0;
     for (;;) {
       const end = chunk.indexOf(NEWLINE, start);
       const part = chunk.subarray(start, end === -1 ? undefined : end);
-      parts.push(part);
       length += part.length;
-      if (length > maxLineBytes) {
-        yield TOO_LONG;
-        return;
-      }
+      if (length > maxLineBytes) parts = [];
+      else parts.push(part);
       if (end === -1) break;
-      yield Buffer.concat(parts);
-      parts = [];
-      length = 0;
+      yield take();
       start = end + 1;
     }
   }
-  if (length > 0) yield Buffer.concat(parts);
+  if (length > 0) yield take();
 }
 
-function decode(bytes: Uint8Array, line: number): string {
+function parse(bytes: Uint8Array): { readonly value: unknown } | { readonly problem: string } | typeof BLANK {
+  let text: string;
   try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+    text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
   } catch {
-    throw new ImportLineError(line, 'it is not UTF-8');
+    return { problem: 'it is not UTF-8' };
   }
-}
-
-function parse(text: string, line: number): unknown {
+  if (text.trim() === '') return BLANK;
   try {
-    return JSON.parse(text) as unknown;
+    return { value: JSON.parse(text) as unknown };
   } catch {
-    throw new ImportLineError(line, 'it is not JSON');
+    return { problem: 'it is not JSON' };
   }
 }

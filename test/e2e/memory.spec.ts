@@ -290,12 +290,35 @@ describe.each(['sqlite', 'redis'] as const)('memory on %s, with the real models'
       expect(await importInto(heir, exported.body)).toMatchObject({ status: 200, body: { imported: 0, known: 2 } });
       const copies = (await list('', heir)).memories;
       expect(copies).toEqual((await list()).memories.map((memory) => ({ ...memory, user_id: heir })));
+    },
+    LIMIT_MS,
+  );
 
-      const broken = `${lines[0]}\n{"text": 7}\n`;
-      expect(await importInto('broken', broken)).toMatchObject({
-        status: 400,
-        body: { code: 'MEMORY_IMPORT_LINE', detail: expect.stringMatching(/^Line 2: text:/) },
+  it(
+    'imports lines without ids as often as one likes, and says what is wrong with which line',
+    async () => {
+      const facts = Array.from({ length: 105 }, (_, index) => JSON.stringify({ text: `Fact number ${index}.` }));
+      const importAll = (lines: readonly string[]) =>
+        sut.post(`/memories/import?user_id=${encodeURIComponent(user)}`, lines.join('\n'), {
+          'content-type': 'application/x-ndjson',
+        });
+      expect(await importAll(facts.with(101, '{"text": 7}').with(102, '{oops'))).toMatchObject({
+        status: 200,
+        body: {
+          imported: 103,
+          known: 0,
+          failed: 2,
+          lines: [
+            { from: 1, to: 101, status: 'imported' },
+            { from: 102, to: 102, status: 'failed', problem: expect.stringMatching(/^text: /) },
+            { from: 103, to: 103, status: 'failed', problem: 'it is not JSON' },
+            { from: 104, to: 105, status: 'imported' },
+          ],
+          lines_omitted: 0,
+        },
       });
+      expect(await importAll(facts)).toMatchObject({ body: { imported: 2, known: 103, failed: 0 } });
+      expect(await importAll(facts)).toMatchObject({ body: { imported: 0, known: 105, failed: 0 } });
     },
     LIMIT_MS,
   );

@@ -265,6 +265,15 @@ export function describeMemoryStore(name: string, makeHarness: () => Promise<Mem
         expect(await stores[1]!.search('ada', axis(0), everything)).toHaveLength(5);
       });
 
+      it('takes an id that comes twice at once for one memory', async () => {
+        const sut = await open();
+        const [memory] = numbered(1);
+
+        expect((await sut.put('ada', [memory!, memory!])).toSorted()).toEqual([false, true]);
+
+        expect(await sut.count('ada')).toMatchObject({ memories: 1 });
+      });
+
       it('knows no memory by an id that nobody has', async () => {
         const sut = await open();
         await put(sut, numbered(1));
