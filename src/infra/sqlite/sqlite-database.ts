@@ -1,9 +1,10 @@
+import { Logger } from '@nestjs/common';
 import { mkdir, open, type FileHandle } from 'node:fs/promises';
 import { statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import * as sqliteVec from 'sqlite-vec';
-import { fullJitterBackoffMs, sleep } from '../../shared/index.js';
+import { describeError, fullJitterBackoffMs, sleep } from '../../shared/index.js';
 import { syncFolder } from '../files/index.js';
 import { MIGRATIONS } from './migrations.js';
 import { openPrivately } from './private-file.js';
@@ -18,6 +19,8 @@ const BUSY_TIMEOUT_MS = 10;
 // Without an end, an append would wait for ever on a process that holds the lock and hangs.
 const LOCK_WAIT_MS = 2_000;
 const LOCK_BACKOFF = { initialMs: 10, maxMs: 100 };
+// From one attempt to empty the log to the next, where somebody who reads it never lets go.
+const SCRUB_RETRY_MS = 5_000;
 // Health checks come as often as somebody asks; each write of theirs takes a page of the log and a sync of the disk.
 const PROBE_INTERVAL_MS = 2_000;
 // Writes a field of the file's header that nothing reads, so that no table is needed: "ABrn".
@@ -31,10 +34,12 @@ const PROBE = 'PRAGMA application_id = 0x4142726e';
  * syncs on the event loop: 4 ms at the median and 12 at worst where this was measured, in which no request moves on.
  */
 export class SqliteDatabase {
+  private readonly logger = new Logger('Storage');
   private readonly begin: Record<'read' | 'write', StatementSync>;
   private readonly commit: StatementSync;
   private closed = false;
   private nextProbeAt = 0;
+  private scrubTimer: NodeJS.Timeout | undefined;
 
   private constructor(
     private readonly path: string,
@@ -97,6 +102,23 @@ export class SqliteDatabase {
     await this.wal.datasync();
   }
 
+  /**
+   * Makes what was deleted unreadable in the log, too, whose pages hold it until they are written again; in the file it
+   * is overwritten by `secure_delete`. Waits for those who read the log, up to two seconds; after that it is tried again
+   * behind the caller. Copies the log on the event loop: for what people ask to be forgotten, not for every deletion.
+   * @throws SQLite's errors
+   */
+  async scrub(): Promise<void> {
+    const deadline = performance.now() + LOCK_WAIT_MS;
+    for (let attempt = 0; !this.tryScrub(); attempt++) {
+      if (performance.now() >= deadline) {
+        this.scrubLater();
+        return;
+      }
+      await sleep(1 + fullJitterBackoffMs(attempt, LOCK_BACKOFF));
+    }
+  }
+
   /** Throws unless a write works, reaches the disk, and the file that `path` names. Writes every two seconds at most. */
   async check(): Promise<void> {
     const isDue = performance.now() >= this.nextProbeAt;
@@ -115,8 +137,30 @@ export class SqliteDatabase {
   async close(): Promise<void> {
     if (this.closed) return;
     this.closed = true;
+    clearTimeout(this.scrubTimer);
     this.database.close();
     await this.wal.close();
+  }
+
+  private tryScrub(): boolean {
+    try {
+      return this.database.prepare('PRAGMA wal_checkpoint(TRUNCATE)').get()?.busy === 0;
+    } catch (error) {
+      if (isLocked(error)) return false;
+      throw error;
+    }
+  }
+
+  private scrubLater(): void {
+    if (this.closed || this.scrubTimer !== undefined) return;
+    this.logger.warn('What was forgotten can be read in the log of the file until nobody reads it any more');
+    this.scrubTimer = setTimeout(() => {
+      this.scrubTimer = undefined;
+      this.scrub().catch((error: unknown) => {
+        this.logger.warn(`The log of the file could not be emptied: ${describeError(error)}`);
+        this.scrubLater();
+      });
+    }, SCRUB_RETRY_MS).unref();
   }
 
   private async onceUnlocked<T>(tryOnce: () => T, signal?: AbortSignal): Promise<T> {
@@ -165,7 +209,8 @@ function useWal(database: DatabaseSync): void {
   if (row?.journal_mode !== 'wal') {
     throw new SqliteFileError('The file system does not support a write-ahead log; use a local folder');
   }
-  database.exec('PRAGMA synchronous = NORMAL');
+  // What is deleted is overwritten with zeros: it is what people wrote.
+  database.exec('PRAGMA synchronous = NORMAL; PRAGMA secure_delete = ON');
 }
 
 function migrate(database: DatabaseSync): void {

@@ -117,12 +117,14 @@ export class SqliteMemoryStore extends MemoryStore {
   }
 
   async delete(userId: string, id: string): Promise<boolean> {
-    return this.write(() => {
+    const wasThere = await this.write(() => {
       const found = this.locate(userId, id);
       if (!found) return false;
       this.remove(found.seq, this.embeddingSpaces.read());
       return !found.hasExpired;
     });
+    if (wasThere) await reachingSqlite(() => this.database.scrub());
+    return wasThere;
   }
 
   async count(userId: string): Promise<MemoryCounts> {
@@ -188,8 +190,10 @@ export class SqliteMemoryStore extends MemoryStore {
     for (;;) {
       const { removed, kept } = await this.write(() => this.removeSome(userId, highestSeq));
       memories += kept;
-      if (removed < FORGET_PORTION) return memories;
+      if (removed < FORGET_PORTION) break;
     }
+    await reachingSqlite(() => this.database.scrub());
+    return memories;
   }
 
   async beginReembedding(space: EmbeddingSpace): Promise<void> {

@@ -57,6 +57,7 @@ export class SqliteSessionStore extends SessionStore {
   async forget(userId: string): Promise<number> {
     const expirations = await this.write(() => this.statements.removeOfUser.all(userId));
     await reachingSqlite(() => this.database.sync());
+    await reachingSqlite(() => this.database.scrub());
     const nowMs = Date.now();
     return expirations.filter((row) => Number(row.expires_at_ms) > nowMs).length;
   }

@@ -129,6 +129,7 @@ export class SqliteInputStream extends InputStream {
     await this.write(() => {
       if (this.statements.removeDeadLetter.run(seq).changes === 0) throw new DeadLetterNotFoundError();
     });
+    await reachingSqlite(() => this.database.scrub());
   }
 
   async forget(userId: string): Promise<number> {
@@ -140,6 +141,7 @@ export class SqliteInputStream extends InputStream {
       this.statements.forgetIds.run(KNOWN_IDS);
       removed = Number(entries) + Number(deadLetters);
     });
+    await reachingSqlite(() => this.database.scrub());
     return removed;
   }
 
