@@ -1,3 +1,5 @@
+import { blankUnsafe } from '../shared/index.js';
+
 // Wider cells would break the lines of a table on a terminal; the whole text is in "show".
 const MAX_CELL_CHARACTERS = 60;
 const GAP = '  ';
@@ -21,13 +23,13 @@ export function tableOf(rows: readonly Cells[]): string {
     .join('');
 }
 
-/** Without the control characters with which a text could rewrite what a terminal shows; line breaks and tabs stay. */
+/** Without the characters with which a text could rewrite what a terminal shows; line breaks and tabs stay. */
 export function printable(text: string): string {
-  return text.replaceAll(/[^\P{Cc}\n\t]/gu, ' ');
+  return text.replaceAll(/[^\n\t]+/g, blankUnsafe);
 }
 
 function cell(text: string): string {
-  const line = Array.from(text.replaceAll(/[\p{Cc}\s]+/gu, ' '));
+  const line = Array.from(blankUnsafe(text).replaceAll(/\s+/g, ' '));
   return line.length <= MAX_CELL_CHARACTERS ? line.join('') : `${line.slice(0, MAX_CELL_CHARACTERS - 1).join('')}…`;
 }
 

@@ -9,10 +9,10 @@ const SOURCE = fileURLToPath(new URL('./logger.ts', import.meta.url));
 const LOADER = new URL('../../test/support/typescript-source.mjs', import.meta.url).href;
 
 /** What a process writes that runs `program` with a `logger`, standard output and standard error in one. */
-function outputOf(program: string): string[] {
+function outputOf(program: string, format = 'json'): string[] {
   const source = `
     import { createLogger } from ${JSON.stringify(SOURCE)};
-    const logger = createLogger({ logs: { format: 'json', level: 'log' } }, 'test');
+    const logger = createLogger({ logs: { format: '${format}', level: 'log' } }, 'test');
     ${program}`;
   const options = ['--experimental-transform-types', '--disable-warning=ExperimentalWarning', '--import', LOADER];
   const directory = mkdtempSync(join(tmpdir(), 'logger-'));
@@ -55,5 +55,27 @@ describe(createLogger.name, () => {
   it('writes an error after what was logged before it', () => {
     const lines = outputOf(`logger.log('before'); logger.error('wrong'); logger.log('after');`);
     expect(messagesIn(lines)).toEqual(['before', 'wrong', 'after']);
+  });
+
+  describe.each(['text', 'json'])('as %s', (format) => {
+    const FORGED = String.raw`'mine\n[test] 1 - all is well\r\u2028\u2029\u202eollah\u2066\u200f\u200b\u001b[2J\ud800'`;
+    const UNSAFE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/u;
+
+    it.each([
+      ['a message', `logger.log(${FORGED});`],
+      ['a context', `logger.warn('said', ${FORGED});`],
+      ['an object', `logger.log({ said: ${FORGED} });`],
+      ['an error', `logger.error(new Error(${FORGED}));`],
+      ['a stack', `logger.error('wrong', new Error(${FORGED}).stack);`],
+    ])('lets %s neither begin a line nor turn one', (_, program) => {
+      const lines = outputOf(program, format);
+      expect(lines.filter((line) => UNSAFE.test(line))).toEqual([]);
+      expect(lines.filter((line) => line.startsWith('[test] 1 '))).toEqual([]);
+      expect(lines.join('')).toContain(String.raw`\u202eollah\u2066`);
+    });
+  });
+
+  it('changes nothing of the value of a line of JSON', () => {
+    expect(messagesIn(outputOf(String.raw`logger.log('a\n\u202e\u2028b');`))).toEqual(['a\n\u202e\u2028b']);
   });
 });

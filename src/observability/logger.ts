@@ -1,6 +1,8 @@
 import { ConsoleLogger, type LogLevel } from '@nestjs/common';
 import { isatty } from 'node:tty';
+import { inspect } from 'node:util';
 import type { Settings } from '../config/index.js';
+import { escapeUnsafe } from '../shared/index.js';
 
 /** What Nest says of its own wiring: thirty lines a start that bury the few a person looks for. */
 const FRAMEWORK_CONTEXTS: ReadonlySet<unknown> = new Set([
@@ -42,7 +44,13 @@ class OutputOfTurn {
 
 const outputOfTurn = new OutputOfTurn();
 
-/** Nest's own logger with the framework's wiring moved to `debug`. */
+/** Stacks have several lines; all but the first are set in, so that none can pass for the beginning of another message. */
+const linesOf = (text: string): string => text.split('\n').map(escapeUnsafe).join('\n    ');
+
+/**
+ * Nest's own logger with the framework's wiring moved to `debug`. Whatever a text of a user holds, it is on the line that
+ * it was logged with, and reads in the order in which it is written.
+ */
 class ProgramLogger extends ConsoleLogger {
   // A start that failed is explained once, by the program's entry file; Nest would print its stack before that.
   override error(message: unknown, ...optionalParams: unknown[]): void {
@@ -67,6 +75,29 @@ class ProgramLogger extends ConsoleLogger {
     if (writeStreamType === 'stderr') outputOfTurn.release();
     else outputOfTurn.hold();
     super.printMessages(messages, context, logLevel, writeStreamType, errorStack, params);
+  }
+
+  protected override stringifyMessage(message: unknown, logLevel: LogLevel): string {
+    const resolved = this.resolveMessage(message);
+    const text = typeof resolved === 'string' ? resolved : inspect(resolved, { ...this.inspectOptions, colors: false });
+    return this.colorize(linesOf(text), logLevel);
+  }
+
+  protected override formatContext(context: string): string {
+    return super.formatContext(escapeUnsafe(context));
+  }
+
+  protected override stringifyParams(params: Record<string, unknown>): string {
+    return escapeUnsafe(super.stringifyParams(params));
+  }
+
+  protected override printStackTrace(stack: string | undefined): void {
+    super.printStackTrace(linesOf(stack ?? ''));
+  }
+
+  // The escapes of JSON itself, so that the line has the same value.
+  protected override stringifyJsonLogObject(logObject: Record<string, unknown>): string {
+    return escapeUnsafe(super.stringifyJsonLogObject(logObject));
   }
 }
 

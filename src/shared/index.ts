@@ -9,3 +9,4 @@ export * from './redis-hash-tag.js';
 export * from './store-refused.error.js';
 export * from './time-limit.js';
 export * from './token-estimate.js';
+export * from './unsafe-text.js';

@@ -16,4 +16,8 @@ describe(previewOf.name, () => {
   it('keeps a message from forging a log line', () => {
     expect(previewOf('hello\n[Brain] all is well\u001b[2J')).toBe('hello [Brain] all is well [2J...');
   });
+
+  it('keeps a message from turning what stands behind it', () => {
+    expect(previewOf('hello\u2028\u202eollah\u2066')).toBe('hello  ollah ...');
+  });
 });
