@@ -34,7 +34,7 @@ describe('the Vorpal that the brain starts', () => {
       () => sut.post('/perplexity', { text: 'Back again.' }),
       ({ status }) => status === 200,
     );
-    const { recent } = await sut.workerUntil(({ processed }) => processed === 1);
+    const { recent } = await sut.workerUntil(({ processed }) => processed >= 1);
     expect(recent[0]).toMatchObject({ session_id: 'between', perplexity: expect.any(Number) });
   }, 300_000);
 
@@ -48,10 +48,11 @@ describe('the Vorpal that the brain starts', () => {
   it('finishes the answer it is giving, or is cut at the end of the grace period, and ends with the brain', async () => {
     const pid = await sut.program.childPid();
     const answer = sut.post('/chat', { message: 'Tell me a long story about the sea.' }).catch(() => undefined);
-    await sut.workerUntil(({ captured }) => captured === 1);
+    await sut.workerUntil(({ captured }) => captured >= 1);
     const startedAt = performance.now();
     expect(await sut.program.end('SIGTERM')).toBe(0);
-    expect(performance.now() - startedAt).toBeLessThan(5_000);
+    // A brain that waited for the whole story, or for its child, would take minutes.
+    expect(performance.now() - startedAt).toBeLessThan(30_000);
     await gone(pid);
     expect([200, undefined]).toContain((await answer)?.status);
   });

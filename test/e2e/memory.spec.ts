@@ -39,8 +39,6 @@ interface ChatBody {
   usage: { prompt_tokens: number };
 }
 
-// What is tested is what is recalled; on a busy machine the default deadline would pass first.
-const PATIENT = { RECALL_TIMEOUT_MS: '60000', SESSION_READ_TIMEOUT_MS: '10000' };
 const LIMIT_MS = 600_000;
 
 describe.each(['sqlite', 'redis'] as const)('memory on %s, with the real models', (kind) => {
@@ -54,7 +52,7 @@ describe.each(['sqlite', 'redis'] as const)('memory on %s, with the real models'
     const storage = redis
       ? { REDIS_URL: redis.url, STREAM_KEY: `${redis.keyPrefix}memory`, REDIS_KEY_PREFIX: redis.keyPrefix }
       : {};
-    sut = await TestBrain.start({ ...PATIENT, ...storage });
+    sut = await TestBrain.start(storage);
     await sut.ready(LIMIT_MS);
   }, LIMIT_MS);
 
@@ -185,11 +183,11 @@ describe.each(['sqlite', 'redis'] as const)('memory on %s, with the real models'
     'neither recalls nor captures where the client says memory: false',
     async () => {
       await add('My dog Bruno is allergic to chicken.');
-      const { captured } = await sut.worker();
       const { body } = await chat('What is my dog allergic to?', { memory: false });
       expect(body.memories).toEqual([]);
-      expect((await sut.worker()).captured).toBe(captured);
-      expect(await decisions()).toEqual([]);
+      // What a user says is decided on in its order.
+      await chat('This one is captured.', { session_id: 'the next' });
+      expect(await decided(1)).toMatchObject([{ session_id: 'the next' }]);
     },
     LIMIT_MS,
   );
@@ -411,12 +409,12 @@ describe('what was not kept', () => {
   it(
     'waits in the shadow buffer, can be searched there, and is promoted when it is recalled',
     async () => {
-      const sut = await TestBrain.start({ ...PATIENT, SURPRISE_THRESHOLD: '2' });
+      const sut = await TestBrain.start({ SURPRISE_THRESHOLD: '2' });
       try {
         await sut.ready(LIMIT_MS);
         const message = 'My locker at the pool has the number 4711.';
         await sut.post('/chat', { message, user_id: 'eve' });
-        await sut.workerUntil(({ processed }) => processed === 1, LIMIT_MS);
+        await sut.workerUntil(({ processed }) => processed >= 1, LIMIT_MS);
         const memories = async () => (await sut.get<MemoryList>('/memories?user_id=eve')).body.memories;
         expect(await memories()).toEqual([]);
         const query = { query: 'Which number does my locker have?', user_id: 'eve' };
@@ -427,7 +425,7 @@ describe('what was not kept', () => {
         const { body } = await sut.post<ChatBody>('/chat', { message: query.query, user_id: 'eve' });
 
         expect(body.memories).toMatchObject([{ text: message }]);
-        await untilValue(memories, (found) => found.length === 1, { timeoutMs: LIMIT_MS });
+        await untilValue(memories, (found) => found.length >= 1, { timeoutMs: LIMIT_MS });
         expect(await memories()).toMatchObject([
           { id: shadowed.body.memories[0]!.id, text: message, source: 'promoted' },
         ]);

@@ -137,7 +137,7 @@ describe('A brain', () => {
     let cluster: TestCluster;
 
     beforeEach(async () => {
-      cluster = await TestCluster.start({ masters: 3, replicas: 3, nodeTimeoutMs: 2_000 });
+      cluster = await TestCluster.start({ masters: 3, replicas: 3, nodeTimeoutMs: 4_000 });
       await startBrain(cluster.environment);
     }, 180_000);
 

@@ -1,14 +1,18 @@
+import { randomUUID } from 'node:crypto';
 import { FixedLatencyVorpal } from '../../src/evaluation/fixed-latency-vorpal.js';
 import { TestBrain } from '../support/brain.js';
 import { startRedis, type RedisServer } from '../support/redis-server.js';
+import { chatCompletion, sendJson } from '../support/stub-vorpal.js';
+import { useStubVorpal } from '../support/use-stub-vorpal.js';
 
-const EXIT_LIMIT_MS = 5_000;
+// What it would wait for takes a minute, and what it has to do no second.
+const EXIT_LIMIT_MS = 30_000;
 
 describe.each(['SQLite', 'Redis'])('stopping the brain with its stream on %s', (store) => {
   const started: TestBrain[] = [];
-  let vorpal: FixedLatencyVorpal;
+  const stub = useStubVorpal();
+  let vorpal: FixedLatencyVorpal | undefined;
   let redis: RedisServer | undefined;
-  let streams = 0;
 
   beforeAll(async () => {
     if (store === 'Redis') redis = await startRedis();
@@ -16,15 +20,19 @@ describe.each(['SQLite', 'Redis'])('stopping the brain with its stream on %s', (
 
   afterAll(() => redis?.stop());
 
-  const ownStream = (): NodeJS.ProcessEnv =>
-    redis === undefined ? {} : { REDIS_URL: redis.url, STREAM_KEY: `${redis.keyPrefix}stream-${++streams}` };
+  const ownStore = (): NodeJS.ProcessEnv => {
+    if (redis === undefined) return {};
+    const prefix = `${redis.keyPrefix}${randomUUID()}:`;
+    return { REDIS_URL: redis.url, STREAM_KEY: `${prefix}stream`, REDIS_KEY_PREFIX: prefix };
+  };
 
   const startBrain = async (environment: NodeJS.ProcessEnv = {}) => {
+    const { url } = vorpal ?? stub();
     const brain = await TestBrain.start({
-      VORPAL_URL: vorpal.url,
-      EMBEDDINGS_URL: vorpal.url,
+      VORPAL_URL: url,
+      EMBEDDINGS_URL: url,
       WORKER_BLOCK_MS: '60000',
-      ...ownStream(),
+      ...ownStore(),
       ...environment,
     });
     started.push(brain);
@@ -33,7 +41,8 @@ describe.each(['SQLite', 'Redis'])('stopping the brain with its stream on %s', (
 
   afterEach(async () => {
     for (const brain of started.splice(0)) await brain.dispose();
-    vorpal.stop();
+    vorpal?.stop();
+    vorpal = undefined;
   });
 
   const terminate = async (brain: TestBrain) => {
@@ -42,8 +51,23 @@ describe.each(['SQLite', 'Redis'])('stopping the brain with its stream on %s', (
     return { exitCode, ms: performance.now() - startedAt };
   };
 
+  /** A brain in the middle of answering a chat, with a minute for it; `finish` has Vorpal answer. */
+  const startAnswering = async () => {
+    const finished = Promise.withResolvers<undefined>();
+    stub().on('/v1/chat/completions', async ({ body }, response) => {
+      await finished.promise;
+      sendJson(response, chatCompletion(body.model, 'At last.'));
+    });
+    const sut = await startBrain({ SHUTDOWN_GRACE_MS: '60000' });
+    const answer = sut.post('/chat', { message: 'A question that takes a while' });
+    await sut.workerUntil(({ captured }) => captured >= 1);
+    const finish = (): void => {
+      finished.resolve(undefined);
+    };
+    return { sut, answer, finish };
+  };
+
   it('ends a blocking read at once', async () => {
-    vorpal = await FixedLatencyVorpal.start({ chatMs: 1, scoringMs: 1 });
     const sut = await startBrain();
     await sut.program.waitForLog(/^Memory worker started$/);
     const { exitCode, ms } = await terminate(sut);
@@ -51,41 +75,28 @@ describe.each(['SQLite', 'Redis'])('stopping the brain with its stream on %s', (
     expect(ms).toBeLessThan(EXIT_LIMIT_MS);
   });
 
-  it('lets an answer being generated finish', async () => {
-    vorpal = await FixedLatencyVorpal.start({ chatMs: 1_500, scoringMs: 1 });
-    const sut = await startBrain();
-    const answer = sut.post('/chat', { message: 'A question that takes a while' });
-    await sut.workerUntil(({ captured }) => captured === 1);
-    const { exitCode, ms } = await terminate(sut);
-    expect((await answer).status).toBe(200);
-    expect(exitCode).toBe(0);
-    expect(ms).toBeLessThan(EXIT_LIMIT_MS);
-  });
-
-  it('is not ready from the first moment, while it still answers', async () => {
-    vorpal = await FixedLatencyVorpal.start({ chatMs: 2_000, scoringMs: 1 });
-    const sut = await startBrain();
-    const answer = sut.post('/chat', { message: 'Keep the server busy' });
-    await sut.workerUntil(({ captured }) => captured === 1);
+  it('lets an answer being generated finish, and is not ready from the first moment, while it still answers', async () => {
+    const { sut, answer, finish } = await startAnswering();
     const exited = sut.program.end('SIGTERM');
     await sut.program.waitForLog(/^Waiting for 1 request/);
     expect((await sut.get('/health/ready')).status).toBe(503);
+    finish();
     expect((await answer).status).toBe(200);
     expect(await exited).toBe(0);
   });
 
   it('leaves a batch that does not finish in time unacknowledged, and scores it after the restart', async () => {
     vorpal = await FixedLatencyVorpal.start({ chatMs: 1, scoringMs: 60_000 });
-    const first = await startBrain();
+    const first = await startBrain({ SHUTDOWN_GRACE_MS: '1000' });
     await first.post('/chat', { message: 'Scored by the next process', session_id: 'left-over' });
-    await first.workerUntil(({ pending }) => pending === 1);
+    await first.workerUntil(({ pending }) => (pending ?? 0) >= 1);
     const { exitCode, ms } = await terminate(first);
     expect(exitCode).toBe(0);
     expect(ms).toBeLessThan(EXIT_LIMIT_MS);
 
     vorpal.latencies = { chatMs: 1, scoringMs: 1 };
     const second = await restart(first);
-    const report = await second.workerUntil(({ recent }) => recent.length === 1);
+    const report = await second.workerUntil(({ recent }) => recent.length >= 1);
     expect(report.recent[0]).toMatchObject({ session_id: 'left-over' });
     await second.workerUntil(({ pending, lag }) => pending === 0 && lag === 0);
   });
@@ -96,15 +107,13 @@ describe.each(['SQLite', 'Redis'])('stopping the brain with its stream on %s', (
     const sessions = ['one', 'two', 'three', 'four', 'five'];
     for (const session_id of sessions)
       await first.post('/chat', { message: `Message number ${session_id}`, session_id });
-    await first.workerUntil(
-      ({ pending, lag }) => (pending ?? 0) > 0 && (pending ?? 0) + (lag ?? 0) === sessions.length,
-    );
+    await first.workerUntil(({ pending, lag }) => (pending ?? 0) > 0 && (pending ?? 0) + (lag ?? 0) >= sessions.length);
     expect(await first.program.end('SIGKILL')).toBe('SIGKILL');
 
     vorpal.latencies = { chatMs: 1, scoringMs: 1 };
     const second = await restart(first);
     await second.workerUntil(
-      ({ processed, pending, lag }) => processed === sessions.length && pending === 0 && lag === 0,
+      ({ processed, pending, lag }) => processed >= sessions.length && pending === 0 && lag === 0,
     );
     const scored = (await second.worker()).recent.map(({ session_id }) => session_id);
     expect(scored.toSorted()).toEqual(sessions.toSorted());

@@ -3,7 +3,7 @@ import { newId } from '../../src/shared/index.js';
 import { freePort } from './free-port.js';
 import { type RedisServer, startRedis } from './redis-server.js';
 import type { TlsFiles } from './tls-files.js';
-import { until } from './until.js';
+import { untilServed } from './until.js';
 
 const SLOTS = 16_384;
 const MIGRATE_TIMEOUT_MS = 5_000;
@@ -114,7 +114,7 @@ export class TestCluster {
     // The new owner first: it tells the others.
     for (const { client } of [to, from]) await client.cluster('SETSLOT', slot, 'NODE', to.id);
     for (const { client } of this.nodes) {
-      await until(async () => {
+      await untilServed(async () => {
         const slots = await client.cluster('SLOTS');
         return slots.some(([first, last, master]) => first <= slot && slot <= last && master?.[2] === to.id);
       }, `everybody knows that slot ${slot} has moved`);
@@ -125,7 +125,7 @@ export class TestCluster {
   async untilReplicated(): Promise<void> {
     for (const { client } of this.nodes) {
       if (!(await client.info('replication')).includes('connected_slaves:1')) continue;
-      await until(async () => (await client.wait(1, 1_000)) === 1, 'the replica has what its master has');
+      await untilServed(async () => (await client.wait(1, 1_000)) === 1, 'the replica has what its master has');
     }
   }
 
@@ -133,7 +133,7 @@ export class TestCluster {
   async untilTakenOver({ id, address }: ClusterNode): Promise<void> {
     const others = this.nodes.filter((node) => node.id !== id);
     for (const { client } of others) {
-      await until(async () => {
+      await untilServed(async () => {
         const slots = await client.cluster('SLOTS');
         return slots.every(([, , master]) => master?.[2] !== id);
       }, `the slots of ${address} are taken over`);
@@ -158,13 +158,8 @@ export class TestCluster {
   /** Resolves when every node that answers says that all slots are served. */
   async untilOk(nodes: readonly ClusterNode[] = this.nodes): Promise<void> {
     for (const { client, address } of nodes) {
-      await until(async () => {
-        try {
-          return (await client.cluster('INFO')).includes('cluster_state:ok');
-        } catch {
-          // It is being connected to.
-          return false;
-        }
+      await untilServed(async () => {
+        return (await client.cluster('INFO')).includes('cluster_state:ok');
       }, `the cluster is in order, says ${address}`);
     }
   }
@@ -218,7 +213,7 @@ export class TestCluster {
     const busPort = await this.busPortOf(first!);
     for (const { client } of others) await client.call('CLUSTER', 'MEET', '127.0.0.1', port, busPort);
     for (const { client } of this.nodes) {
-      await until(async () => {
+      await untilServed(async () => {
         const lines = String(await client.cluster('NODES'))
           .trim()
           .split('\n');
@@ -242,7 +237,7 @@ export class TestCluster {
   private async addReplicas(masters: number): Promise<void> {
     for (const [index, { client }] of this.nodes.slice(masters).entries()) {
       await client.cluster('REPLICATE', this.nodes[index]!.id);
-      await until(
+      await untilServed(
         async () => (await client.info('replication')).includes('master_link_status:up'),
         'the replica has what its master has',
       );

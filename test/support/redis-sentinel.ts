@@ -6,13 +6,13 @@ import { freePort } from './free-port.js';
 import { findServer, RedisProcess } from './redis-process.js';
 import { type RedisServer, startRedis } from './redis-server.js';
 import type { TlsFiles } from './tls-files.js';
-import { until } from './until.js';
+import { untilServed } from './until.js';
 
 const SENTINELS = 3;
 const QUORUM = 2;
 const MASTER_NAME = 'brain-data';
 // Not longer than a test can wait, not so short that a busy machine is taken for a dead one.
-const DOWN_AFTER_MS = 1_500;
+const DOWN_AFTER_MS = 3_000;
 // What has a meaning in an address and in the arguments of a program.
 const DATA_PASSWORD = 'd@ta:pa/ss%';
 const SENTINEL_PASSWORD = 'gu@rd';
@@ -81,7 +81,7 @@ export class SentinelGroup {
   /** Resolves when the replica has all that was written up to now. */
   async untilReplicated(): Promise<void> {
     const master = await this.master();
-    await until(
+    await untilServed(
       () => this.onServer(master, async (client) => (await client.wait(1, 1_000)) === 1),
       'the replica has what the master has',
     );
@@ -89,13 +89,13 @@ export class SentinelGroup {
 
   /** Resolves when the Sentinels have made `server` the master, and it takes writes. */
   async untilPromoted(server: RedisServer): Promise<void> {
-    await until(async () => (await this.master()) === server, 'the Sentinels name the new master');
-    await until(async () => (await this.roleOf(server)) === 'master', 'it knows it');
+    await untilServed(async () => (await this.master()) === server, 'the Sentinels name the new master');
+    await untilServed(async () => (await this.roleOf(server)) === 'master', 'it knows it');
   }
 
   /** Resolves when `server` follows the other one. */
   async untilFollowing(server: RedisServer): Promise<void> {
-    await until(
+    await untilServed(
       () =>
         this.onServer(server, async (client) => {
           const info = await client.info('replication');
@@ -113,13 +113,9 @@ export class SentinelGroup {
     const master = await this.master();
     await this.onServer(master, (client) => client.call('CLIENT', 'PAUSE', PAUSE_MS, 'WRITE'));
     await this.untilReplicated();
-    await until(async () => {
-      try {
-        return (await this.ask((sentinel) => sentinel.call('SENTINEL', 'FAILOVER', MASTER_NAME))) === 'OK';
-      } catch {
-        // It has not looked at the replica since that came back.
-        return false;
-      }
+    await untilServed(async () => {
+      // Refused as long as it has not looked at the replica since that came back.
+      return (await this.ask((sentinel) => sentinel.call('SENTINEL', 'FAILOVER', MASTER_NAME))) === 'OK';
     }, 'the Sentinels find a replica good enough');
   }
 
@@ -159,7 +155,7 @@ export class SentinelGroup {
   /** The Sentinels have found each other and the replica: only then can they do something about a failure. */
   private async untilReady(): Promise<void> {
     for (const { port } of this.sentinels) {
-      await until(async () => {
+      await untilServed(async () => {
         const reply = await this.ask((sentinel) => sentinel.call('SENTINEL', 'MASTER', MASTER_NAME), port);
         const fields = reply as string[];
         const numberOf = (name: string): number => Number(fields[fields.indexOf(name) + 1]);

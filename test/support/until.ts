@@ -39,3 +39,21 @@ export async function untilValue<T>(
     await delay(POLL_MS);
   }
 }
+
+/** As {@link until}, of a server that is away or leaves meanwhile: a failure means not yet, and the last one is told at the end. */
+export async function untilServed(condition: () => Promise<boolean>, what: string, timeoutMs?: number): Promise<void> {
+  let last: unknown;
+  const isServed = async (): Promise<boolean> => {
+    try {
+      return await condition();
+    } catch (error) {
+      last = error;
+      return false;
+    }
+  };
+  try {
+    await until(isServed, what, timeoutMs);
+  } catch (error) {
+    throw new Error(`${String(error)}; the last failure: ${String(last)}`, { cause: error });
+  }
+}

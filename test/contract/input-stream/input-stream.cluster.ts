@@ -4,7 +4,7 @@ import type { DeliveredEntry, InputStream } from '../../../src/stream/index.js';
 import type { ClusterNode, TestCluster } from '../../support/redis-cluster.js';
 import { entryOf, makeRedisHarness, type RedisHarness } from './input-stream.redis-harness.js';
 
-const LONG_MS = 20_000;
+const LONG_MS = 60_000;
 const never = new AbortController().signal;
 
 const messagesOf = (delivered: readonly DeliveredEntry[]): string[] => delivered.map(({ entry }) => entry.message);
@@ -90,7 +90,7 @@ export function describeInputStreamOnCluster(getCluster: () => TestCluster): voi
       abort.abort();
 
       expect(await reading).toEqual([]);
-      expect(performance.now() - start).toBeLessThan(1_000);
+      expect(performance.now() - start).toBeLessThan(LONG_MS / 2);
       expect(messagesOf(delivered)).toEqual(['before', 'during']);
       await cluster.finishMove(slot, owner, other);
     });

@@ -47,7 +47,7 @@ describe('the local Vorpal under load', () => {
     const running = await startAnswer(vorpal.url);
     const short = { prompt: 'Hi', max_tokens: 1 };
     const waiting = [post(completions, short), post(completions, short)];
-    await until(async () => (await metric(vorpal.url, 'vllm:num_requests_waiting')) === 2, 'two requests to wait');
+    await until(async () => (await metric(vorpal.url, 'vllm:num_requests_waiting')) >= 2, 'two requests to wait');
 
     const refused = await post(completions, short);
     expect(refused.status).toBe(503);
@@ -63,7 +63,7 @@ describe('the local Vorpal under load', () => {
     const running = await startAnswer(vorpal.url);
     const gone = new AbortController();
     const waiting = post(`${vorpal.url}/v1/completions`, { prompt: ['a', 'b'], max_tokens: 1 }, gone.signal);
-    await until(async () => (await metric(vorpal.url, 'vllm:num_requests_waiting')) === 2, 'the request to wait');
+    await until(async () => (await metric(vorpal.url, 'vllm:num_requests_waiting')) >= 2, 'the request to wait');
     gone.abort();
     await expect(waiting).rejects.toThrow();
     await until(async () => (await metric(vorpal.url, 'vllm:num_requests_waiting')) === 0, 'it to be forgotten');
@@ -79,7 +79,7 @@ describe('the local Vorpal under load', () => {
       { prompt, echo: true, logprobs: 0, max_tokens: 0 },
       gone.signal,
     );
-    await until(async () => (await metric(vorpal.url, 'vllm:num_requests_running')) === 1, 'scoring to begin');
+    await until(async () => (await metric(vorpal.url, 'vllm:num_requests_running')) >= 1, 'scoring to begin');
     gone.abort();
     await expect(scoring).rejects.toThrow();
     await until(async () => (await metric(vorpal.url, 'vllm:num_requests_running')) === 0, 'scoring to end');
@@ -263,9 +263,9 @@ describe('the local Vorpal while it starts', () => {
 
 describe('the local Vorpal when it is told to stop', () => {
   it('finishes the answer in flight on SIGTERM, refuses new ones, and exits with 0', async () => {
-    const vorpal = await startLocalVorpal({}, { mode: 'standalone' });
-    const answer = post(`${vorpal.url}/v1/completions`, { prompt: 'Once', max_tokens: 40, temperature: 0 });
-    await until(async () => (await metric(vorpal.url, 'vllm:num_requests_running')) === 1, 'the answer to begin');
+    const vorpal = await startLocalVorpal({ SHUTDOWN_GRACE_MS: '60000' }, { mode: 'standalone' });
+    const answer = post(`${vorpal.url}/v1/completions`, { prompt: 'Once', max_tokens: 100, temperature: 0 });
+    await until(async () => (await metric(vorpal.url, 'vllm:num_requests_running')) >= 1, 'the answer to begin');
     const exited = vorpal.stop();
     expect((await answer).status).toBe(200);
     await expect(fetch(`${vorpal.url}/health`)).rejects.toThrow();
@@ -279,7 +279,8 @@ describe('the local Vorpal when it is told to stop', () => {
     await reader.read();
     const stoppedAt = performance.now();
     expect(await vorpal.stop()).toBe(0);
-    expect(performance.now() - stoppedAt).toBeLessThan(5_000);
+    // Of the minutes that the answer would take.
+    expect(performance.now() - stoppedAt).toBeLessThan(30_000);
   }, 180_000);
 
   it('as a child leaves signals to its parent, and goes when the parent has gone', async () => {

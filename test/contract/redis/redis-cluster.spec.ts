@@ -68,7 +68,7 @@ it('warns of every master that keeps nothing on disk, and of no other', async ()
   try {
     await Promise.all(volatile.map(({ client }) => client.config('SET', 'appendonly', 'no')));
     await connections.open();
-    await until(() => warn.mock.calls.length === volatile.length, 'the warnings');
+    await until(() => warn.mock.calls.length >= volatile.length, 'the warnings');
 
     const texts = warn.mock.calls.map(([text]) => String(text)).sort();
     const expected = volatile.map(

@@ -155,11 +155,11 @@ export function describeSessionStore(name: string, makeHarness: () => Promise<Se
 
       it('starts the time of the whole session anew with every append', async () => {
         // Together longer than a life, apart much shorter, so that a slow machine makes no difference.
-        const sut = await harness.open({ ttlMs: 2_000 });
+        const sut = await harness.open({ ttlMs: 3_000 });
         await sut.append('ada', 's', pairOf('first'));
-        await pause(1_100);
+        await pause(1_600);
         await sut.append('ada', 's', pairOf('second'));
-        await pause(1_100);
+        await pause(1_600);
 
         expect(textsOf(await sut.turns('ada', 's'))).toEqual(['first ?', 'first !', 'second ?', 'second !']);
       });
