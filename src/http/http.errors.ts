@@ -23,6 +23,18 @@ export class TextTooLongError extends BrainError {
   }
 }
 
+/** The texts of one request are together more than it may carry. */
+export class TextsTooLongError extends BrainError {
+  readonly code = 'REQUEST_TEXTS_TOO_LONG';
+  readonly httpStatus = 413;
+
+  constructor(characters: number, maxCharacters: number) {
+    super(
+      `The texts have ${characters} characters together; at most ${maxCharacters} are accepted. Send them in several requests.`,
+    );
+  }
+}
+
 /** The request names this server by a name that is not its own. */
 export class HostNotAllowedError extends BrainError {
   readonly code = 'REQUEST_HOST_NOT_ALLOWED';

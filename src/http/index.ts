@@ -2,7 +2,7 @@ export { ClientSignal } from './client-signal.js';
 export { DrainService } from './drain.service.js';
 export { type SendEvents, ServerSentEvents } from './event-stream.js';
 export { createFastifyAdapter } from './fastify-adapter.js';
-export { InvalidRequestError, TextTooLongError } from './http.errors.js';
+export { InvalidRequestError, TextsTooLongError, TextTooLongError } from './http.errors.js';
 export { NdjsonBody } from './ndjson-body.js';
 export { BrainHttpModule } from './http.module.js';
 export { describeIssue } from './request-issues.js';

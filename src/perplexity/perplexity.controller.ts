@@ -1,6 +1,6 @@
 import { Body, Controller, HttpCode, Post } from '@nestjs/common';
 import { Settings } from '../config/index.js';
-import { assertTextLength, ClientSignal } from '../http/index.js';
+import { assertTextLength, ClientSignal, TextsTooLongError } from '../http/index.js';
 import { PerplexityScorer, type TextScore } from '../vorpal/index.js';
 import {
   type PerplexityRequest,
@@ -8,6 +8,9 @@ import {
   type PerplexityResponse,
   type TextPerplexity,
 } from './perplexity.schema.js';
+
+// The tokens of this many are an answer of about 4 MB, which is in memory several times while it is made.
+const MAX_TOTAL_CHARACTERS = 131_072;
 
 /** The memory worker's own scoring function over HTTP, for people and for tests. */
 @Controller('perplexity')
@@ -28,23 +31,27 @@ export class PerplexityController {
     const maxCharacters = this.settings.chat.messageMaxCharacters;
     for (const text of texts) assertTextLength('text', text, maxCharacters);
     assertTextLength('context', request.context ?? '', maxCharacters);
+    const total = texts.reduce((sum, { length }) => sum + length, 0);
+    // One text is as long as the settings allow.
+    const maxTotal = Math.max(MAX_TOTAL_CHARACTERS, maxCharacters);
+    if (total > maxTotal) throw new TextsTooLongError(total, maxTotal);
     const scores = await this.scorer.score(
       texts.map((text) => ({ text, context: request.context })),
       { signal },
     );
-    const results = scores.map(toTextPerplexity);
+    const results = scores.map((score) => toTextPerplexity(score, request.tokens));
     const model = scores[0]?.model ?? '';
     const [single] = results;
     return request.text !== undefined && single ? { ...single, model } : { model, results };
   }
 }
 
-function toTextPerplexity(score: TextScore): TextPerplexity {
+function toTextPerplexity(score: TextScore, withTokens: boolean): TextPerplexity {
   return {
     perplexity: score.perplexity,
     avg_logprob: score.avgLogprob,
     token_count: score.tokenCount,
-    tokens: score.tokens,
+    ...(withTokens && { tokens: score.tokens }),
     ...(score.reason !== undefined && { reason: score.reason }),
   };
 }

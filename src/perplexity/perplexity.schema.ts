@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { optional, wellFormedText } from '../http/index.js';
+import { optional, wellFormedText, withDefault } from '../http/index.js';
 
 /** More texts would make one request hold the scorer for long; clients send several requests instead. */
 const MAX_TEXTS = 64;
@@ -15,6 +15,8 @@ export const perplexityRequestSchema = z
         .max(MAX_TEXTS, `must hold at most ${MAX_TEXTS} texts`),
     ),
     context: optional(wellFormedText),
+    /** `false`: the numbers alone. An answer with its tokens is some thirty times as long as the text. */
+    tokens: withDefault(z.boolean('must be true or false'), true),
   })
   .refine(({ text, texts }) => (text === undefined) !== (texts === undefined), {
     message: 'give either "text" or "texts"',
@@ -26,7 +28,8 @@ export interface TextPerplexity {
   readonly perplexity: number | null;
   readonly avg_logprob: number | null;
   readonly token_count: number;
-  readonly tokens: readonly { readonly token: string; readonly logprob: number | null }[];
+  /** Unless the request wants none. */
+  readonly tokens?: readonly { readonly token: string; readonly logprob: number | null }[];
   readonly reason?: string;
 }
 

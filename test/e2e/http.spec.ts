@@ -342,6 +342,32 @@ describe('the HTTP interface', () => {
     });
   });
 
+  describe('POST /perplexity', () => {
+    it('gives the numbers alone to who wants no tokens', async () => {
+      const full = await sut.post('/perplexity', { text: 'Some words.' });
+      const { tokens, ...numbers } = full.body;
+      expect(tokens).toHaveLength(11);
+      expect((await sut.post('/perplexity', { text: 'Some words.', tokens: false })).body).toEqual(numbers);
+      const { body } = await sut.post<{ results: object[] }>('/perplexity', { texts: ['One.', 'Two.'], tokens: false });
+      expect(body.results.map((result) => Object.keys(result))).toEqual([
+        ['perplexity', 'avg_logprob', 'token_count'],
+        ['perplexity', 'avg_logprob', 'token_count'],
+      ]);
+    });
+
+    it('takes so much text at once, and says how to send more', async () => {
+      const texts = (count: number) => Array.from({ length: count }, () => 'x'.repeat(15_000));
+      const before = stub.requests.length;
+      expect(await send('POST', '/perplexity', JSON.stringify({ texts: texts(9) }), JSON_TYPE)).toMatchObject({
+        status: 413,
+        problem: { code: 'REQUEST_TEXTS_TOO_LONG', detail: expect.stringContaining('several requests') },
+      });
+      expect(stub.requests.slice(before).filter(({ path }) => path === '/v1/completions')).toEqual([]);
+      const { status } = await sut.post('/perplexity', { texts: texts(8), tokens: false });
+      expect(status).toBe(200);
+    });
+  });
+
   describe('HTTP itself', () => {
     const problemOf = async (bytes: string) => {
       const { status, headers, body } = await raw(bytes);
