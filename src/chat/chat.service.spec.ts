@@ -77,7 +77,7 @@ describe.each(['answer', 'stream'] as const)(`${ChatService.name}.%s`, (method) 
       'talk',
       texts.map((text, index) => ({ role: index % 2 ? 'assistant' : 'user', text, atMs: index, isPrivate: false })),
     );
-  const turns = async () => (await sut.sessions.turns('ada', 'talk')).map(({ text }) => text);
+  const turns = async () => (await sut.sessions.begin('ada', 'talk')).turns.map(({ text }) => text);
   const prompts = () => stub.requestsFor(CHAT).map(({ body }) => body);
   const lastPrompt = () => prompts().at(-1)!;
   const lastContents = () => lastPrompt().messages.map(({ content }) => content);
@@ -270,7 +270,7 @@ describe.each(['answer', 'stream'] as const)(`${ChatService.name}.%s`, (method) 
     const response = await ask({ message: 'My code is 4711.', session_id: 'talk', memory: false });
     expect(response).toMatchObject({ memories: [] });
     expect(lastContents()).toEqual([SYSTEM, 'My code is 4711.']);
-    expect(await sut.sessions.turns('ada', 'talk')).toMatchObject([
+    expect((await sut.sessions.begin('ada', 'talk')).turns).toMatchObject([
       { text: 'My code is 4711.', isPrivate: true },
       { text: 'Hello.', isPrivate: true },
     ]);
@@ -344,7 +344,7 @@ describe(`${ChatService.name}.stream`, () => {
       expect((await events.next()).value).toEqual({ type: 'delta', text: 'one' });
       await events.return();
       await stub.requestsFor(CHAT)[0]?.abandoned;
-      expect(await sut.sessions.turns('ada', 'talk')).toEqual([]);
+      expect((await sut.sessions.begin('ada', 'talk')).turns).toEqual([]);
     } finally {
       await sut.close();
       await stub.stop();

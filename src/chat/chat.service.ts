@@ -16,6 +16,8 @@ interface Conversation {
   readonly userId: string;
   readonly sessionId: string;
   readonly receivedAtMs: number;
+  /** What its user was marked with when it came; nothing of it is kept if the user is forgotten meanwhile. */
+  readonly forgetMark: string | undefined;
   readonly isPrivate: boolean;
   /** What was said before, oldest first. */
   readonly turns: readonly Turn[];
@@ -105,8 +107,9 @@ export class ChatService {
     assertTextLength('message', message, this.settings.chat.messageMaxCharacters);
     const sessionId = request.session_id ?? newId();
     const receivedAtMs = Date.now();
+    const beginning = this.sessions.begin(userId, request.session_id);
     const recalling = withMemory ? this.recall.recall(userId, message, signal) : Promise.resolve([]);
-    const turns = request.session_id === undefined ? [] : await this.sessions.turns(userId, sessionId);
+    const { turns, forgetMark } = await beginning;
     if (withMemory) {
       const context = contextOf(turns, 'user', this.settings.sessions);
       const entry = {
@@ -118,11 +121,11 @@ export class ChatService {
         role: 'user',
         context,
       } as const;
-      this.capture.capture({ ...entry, traceparent });
+      this.capture.capture({ ...entry, traceparent, ...(forgetMark !== undefined && { forgetMark }) });
     }
     const recalled = await recalling;
     const memories = recalled?.filter(({ memory }) => !wasJustSaid(memory.text, message, turns)) ?? null;
-    return { message, userId, sessionId, receivedAtMs, isPrivate: !withMemory, turns, memories };
+    return { message, userId, sessionId, receivedAtMs, forgetMark, isPrivate: !withMemory, turns, memories };
   }
 
   private async complete(
@@ -149,11 +152,12 @@ export class ChatService {
 
   /** Both turns together: a question without its answer would stand there twice when it is asked again. */
   private async remember(conversation: Conversation, answer: string): Promise<void> {
-    const { message, userId, sessionId, receivedAtMs, isPrivate } = conversation;
-    await this.sessions.append(userId, sessionId, [
+    const { message, userId, sessionId, receivedAtMs, isPrivate, forgetMark } = conversation;
+    const turns: Turn[] = [
       { role: 'user', text: message, atMs: receivedAtMs, isPrivate },
       { role: 'assistant', text: answer, atMs: Date.now(), isPrivate },
-    ]);
+    ];
+    await this.sessions.append(userId, sessionId, turns, forgetMark);
   }
 }
 

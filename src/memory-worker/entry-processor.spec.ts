@@ -122,6 +122,7 @@ describe(EntryProcessor.name, () => {
         sessionId: message,
         role: 'user',
         context: '',
+        forgetMark: '',
       });
     }
     return read();
@@ -217,13 +218,40 @@ describe(EntryProcessor.name, () => {
 
   it('records nothing of a user who was forgotten meanwhile', async () => {
     const batch = await deliver('forget me');
-    await store.forget('ada', Date.now());
+    await store.forget('ada', 'mark');
 
     await sut.process(batch, never);
 
     expect(await store.decisions('ada', 10)).toEqual([]);
     expect(status.processed).toBe(0);
     expect(await stream.statistics()).toMatchObject({ pending: 0 });
+  });
+
+  it('keeps no dead letter of a user who was forgotten meanwhile', async () => {
+    const [poisoned] = await deliver(`a ${POISON}`);
+    await store.forget('ada', 'mark');
+
+    await sut.giveUp(poisoned!, new Error('poisoned'));
+
+    expect(await stream.statistics()).toEqual({ lag: 0, pending: 0, deadLetters: 0 });
+  });
+
+  it('takes an entry of another program, without a mark, for one that came when the worker began with it', async () => {
+    await store.forget('ada', 'before it came');
+    const { entry } = (await deliver('foreign'))[0]!;
+    const { forgetMark, ...foreign } = entry;
+    expect(forgetMark).toBe('');
+    const first = { entry: { ...foreign, id: newId() }, receipt: '0', deliveries: 1 };
+    await sut.process([first], never);
+    expect(await store.decisions('ada', 10)).toHaveLength(1);
+
+    const second = { ...first, entry: { ...first.entry, id: newId() } };
+    embedder.outage = new VorpalUnavailableError('no embedder');
+    await expect(sut.process([second], never)).rejects.toBe(embedder.outage);
+    await store.forget('ada', 'while it waited');
+    embedder.outage = undefined;
+    await sut.process([second], never);
+    expect(await store.decisions('ada', 10)).toEqual([]);
   });
 
   it('leaves a batch that was broken off unacknowledged', async () => {

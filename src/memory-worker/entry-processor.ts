@@ -47,6 +47,9 @@ export class EntryProcessor {
   private readonly turns = new Turns();
   private readonly slots: Slots;
 
+  /** The marks of users when the worker began with entries that carry none, of other programs. */
+  private readonly marks = new WeakMap<DeliveredEntry, string>();
+
   /** Acknowledged or counted as failed, of batches that may be given again. */
   private readonly settled = new WeakSet<DeliveredEntry>();
 
@@ -100,10 +103,40 @@ export class EntryProcessor {
     this.settled.add(delivered);
   }
 
-  /** Sends an entry to the dead letters. */
+  /** Sends an entry to the dead letters, unless its user was forgotten since. */
   async giveUp(delivered: DeliveredEntry, error: unknown): Promise<void> {
+    if (await this.isForgotten(delivered)) {
+      await this.stream.acknowledge([delivered]);
+      this.logger.log('Dropped: its user was forgotten meanwhile');
+      return;
+    }
     await this.stream.deadLetter(delivered, describeError(error));
     this.logger.error(`Entry ${delivered.entry.id} went to the dead letters`);
+  }
+
+  private async isForgotten(delivered: DeliveredEntry): Promise<boolean> {
+    const carried = this.markOf(delivered);
+    if (carried === undefined) return false;
+    try {
+      const mark = await this.memory.forgetMark(delivered.entry.userId);
+      return mark !== '' && mark !== carried;
+    } catch (error) {
+      if (isOutage(error)) throw error;
+      // The user's keys may be what the entry failed on.
+      return false;
+    }
+  }
+
+  private markOf(delivered: DeliveredEntry): string | undefined {
+    return delivered.entry.forgetMark ?? this.marks.get(delivered);
+  }
+
+  private async markUnmarked(batch: readonly DeliveredEntry[]): Promise<void> {
+    for (const delivered of batch) {
+      if (this.markOf(delivered) === undefined) {
+        this.marks.set(delivered, await this.memory.forgetMark(delivered.entry.userId));
+      }
+    }
   }
 
   private async processOneByOne(batch: readonly DeliveredEntry[], signal: AbortSignal): Promise<Processed> {
@@ -128,6 +161,7 @@ export class EntryProcessor {
     { alsoUnscored = false, ...options }: RememberOptions,
   ): Promise<Processed> {
     const { signal } = options;
+    await this.markUnmarked(batch);
     const scored = await this.scoreAndEmbed(batch, options);
     const isInDoubt = ({ score }: ScoredStreamEntry): boolean => score.failure !== undefined && !alsoUnscored;
     const good = scored.filter((one) => !isInDoubt(one));
@@ -174,7 +208,7 @@ export class EntryProcessor {
           for (const scored of own) {
             const remembered = await this.slots.run(async () => {
               signal.throwIfAborted();
-              return this.memory.remember(toScoredMessage(scored));
+              return this.memory.remember(toScoredMessage(scored, this.markOf(scored.delivered)));
             });
             done.push([scored, remembered]);
           }
@@ -221,7 +255,7 @@ function toScoringInput({ message, context }: StreamEntry): ScoringInput {
   return context === '' ? { text: message } : { text: message, context, alsoPlain: true };
 }
 
-function toScoredMessage({ entry, score, vector }: ScoredStreamEntry): ScoredMessage {
+function toScoredMessage({ entry, score, vector }: ScoredStreamEntry, forgetMark?: string): ScoredMessage {
   const contextual = entry.context !== '';
   return {
     id: entry.id,
@@ -230,6 +264,7 @@ function toScoredMessage({ entry, score, vector }: ScoredStreamEntry): ScoredMes
     sessionId: entry.sessionId,
     role: entry.role,
     receivedAtMs: entry.timestampMs,
+    ...(forgetMark !== undefined && { forgetMark }),
     model: score.model,
     perplexity: score.perplexity,
     avgLogprob: score.avgLogprob,

@@ -1,6 +1,7 @@
 import { Body, Controller, Delete, Get, HttpCode, Param, Post, Query, type StreamableFile } from '@nestjs/common';
 import { Settings } from '../config/index.js';
 import { assertTextLength, ClientSignal, NdjsonBody, streamedAnswer } from '../http/index.js';
+import { ForgetService } from './forget.service.js';
 import type { Memory } from './memory.js';
 import {
   type AddMemoriesRequest,
@@ -29,6 +30,7 @@ import { readNdjson } from './ndjson.js';
 export class MemoriesController {
   constructor(
     private readonly memories: MemoryService,
+    private readonly forgetting: ForgetService,
     private readonly settings: Settings,
   ) {}
 
@@ -113,7 +115,7 @@ export class MemoriesController {
   @Delete()
   @HttpCode(200)
   forget(@Query({ schema: namedOwnerQuerySchema }) { user_id: userId }: OwnerQuery) {
-    return this.memories.forget(userId);
+    return this.forgetting.forget(userId);
   }
 
   private async *readLines(body: AsyncIterable<Uint8Array>, userId: string): AsyncGenerator<ImportLine, void> {

@@ -47,8 +47,8 @@ export interface StatisticsStep {
 /** Everything that processing one message leaves behind, written together or not at all. */
 export interface Judgement {
   readonly decision: Decision;
-  /** When the brain received the message. */
-  readonly receivedAtMs: number;
+  /** The mark that its user had when the message was received; not given: nobody knows, and it is recorded. */
+  readonly forgetMark?: string;
   readonly effect: Effect;
   readonly statistics: readonly StatisticsStep[];
 }
@@ -97,8 +97,11 @@ export abstract class MemoryStore {
   /** Takes `space` for the store's own where it has none. Returns the store's spaces, which may be others. */
   abstract claimSpace(space: EmbeddingSpace): Promise<StoreSpaces>;
 
-  /** Keeps memories of one user. An id that the user has is left as it is. Returns for each whether it is new. */
-  abstract put(userId: string, memories: readonly EmbeddedMemory[]): Promise<boolean[]>;
+  /**
+   * Keeps memories of one user. An id that the user has is left as it is. Returns for each whether it is new.
+   * @param forgetMark what the user had when this was begun: nothing is kept if the user was forgotten since
+   */
+  abstract put(userId: string, memories: readonly EmbeddedMemory[], forgetMark?: string): Promise<boolean[]>;
 
   /** The memory with its count as it is now; not from the shadow buffer. */
   abstract get(userId: string, id: string): Promise<Memory | undefined>;
@@ -135,10 +138,17 @@ export abstract class MemoryStore {
   abstract decisions(userId: string, limit: number): Promise<Decision[]>;
 
   /**
-   * Deletes everything of a user: memories, vectors, shadow buffer, decisions, statistics. Messages received up to
-   * `atMs` that are still being processed are not recorded any more. Returns the number of memories deleted.
+   * What the user was marked with by the last {@link forget} within a day, else the empty string. Sessions share it. Read
+   * before something is begun for the user, and given with what comes of it, it has the store drop what comes too late.
    */
-  abstract forget(userId: string, atMs: number): Promise<number>;
+  abstract forgetMark(userId: string): Promise<string>;
+
+  /**
+   * Deletes everything of a user: memories, vectors, shadow buffer, decisions, statistics. What was begun before, under
+   * another mark, is not written any more. Returns the number of memories deleted.
+   * @param mark one that never was before
+   */
+  abstract forget(userId: string, mark: string): Promise<number>;
 
   /**
    * Begins to move all memories to `space`, or goes on with it; a move to yet another space that was begun and not

@@ -49,6 +49,18 @@ export class ReembeddingError extends BrainError {
   }
 }
 
+/** As many users as this process takes are being forgotten, or wait for it. */
+export class ForgetBusyError extends BrainError {
+  readonly code = 'MEMORY_FORGET_BUSY';
+  readonly httpStatus = 503;
+  override readonly transient = true;
+  override readonly retryAfterSeconds = STORE_RETRY_SECONDS;
+
+  constructor() {
+    super('Too many users are being forgotten at once; ask again later. Nothing was forgotten.');
+  }
+}
+
 /** No such memory of this user. Whether another user has one by that id is not told. */
 export class MemoryNotFoundError extends BrainError {
   readonly code = 'MEMORY_NOT_FOUND';

@@ -131,7 +131,6 @@ describe(MemoryModule.name, () => {
     await store.claimSpace({ model: 'small', dimensions: VECTOR.length });
     await store.record({
       decision: SHADOW_DECISION,
-      receivedAtMs: Date.now(),
       effect: { kind: 'shadow', memory, expiresAtMs: Date.now() + 3_600_000 },
       statistics: [],
     });

@@ -8,6 +8,7 @@ import { VorpalModule } from '../vorpal/index.js';
 import { RedisMemoryStore } from './adapters/redis-memory-store.js';
 import { SqliteMemoryStore } from './adapters/sqlite-memory-store.js';
 import { Embedder } from './embedder.js';
+import { ForgetService } from './forget.service.js';
 import { MemoryHealth } from './memory.health.js';
 import { MemoryService } from './memory.service.js';
 import { MemoryStore } from './memory-store.port.js';
@@ -28,11 +29,21 @@ function openMemories({ backend }: Storage, { memory, stream: { keyPrefix } }: S
     { provide: MemoryStore, inject: [Storage, Settings], useFactory: openMemories },
     Embedder,
     MemoryService,
+    ForgetService,
     RememberService,
     RecallService,
     ReembedService,
     MemoryHealth,
   ],
-  exports: [MemoryStore, Embedder, MemoryService, RememberService, RecallService, ReembedService, MemoryHealth],
+  exports: [
+    MemoryStore,
+    Embedder,
+    MemoryService,
+    ForgetService,
+    RememberService,
+    RecallService,
+    ReembedService,
+    MemoryHealth,
+  ],
 })
 export class MemoryModule {}

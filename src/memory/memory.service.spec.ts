@@ -207,11 +207,11 @@ describe(MemoryService.name, () => {
         await parts.chat.answer(request, undefined, new AbortController().signal);
       }
       await until(() => parts.capture.captured >= 2, 'both messages are captured');
-      expect(await sut.forget('ada')).toEqual({ memories: 2, sessions: 1, entries: 1 });
-      expect(await sut.forget('ada')).toEqual({ memories: 0, sessions: 0, entries: 0 });
+      expect(await parts.forgetting.forget('ada')).toEqual({ memories: 2, sessions: 1, entries: 1 });
+      expect(await parts.forgetting.forget('ada')).toEqual({ memories: 0, sessions: 0, entries: 0 });
       expect(await texts()).toEqual([]);
       expect(await texts('bob')).toHaveLength(2);
-      expect(await parts.sessions.turns('bob', 's')).toHaveLength(2);
+      expect((await parts.sessions.begin('bob', 's')).turns).toHaveLength(2);
       expect(await parts.stream.statistics()).toMatchObject({ lag: 1 });
     });
   });

@@ -1,7 +1,5 @@
 import { Injectable } from '@nestjs/common';
 import { newId } from '../shared/index.js';
-import { SessionStore } from '../sessions/index.js';
-import { InputStream } from '../stream/index.js';
 import { VorpalRequestError } from '../vorpal/index.js';
 import { Embedder } from './embedder.js';
 import { ImportReport, type ImportResult, type LineOutcome } from './import-report.js';
@@ -18,16 +16,15 @@ export interface MemoryDraft {
   readonly metadata?: Memory['metadata'];
 }
 
-export interface Forgotten {
-  readonly memories: number;
-  readonly sessions: number;
-  /** Stream entries that were waiting, in work or dead. */
-  readonly entries: number;
-}
-
 /** A line of an import: the memory it holds, or why it holds none. */
 export type ImportLine =
   { readonly line: number; readonly memory: Memory } | { readonly line: number; readonly problem: string };
+
+/** For whom something is kept, and the mark that the user had when it began. */
+interface KeepTarget extends CallOptions {
+  readonly userId: string;
+  readonly forgetMark: string;
+}
 
 interface CallOptions {
   readonly signal?: AbortSignal;
@@ -42,14 +39,12 @@ export class MemoryService {
   constructor(
     private readonly store: MemoryStore,
     private readonly embedder: Embedder,
-    private readonly sessions: SessionStore,
-    private readonly stream: InputStream,
   ) {}
 
   /** Keeps all of them, or none. @throws MemoryStoreUnavailableError, the embedder's errors */
   async add(userId: string, drafts: readonly MemoryDraft[], { signal }: CallOptions = {}): Promise<Memory[]> {
     const memories = drafts.map((draft) => newMemory(userId, draft));
-    await this.keep(userId, memories, signal);
+    await this.keep(memories, { userId, forgetMark: await this.store.forgetMark(userId), signal });
     return memories;
   }
 
@@ -86,18 +81,6 @@ export class MemoryService {
     return this.store.decisions(userId, limit);
   }
 
-  /**
-   * Everything of a user: what waits in the stream first, so that nothing of it becomes a memory afterwards; a message
-   * that a worker has in hand is not recorded any more. May be repeated after a failure.
-   */
-  async forget(userId: string): Promise<Forgotten> {
-    const atMs = Date.now();
-    const entries = await this.stream.forget(userId);
-    const sessions = await this.sessions.forget(userId);
-    const memories = await this.store.forget(userId, atMs);
-    return { memories, sessions, entries };
-  }
-
   /** All memories of a user, newest first, a page at a time. */
   async *export(userId: string): AsyncGenerator<Memory, void> {
     let page = await this.store.list(userId, { limit: PAGE });
@@ -114,26 +97,23 @@ export class MemoryService {
    * @throws what `lines` throws, MemoryStoreUnavailableError, the embedder's errors that no text is to blame for
    */
   async import(userId: string, lines: AsyncIterable<ImportLine>, { signal }: CallOptions = {}): Promise<ImportResult> {
+    const target = { userId, forgetMark: await this.store.forgetMark(userId), signal };
     const report = new ImportReport();
     let page: ImportLine[] = [];
     for await (const line of lines) {
       page.push(line);
       if (page.length < PAGE) continue;
-      await this.importPage(userId, page, report, signal);
+      await this.importPage(page, report, target);
       page = [];
     }
-    await this.importPage(userId, page, report, signal);
+    await this.importPage(page, report, target);
     return report.result;
   }
 
-  private async importPage(
-    userId: string,
-    page: readonly ImportLine[],
-    report: ImportReport,
-    signal?: AbortSignal,
-  ): Promise<void> {
+  private async importPage(page: readonly ImportLine[], report: ImportReport, target: KeepTarget): Promise<void> {
+    const { userId } = target;
     const memories = page.flatMap((line) => ('memory' in line ? [{ ...line.memory, userId }] : []));
-    const outcomes = await this.keepEach(userId, memories, signal);
+    const outcomes = await this.keepEach(memories, target);
     for (const line of page) {
       const outcome = 'memory' in line ? outcomes.shift() : ({ status: 'failed', problem: line.problem } as const);
       if (outcome) report.add(line.line, outcome);
@@ -141,20 +121,21 @@ export class MemoryService {
   }
 
   /** Together, or, where one of the texts cannot be embedded, one by one. */
-  private async keepEach(userId: string, memories: readonly Memory[], signal?: AbortSignal): Promise<LineOutcome[]> {
+  private async keepEach(memories: readonly Memory[], target: KeepTarget): Promise<LineOutcome[]> {
     try {
-      const isNew = await this.keep(userId, memories, signal);
+      const isNew = await this.keep(memories, target);
       return isNew.map((one) => ({ status: one ? 'imported' : 'known' }));
     } catch (error) {
       if (!(error instanceof VorpalRequestError || error instanceof MemoryVectorError)) throw error;
       if (memories.length === 1) return [{ status: 'failed', problem: error.message }];
       const outcomes: LineOutcome[] = [];
-      for (const memory of memories) outcomes.push(...(await this.keepEach(userId, [memory], signal)));
+      for (const memory of memories) outcomes.push(...(await this.keepEach([memory], target)));
       return outcomes;
     }
   }
 
-  private async keep(userId: string, memories: readonly Memory[], signal?: AbortSignal): Promise<boolean[]> {
+  /** Keeps nothing where the user was forgotten since the mark was read. */
+  private async keep(memories: readonly Memory[], { userId, forgetMark, signal }: KeepTarget): Promise<boolean[]> {
     if (memories.length === 0) return [];
     const vectors = await this.embedder.embed(
       memories.map(({ text }) => text),
@@ -166,6 +147,7 @@ export class MemoryService {
         const vector = vectors[index];
         return vector ? [{ memory, vector }] : [];
       }),
+      forgetMark,
     );
   }
 }

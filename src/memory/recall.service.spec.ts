@@ -67,7 +67,7 @@ describe(RecallService.name, () => {
       memory: { memory, vector: vector! },
       expiresAtMs: Date.now() + 3_600_000,
     } as const;
-    await parts.store.record({ decision, receivedAtMs: Date.now(), effect, statistics: [] });
+    await parts.store.record({ decision, effect, statistics: [] });
     return memory.id;
   }
 

@@ -19,6 +19,8 @@ export interface ScoredMessage {
   readonly sessionId: string | null;
   readonly role: Memory['role'];
   readonly receivedAtMs: number;
+  /** The mark that its user had when it was received, as far as that is known. */
+  readonly forgetMark?: string;
   /** The language model that scored it. */
   readonly model: string;
   readonly perplexity: number | null;
@@ -66,13 +68,18 @@ export class RememberService {
     const decision = toDecision(message, surprisal, verdict, nearest, duplicate);
     const outcome = await this.store.record({
       decision,
-      receivedAtMs: message.receivedAtMs,
+      ...(message.forgetMark !== undefined && { forgetMark: message.forgetMark }),
       effect: this.effectOf(message, decision, duplicate),
       statistics: [
         { model: message.model, decay: decayOf(rule.halfLifeMessages), addends: statisticsAddends(surprisal) },
       ],
     });
     return { decision, outcome };
+  }
+
+  /** What to give with a message of the user that nobody gave it yet. @throws MemoryStoreUnavailableError */
+  async forgetMark(userId: string): Promise<string> {
+    return this.store.forgetMark(userId);
   }
 
   private effectOf(message: ScoredMessage, decision: Decision, duplicate: Nearest | undefined): Effect {

@@ -24,14 +24,20 @@ export type DecodedTurn =
 export abstract class SessionStore {
   readonly undecodable = new UndecodableRecords(new Logger('Sessions'));
 
-  /** Adds turns, in their order and next to each other, and starts the session's time to live anew. */
-  abstract append(userId: string, sessionId: string, turns: readonly Turn[]): Promise<void>;
+  /**
+   * Adds turns, in their order and next to each other, and starts the session's time to live anew.
+   * @param forgetMark what the user had when the chat began: nothing is added if the user was forgotten since
+   */
+  abstract append(userId: string, sessionId: string, turns: readonly Turn[], forgetMark?: string): Promise<void>;
 
   /** The turns that are kept, oldest first; `[]` for a session that is unknown or has expired. */
   abstract turns(userId: string, sessionId: string): Promise<Turn[]>;
 
-  /** Deletes all sessions of a user. Returns how many there were. */
-  abstract forget(userId: string): Promise<number>;
+  /** What the user was marked with by the last {@link forget} within a day, else the empty string. Memories share it. */
+  abstract forgetMark(userId: string): Promise<string>;
+
+  /** Deletes all sessions of a user. Returns how many there were. @param mark one that never was before */
+  abstract forget(userId: string, mark: string): Promise<number>;
 
   /** The turn, or nothing for one that cannot be read. */
   protected readable(userId: string, sessionId: string, { turn, problem }: DecodedTurn): Turn | undefined {

@@ -12,6 +12,8 @@ export interface StreamEntry {
   readonly context: string;
   /** W3C trace context of the request that brought it. */
   readonly traceparent?: string;
+  /** The mark that its user had when it came (`SessionStore.forgetMark`); other programs give none. */
+  readonly forgetMark?: string;
 }
 
 /** An entry as one consumer holds it, from the read until it is acknowledged or dead-lettered. */

@@ -14,6 +14,7 @@ const storedEntrySchema = z.object({
   role: z.enum(['user', 'assistant']),
   context: z.string(),
   traceparent: z.string().optional(),
+  forget_mark: z.string().optional(),
 });
 
 export type StoredEntry = z.output<typeof storedEntrySchema>;
@@ -30,6 +31,7 @@ export function encodeEntry(entry: StreamEntry): StoredEntry {
     role: entry.role,
     context: entry.context,
     ...(entry.traceparent !== undefined && { traceparent: entry.traceparent }),
+    ...(entry.forgetMark !== undefined && { forget_mark: entry.forgetMark }),
   };
 }
 
@@ -51,6 +53,7 @@ export function decodeEntry(fields: unknown): Decoded {
       role: data.role,
       context: data.context,
       ...(data.traceparent !== undefined && { traceparent: data.traceparent }),
+      ...(data.forget_mark !== undefined && { forgetMark: data.forget_mark }),
     },
   };
 }

@@ -8,6 +8,7 @@ import { ConfigModule } from '../../src/config/index.js';
 import { LifecycleModule } from '../../src/infra/lifecycle/index.js';
 import { StorageModule } from '../../src/infra/storage/index.js';
 import { Embedder, MemoryStore, RecallService } from '../../src/memory/index.js';
+import { ForgetService } from '../../src/memory/forget.service.js';
 import { MemoryService } from '../../src/memory/memory.service.js';
 import { SessionService, SessionStore } from '../../src/sessions/index.js';
 import { CaptureService, InputStream } from '../../src/stream/index.js';
@@ -37,6 +38,7 @@ export async function startChatModule(vorpalUrl: string, environment: NodeJS.Pro
     chat: module.get(ChatService),
     recall: module.get(RecallService, { strict: false }),
     memories: module.get(MemoryService, { strict: false }),
+    forgetting: module.get(ForgetService, { strict: false }),
     store: module.get(MemoryStore, { strict: false }),
     embedder: module.get(Embedder, { strict: false }),
     sessions: module.get(SessionService, { strict: false }),

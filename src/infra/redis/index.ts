@@ -1,4 +1,5 @@
 export { type BlockingOptions } from './blocking-connection.js';
+export { carriedMark, FORGET_MARK_LASTS_MS, IS_LATE } from './forget-mark.js';
 export { type RedisClient } from './redis-client.js';
 export { RedisConnections } from './redis-connections.js';
 export { redisFailuresAs, RedisUnsupportedError, replyCodeOf } from './redis-errors.js';

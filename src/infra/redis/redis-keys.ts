@@ -48,8 +48,8 @@ export interface UserMemoryKeys {
   readonly decisionTimes: string;
   /** Hash: language model → its decayed sums. */
   readonly statistics: string;
-  /** Up to when messages are forgotten. */
-  readonly forgotten: string;
+  /** What tells apart what was begun before and after the user was forgotten last. */
+  readonly forgetMark: string;
 }
 
 export interface MemoryKeys {
@@ -75,7 +75,7 @@ export function memoryKeys(prefix = ''): MemoryKeys {
         decisions: `${user}:decisions`,
         decisionTimes: `${user}:decisions:times`,
         statistics: `${user}:statistics`,
-        forgotten: `${user}:forgotten`,
+        forgetMark: `${user}:forget_mark`,
       };
     },
   };
@@ -95,11 +95,13 @@ export interface SessionKeys {
   readonly index: string;
   /** What the key of a session begins with; its encoded id follows. */
   readonly sessionPrefix: string;
+  /** That of the user's memories. */
+  readonly forgetMark: string;
 }
 
 export function sessionKeys(userId: string, prefix = ''): SessionKeys {
   const index = `${prefix}session:${hashTag(userId)}`;
-  return { index, sessionPrefix: `${index}:` };
+  return { index, sessionPrefix: `${index}:`, forgetMark: memoryKeys(prefix).ofUser(userId).forgetMark };
 }
 
 /** Redis places a key by what stands in its braces. Encoded, a name can hold neither a brace nor a colon. */

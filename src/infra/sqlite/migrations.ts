@@ -110,4 +110,15 @@ export const MIGRATIONS: readonly string[] = [
   -- The version of the record; 0: as the first release wrote it.
   ALTER TABLE memories ADD COLUMN v INTEGER NOT NULL DEFAULT 0;
   `,
+  `
+  -- The time of a forgetting says nothing where clocks differ.
+  DROP TABLE memory_forgotten;
+  CREATE TABLE forget_marks (
+    user_id TEXT PRIMARY KEY,
+    mark TEXT NOT NULL,
+    marked_at_ms INTEGER NOT NULL   -- for letting go of it
+  ) WITHOUT ROWID;
+  ALTER TABLE stream_entries ADD COLUMN forget_mark;
+  ALTER TABLE stream_dead_letters ADD COLUMN forget_mark;
+  `,
 ];

@@ -1,4 +1,4 @@
-import { RedisScript, type UserMemoryKeys } from '../../infra/redis/index.js';
+import { IS_LATE, RedisScript, type UserMemoryKeys } from '../../infra/redis/index.js';
 
 /**
  * The keys that every script on one user's memories is given, in the order of {@link NAMES}: the fixed ones, then the
@@ -8,7 +8,7 @@ export function scriptKeys(user: UserMemoryKeys, generations: readonly number[])
   return [
     ...[user.memory.ids, user.memory.items, user.repetitions, user.lastSeen],
     ...[user.shadow.ids, user.shadow.items, user.shadowExpiry],
-    ...[user.decisions, user.decisionTimes, user.statistics, user.forgotten],
+    ...[user.decisions, user.decisionTimes, user.statistics, user.forgetMark],
     ...generations.flatMap((generation) => [user.memory.vectors(generation), user.shadow.vectors(generation)]),
   ];
 }
@@ -16,7 +16,7 @@ export function scriptKeys(user: UserMemoryKeys, generations: readonly number[])
 const NAMES = `
   local ids, items, repetitions, last_seen = unpack(KEYS, 1, 4)
   local shadow_ids, shadow_items, shadow_expiry = unpack(KEYS, 5, 7)
-  local decisions, decision_times, statistics, forgotten = unpack(KEYS, 8, 11)
+  local decisions, decision_times, statistics, forget_mark = unpack(KEYS, 8, 11)
   local vectors, shadow_vectors = KEYS[12], KEYS[13]
 `;
 
@@ -28,7 +28,7 @@ const NAMES = `
 const MEET_WRONG_TYPES = `
   for _, key in ipairs({ ids, shadow_ids, shadow_expiry, decision_times }) do redis.call('ZCARD', key) end
   for _, key in ipairs({ items, repetitions, last_seen, shadow_items, decisions, statistics }) do redis.call('HLEN', key) end
-  redis.call('STRLEN', forgotten)
+  redis.call('STRLEN', forget_mark)
   for i = 12, #KEYS do redis.call('VCARD', KEYS[i]) end
 `;
 
@@ -88,12 +88,12 @@ const READ_MEMORIES = `
 `;
 
 /**
- * Keeps a memory unless its id is kept.
- * ARGV: id, body, vector. Returns whether it is new, and whether the user had nothing before.
+ * Keeps a memory unless its id is kept, or its user was forgotten since it was begun.
+ * ARGV: id, body, vector, mark carried. Returns whether it is new, and whether the user had nothing before.
  */
 export const PUT = new RedisScript(`
-  ${NAMES} ${MEET_WRONG_TYPES} ${IS_NEW_USER} ${ADD_MEMORY} ${DROP}
-  if redis.call('HEXISTS', items, ARGV[1]) == 1 then return { 0, 0 } end
+  ${NAMES} ${MEET_WRONG_TYPES} ${IS_NEW_USER} ${ADD_MEMORY} ${DROP} ${IS_LATE}
+  if redis.call('HEXISTS', items, ARGV[1]) == 1 or is_late(forget_mark, ARGV[4]) then return { 0, 0 } end
   local is_new = is_new_user() and 1 or 0
   add_memory(ARGV[1], ARGV[2], ARGV[3])
   drop_shadow(ARGV[1])
@@ -182,13 +182,13 @@ export const PROMOTE = new RedisScript(`
 
 /**
  * Writes a judgement.
- * ARGV: id of the decision, decision, time decided, time received, time now, how many decisions and how many entries of
+ * ARGV: id of the decision, decision, time decided, mark carried, time now, how many decisions and how many entries of
  * the shadow buffer to keep; then the effect: its kind, id, body, vector, time (when it expires or was seen); then for
  * each step of the statistics: model, decay, addends with spaces between them.
  * Returns the outcome, and whether the user had nothing before.
  */
 export const RECORD = new RedisScript(`
-  ${NAMES} ${MEET_WRONG_TYPES} ${IS_NEW_USER} ${ADD_MEMORY} ${DROP}
+  ${NAMES} ${MEET_WRONG_TYPES} ${IS_NEW_USER} ${ADD_MEMORY} ${DROP} ${IS_LATE}
   -- Without it one call after a long pause would hold the server while it removes them all; the next call goes on.
   local MOST_REMOVED = 100
   local function put_in_shadow(id, body, vector, expires)
@@ -243,11 +243,10 @@ export const RECORD = new RedisScript(`
     redis.call('HSET', statistics, model, table.concat(stepped, ' '))
   end
 
-  local decision_id, decision, decided, received, now, most_decisions, most_shadow = unpack(ARGV, 1, 7)
+  local decision_id, decision, decided, carried, now, most_decisions, most_shadow = unpack(ARGV, 1, 7)
   local kind, id, body, vector, time = unpack(ARGV, 8, 12)
   if redis.call('HEXISTS', decisions, decision_id) == 1 then return { 'known', 0 } end
-  local forgotten_until = redis.call('GET', forgotten)
-  if forgotten_until and tonumber(received) <= tonumber(forgotten_until) then return { 'forgotten', 0 } end
+  if is_late(forget_mark, carried) then return { 'forgotten', 0 } end
 
   local is_new = is_new_user() and 1 or 0
   local is_kept = redis.call('HEXISTS', items, id) == 1
@@ -278,19 +277,17 @@ export const DECISIONS = new RedisScript(`
 `);
 
 /**
- * Removes every key of the user but the mark, which it sets or moves on.
- * ARGV: up to when messages are forgotten, how long to remember that. Returns how many memories there were.
+ * Sets the mark and removes every other key of the user, of whatever type it is.
+ * ARGV: mark, how long to remember it. Returns how many memories there were.
  */
 export const FORGET = new RedisScript(`
-  ${NAMES} ${MEET_WRONG_TYPES}
-  local count = redis.call('ZCARD', ids)
-  local mark = redis.call('GET', forgotten)
-  if not mark or tonumber(ARGV[1]) > tonumber(mark) then mark = ARGV[1] end
-  redis.call('SET', forgotten, mark, 'PX', ARGV[2])
+  ${NAMES}
+  redis.call('SET', forget_mark, ARGV[1], 'PX', ARGV[2])
+  local count = redis.pcall('ZCARD', ids)
   for _, key in ipairs(KEYS) do
-    if key ~= forgotten then redis.call('UNLINK', key) end
+    if key ~= forget_mark then redis.call('UNLINK', key) end
   end
-  return count
+  return type(count) == 'number' and count or 0
 `);
 
 /**

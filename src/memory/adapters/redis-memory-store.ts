@@ -1,4 +1,6 @@
 import {
+  carriedMark,
+  FORGET_MARK_LASTS_MS,
   type MemoryKeys,
   memoryKeys,
   type RedisConnections,
@@ -63,8 +65,6 @@ const SEARCH_EFFORT = 400;
 // A search by itself gives the server a thread for it, which takes 0.1 ms of processor time; among so few the search takes as
 // much, and is made where it stands. Among more, it would hold up whoever else asks the server.
 const FEW_MEMORIES = 256;
-// Messages that were received before their user was forgotten, and are still being processed after that long, are recorded.
-const FORGOTTEN_MARK_MS = 24 * 3_600_000;
 // The layout of the keys, for a later version that changes it.
 const LAYOUT = 1;
 
@@ -101,7 +101,7 @@ export class RedisMemoryStore extends MemoryStore {
     return reachingRedis(async () => toStoreSpaces(await this.embeddingSpaces.claim(space)));
   }
 
-  async put(userId: string, memories: readonly EmbeddedMemory[]): Promise<boolean[]> {
+  async put(userId: string, memories: readonly EmbeddedMemory[], forgetMark?: string): Promise<boolean[]> {
     if (memories.length === 0) return [];
     return reachingRedis(async () => {
       const spaces = await this.embeddingSpaces.recent();
@@ -111,7 +111,10 @@ export class RedisMemoryStore extends MemoryStore {
       );
       return this.registering(userId, async () => {
         const replies = await inWaves(memories, ({ memory, vector }) =>
-          this.run(PUT, userId, writable(spaces), [memory.id, encodeMemoryBody(memory), encodeVector(vector)]),
+          this.run(PUT, userId, writable(spaces), [
+            ...[memory.id, encodeMemoryBody(memory), encodeVector(vector)],
+            carriedMark(forgetMark),
+          ]),
         );
         const put = replies.map(parsePut);
         return { result: put.map(({ isNew }) => isNew), isFirst: put.some(({ isFirstOfUser }) => isFirstOfUser) };
@@ -205,14 +208,14 @@ export class RedisMemoryStore extends MemoryStore {
     });
   }
 
-  async record({ decision, receivedAtMs, effect, statistics }: Judgement): Promise<RecordOutcome> {
+  async record({ decision, forgetMark, effect, statistics }: Judgement): Promise<RecordOutcome> {
     const { userId } = decision;
     return reachingRedis(async () => {
       const spaces = await this.embeddingSpaces.recent();
       if (effect.kind !== 'strengthen') assertVectors([effect.memory.vector], spaces.current);
       const write = async () => {
         const reply = await this.run(RECORD, userId, writable(spaces), [
-          ...[decision.id, encodeDecision(decision), decision.decidedAtMs, receivedAtMs, Date.now()],
+          ...[decision.id, encodeDecision(decision), decision.decidedAtMs, carriedMark(forgetMark), Date.now()],
           ...[this.limits.maxDecisions, this.limits.shadowMaxEntries],
           ...effectArguments(effect),
           ...statistics.flatMap(stepArguments),
@@ -243,9 +246,13 @@ export class RedisMemoryStore extends MemoryStore {
     });
   }
 
-  async forget(userId: string, atMs: number): Promise<number> {
+  async forgetMark(userId: string): Promise<string> {
+    return (await reachingRedis(() => this.connections.commands.get(this.keys.ofUser(userId).forgetMark))) ?? '';
+  }
+
+  async forget(userId: string, mark: string): Promise<number> {
     return reachingRedis(async () => {
-      const reply = await this.onAllGenerations((all) => this.run(FORGET, userId, all, [atMs, FORGOTTEN_MARK_MS]));
+      const reply = await this.onAllGenerations((all) => this.run(FORGET, userId, all, [mark, FORGET_MARK_LASTS_MS]));
       await this.unregister(userId);
       return parseCount(reply);
     });

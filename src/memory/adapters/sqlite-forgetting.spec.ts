@@ -47,7 +47,7 @@ describe('forgetting in the embedded store', () => {
     for (let seed = 0; seed < 20; seed++) await put(seed % 2 === 0 ? 'ada' : 'bob', seed, `id-${seed}-`);
     expect(await vectorStands(0)).toBe(true);
 
-    await sut.forget('ada', Date.now());
+    await sut.forget('ada', 'mark');
 
     for (let seed = 0; seed < 20; seed++) {
       const isBobs = seed % 2 === 1;

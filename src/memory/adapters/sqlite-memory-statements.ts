@@ -50,13 +50,6 @@ export interface MemoryStatements {
   /** user id */
   readonly removeSums: SqliteStatement;
 
-  /** user id, time, now */
-  readonly forget: SqliteStatement;
-  /** time: marks that were made up to then are of no use any more. */
-  readonly purgeForgotten: SqliteStatement;
-  /** user id, time of receipt */
-  readonly isForgotten: SqliteStatement;
-
   /** generation, now, limit: memories that have no newer vector than that generation's. */
   readonly pending: SqliteStatement;
   /** user id, id, text: the memory as {@link pending} gave it. */
@@ -117,12 +110,6 @@ export function prepareStatements(database: SqliteDatabase): MemoryStatements {
       INSERT INTO memory_statistics (user_id, model, sums) VALUES (?, ?, ?)
       ON CONFLICT (user_id, model) DO UPDATE SET sums = excluded.sums`),
     removeSums: prepare('DELETE FROM memory_statistics WHERE user_id = ?'),
-
-    forget: prepare(`
-      INSERT INTO memory_forgotten (user_id, at_ms, marked_at_ms) VALUES (?, ?, ?)
-      ON CONFLICT (user_id) DO UPDATE SET at_ms = max(at_ms, excluded.at_ms), marked_at_ms = excluded.marked_at_ms`),
-    purgeForgotten: prepare('DELETE FROM memory_forgotten WHERE marked_at_ms <= ?'),
-    isForgotten: prepare('SELECT 1 FROM memory_forgotten WHERE user_id = ? AND at_ms >= ?'),
 
     pending: prepare(`
       SELECT user_id, id, expires_at_ms, text FROM memories

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { type SqliteDatabase, sqliteFailuresAs } from '../../infra/sqlite/index.js';
+import { ForgetMarks, type SqliteDatabase, sqliteFailuresAs } from '../../infra/sqlite/index.js';
 import { StoreRefusedError } from '../../shared/index.js';
 import type { Decision, EmbeddingSpace, FoundMemory, Memory, MemoryTier } from '../memory.js';
 import { MemoryStoreUnavailableError, ReembeddingError } from '../memory.errors.js';
@@ -31,16 +31,13 @@ const PURGE_PORTION = 32;
 // Memories that one transaction of forgetting removes. The event loop stands still for it: 200 took 3 ms at the median.
 const FORGET_PORTION = 200;
 
-// A message that was received before its user was forgotten, and is still in work after that long, is recorded. The mark
-// holds the user's name, which is a reason to let go of it.
-const FORGOTTEN_MARK_MS = 24 * 3_600_000;
-
 const reachingSqlite = sqliteFailuresAs(MemoryStoreUnavailableError, StoreRefusedError);
 
 /** {@link MemoryStore} in tables of the embedded store, with the vectors of each embedding space in one of `sqlite-vec`. */
 export class SqliteMemoryStore extends MemoryStore {
   private readonly statements: MemoryStatements;
   private readonly embeddingSpaces: SqliteEmbeddingSpaces;
+  private readonly marks: ForgetMarks;
 
   constructor(
     private readonly database: SqliteDatabase,
@@ -49,6 +46,7 @@ export class SqliteMemoryStore extends MemoryStore {
     super();
     this.statements = prepareStatements(database);
     this.embeddingSpaces = new SqliteEmbeddingSpaces(database);
+    this.marks = new ForgetMarks(database);
   }
 
   async spaces(): Promise<StoreSpaces> {
@@ -64,10 +62,11 @@ export class SqliteMemoryStore extends MemoryStore {
     });
   }
 
-  async put(userId: string, memories: readonly EmbeddedMemory[]): Promise<boolean[]> {
+  async put(userId: string, memories: readonly EmbeddedMemory[], forgetMark?: string): Promise<boolean[]> {
     if (memories.length === 0) return [];
     return this.write(() => {
       const current = this.spaceOf(memories.map(({ vector }) => vector));
+      if (this.marks.isLate(userId, forgetMark)) return memories.map(() => false);
       return memories.map((memory) => this.keep(userId, memory, current));
     });
   }
@@ -147,11 +146,11 @@ export class SqliteMemoryStore extends MemoryStore {
   }
 
   async record(judgement: Judgement): Promise<RecordOutcome> {
-    const { decision, receivedAtMs, effect, statistics } = judgement;
+    const { decision, forgetMark, effect, statistics } = judgement;
     const { userId } = decision;
     return this.commit(() => {
       const apply = this.plan(userId, effect);
-      if (this.statements.isForgotten.get(userId, receivedAtMs)) return 'forgotten';
+      if (this.marks.isLate(userId, forgetMark)) return 'forgotten';
       if (!this.decide(decision)) return 'known';
       apply();
       for (const step of statistics) this.step(userId, step);
@@ -177,11 +176,13 @@ export class SqliteMemoryStore extends MemoryStore {
     );
   }
 
-  async forget(userId: string, atMs: number): Promise<number> {
-    const now = Date.now();
+  async forgetMark(userId: string): Promise<string> {
+    return reachingSqlite(async () => this.marks.of(userId));
+  }
+
+  async forget(userId: string, mark: string): Promise<number> {
     const highestSeq = await this.write(() => {
-      this.statements.purgeForgotten.run(now - FORGOTTEN_MARK_MS);
-      this.statements.forget.run(userId, atMs, now);
+      this.marks.set(userId, mark);
       this.statements.removeDecisions.run(userId);
       this.statements.removeSums.run(userId);
       return Number(this.statements.highestSeq.get(userId)?.seq ?? 0);

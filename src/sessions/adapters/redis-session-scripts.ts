@@ -1,4 +1,4 @@
-import { RedisScript } from '../../infra/redis/index.js';
+import { IS_LATE, RedisScript } from '../../infra/redis/index.js';
 
 // The server's clock, by which it expires keys.
 const NOW = `
@@ -10,14 +10,16 @@ const NOW = `
 
 /**
  * Adds turns to a session, bounds it, and starts its time anew. A script is not undone when it fails in the middle, so it
- * meets keys of another type before it writes.
- * KEYS: session, index. ARGV: session as the index names it, how many turns to keep, time to live, then the turns.
+ * meets keys of another type before it writes. Nothing is added where the user was forgotten since the chat began.
+ * KEYS: session, index, mark. ARGV: session as the index names it, how many turns to keep, time to live, mark carried, then
+ * the turns.
  */
 export const APPEND_TURNS = new RedisScript(`
-  ${NOW}
+  ${NOW} ${IS_LATE}
   redis.call('LLEN', KEYS[1])
   redis.call('ZCARD', KEYS[2])
-  for i = 4, #ARGV do redis.call('RPUSH', KEYS[1], ARGV[i]) end
+  if is_late(KEYS[3], ARGV[4]) then return end
+  for i = 5, #ARGV do redis.call('RPUSH', KEYS[1], ARGV[i]) end
   redis.call('LTRIM', KEYS[1], -tonumber(ARGV[2]), -1)
   redis.call('PEXPIRE', KEYS[1], ARGV[3])
   local now = now_ms()
@@ -30,9 +32,11 @@ export const APPEND_TURNS = new RedisScript(`
 /**
  * Deletes the sessions that the index names, and the index. Their keys are made from it, in the script: read before, they
  * would lack a session that begins meanwhile. All are on the index's slot.
- * KEYS: index. ARGV: what the key of a session begins with. Returns how many sessions there were.
+ * KEYS: index, mark. ARGV: what the key of a session begins with, mark, how long to remember it. Returns how many sessions there were.
  */
 export const FORGET_SESSIONS = new RedisScript(`
+  redis.call('ZCARD', KEYS[1])
+  redis.call('SET', KEYS[2], ARGV[2], 'PX', ARGV[3])
   local count = 0
   for _, session in ipairs(redis.call('ZRANGE', KEYS[1], 0, -1)) do
     count = count + redis.call('UNLINK', ARGV[1] .. session)

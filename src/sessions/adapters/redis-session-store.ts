@@ -1,5 +1,12 @@
 import { z } from 'zod';
-import { type RedisConnections, redisFailuresAs, type SessionKeys, sessionKeys } from '../../infra/redis/index.js';
+import {
+  carriedMark,
+  FORGET_MARK_LASTS_MS,
+  type RedisConnections,
+  redisFailuresAs,
+  type SessionKeys,
+  sessionKeys,
+} from '../../infra/redis/index.js';
 import { StoreRefusedError } from '../../shared/index.js';
 import type { SessionLimits } from '../session-limits.js';
 import { SessionStore, type Turn } from '../session-store.port.js';
@@ -27,9 +34,9 @@ export class RedisSessionStore extends SessionStore {
     this.keyPrefix = keyPrefix;
   }
 
-  async append(userId: string, sessionId: string, turns: readonly Turn[]): Promise<void> {
+  async append(userId: string, sessionId: string, turns: readonly Turn[], forgetMark?: string): Promise<void> {
     if (turns.length === 0) return;
-    const { index, sessionPrefix } = this.keysOf(userId);
+    const { index, sessionPrefix, forgetMark: markKey } = this.keysOf(userId);
     const session = encodeURIComponent(sessionId);
     const { maxTurns, ttlMs } = this.limits;
     // More than are kept would only be pushed out again.
@@ -37,8 +44,8 @@ export class RedisSessionStore extends SessionStore {
     await reachingRedis(() =>
       APPEND_TURNS.run(
         this.connections.commands,
-        [sessionPrefix + session, index],
-        [session, maxTurns, ttlMs, ...kept],
+        [sessionPrefix + session, index, markKey],
+        [session, maxTurns, ttlMs, carriedMark(forgetMark), ...kept],
       ),
     );
   }
@@ -51,9 +58,15 @@ export class RedisSessionStore extends SessionStore {
       .filter((turn) => turn !== undefined);
   }
 
-  async forget(userId: string): Promise<number> {
-    const { index, sessionPrefix } = this.keysOf(userId);
-    const reply = await reachingRedis(() => FORGET_SESSIONS.run(this.connections.commands, [index], [sessionPrefix]));
+  async forgetMark(userId: string): Promise<string> {
+    return (await reachingRedis(() => this.connections.commands.get(this.keysOf(userId).forgetMark))) ?? '';
+  }
+
+  async forget(userId: string, mark: string): Promise<number> {
+    const { index, sessionPrefix, forgetMark } = this.keysOf(userId);
+    const reply = await reachingRedis(() =>
+      FORGET_SESSIONS.run(this.connections.commands, [index, forgetMark], [sessionPrefix, mark, FORGET_MARK_LASTS_MS]),
+    );
     return z.number().parse(reply);
   }
 

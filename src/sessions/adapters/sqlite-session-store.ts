@@ -1,4 +1,5 @@
 import {
+  ForgetMarks,
   type SqliteDatabase,
   sqliteFailuresAs,
   type SqliteStatement,
@@ -23,6 +24,7 @@ const reachingSqlite = sqliteFailuresAs(SessionStoreUnavailableError, StoreRefus
 export class SqliteSessionStore extends SessionStore {
   private readonly statements: SessionStatements;
   private readonly appends: TransactionGroup;
+  private readonly marks: ForgetMarks;
   private nextPurgeAt = 0;
 
   constructor(
@@ -32,14 +34,15 @@ export class SqliteSessionStore extends SessionStore {
     super();
     this.statements = prepareStatements(database);
     this.appends = new TransactionGroup(database, MAX_GROUP);
+    this.marks = new ForgetMarks(database);
   }
 
-  async append(userId: string, sessionId: string, turns: readonly Turn[]): Promise<void> {
+  async append(userId: string, sessionId: string, turns: readonly Turn[], forgetMark?: string): Promise<void> {
     if (turns.length === 0) return;
     // Not synced to the disk: after a power loss a conversation may go on without its last turn, and no chat waits.
     await reachingSqlite(() =>
       this.appends.run(() => {
-        this.add(userId, sessionId, turns);
+        if (!this.marks.isLate(userId, forgetMark)) this.add(userId, sessionId, turns);
         if (performance.now() >= this.nextPurgeAt) this.purge();
       }),
     );
@@ -54,8 +57,15 @@ export class SqliteSessionStore extends SessionStore {
       .filter((turn) => turn !== undefined);
   }
 
-  async forget(userId: string): Promise<number> {
-    const expirations = await this.write(() => this.statements.removeOfUser.all(userId));
+  async forgetMark(userId: string): Promise<string> {
+    return reachingSqlite(async () => this.marks.of(userId));
+  }
+
+  async forget(userId: string, mark: string): Promise<number> {
+    const expirations = await this.write(() => {
+      this.marks.set(userId, mark);
+      return this.statements.removeOfUser.all(userId);
+    });
     await reachingSqlite(() => this.database.sync());
     await reachingSqlite(() => this.database.scrub());
     const nowMs = Date.now();

@@ -165,8 +165,19 @@ export class SqliteInputStream extends InputStream {
   }
 
   private insert(stored: StoredEntry): void {
-    const { id, message, timestamp, user_id, session_id, role, context, traceparent = null } = stored;
-    this.statements.append.run(id, message, timestamp, user_id, session_id, role, context, traceparent, id);
+    const {
+      id,
+      message,
+      timestamp,
+      user_id,
+      session_id,
+      role,
+      context,
+      traceparent = null,
+      forget_mark = null,
+    } = stored;
+    const optional = [traceparent, forget_mark];
+    this.statements.append.run(id, message, timestamp, user_id, session_id, role, context, ...optional, id);
   }
 
   private wakeReader(): void {
@@ -261,8 +272,13 @@ function sequenceOf(handle: string): number {
 }
 
 function decodeRow(columns: Row): Decoded {
-  const { traceparent, ...fields } = columns;
-  return decodeEntry(traceparent === null ? fields : columns);
+  // What was not given is NULL in its column.
+  const { traceparent, forget_mark: forgetMark, ...fields } = columns;
+  const optional = {
+    ...(traceparent !== null && { traceparent }),
+    ...(forgetMark !== null && { forget_mark: forgetMark }),
+  };
+  return decodeEntry({ ...fields, ...optional });
 }
 
 function toDeadLetter(row: Row): DeadLetter {

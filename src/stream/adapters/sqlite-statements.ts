@@ -1,9 +1,9 @@
 import type { SqliteDatabase, SqliteStatement } from '../../infra/sqlite/index.js';
 
-const ENTRY_COLUMNS = 'id, message, timestamp, user_id, session_id, role, context, traceparent';
+const ENTRY_COLUMNS = 'id, message, timestamp, user_id, session_id, role, context, traceparent, forget_mark';
 
 export interface StreamStatements {
-  /** id, message, timestamp, user_id, session_id, role, context, traceparent, id: stored unless the id is known. */
+  /** id, message, timestamp, user_id, session_id, role, context, traceparent, forget_mark, id: stored unless the id is known. */
   readonly append: SqliteStatement;
   /** staleBefore: whether there is an unread or a stale entry. */
   readonly hasWork: SqliteStatement;
@@ -47,7 +47,7 @@ export interface StreamStatements {
 export function prepareStatements(database: SqliteDatabase): StreamStatements {
   return {
     append: database.prepare(`
-      INSERT INTO stream_entries (${ENTRY_COLUMNS}) SELECT ?, ?, ?, ?, ?, ?, ?, ?
+      INSERT INTO stream_entries (${ENTRY_COLUMNS}) SELECT ?, ?, ?, ?, ?, ?, ?, ?, ?
       WHERE NOT EXISTS (SELECT 1 FROM stream_settled_ids WHERE id = ?)
       ON CONFLICT (id) DO NOTHING`),
     hasWork: database.prepare(`

@@ -97,6 +97,7 @@ export function describeInputStream(name: string, makeHarness: () => Promise<Inp
           role: 'assistant',
           context: 'user: hi',
           traceparent: '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01',
+          forgetMark: '019a3f00-0000-7000-8000-000000000001',
         });
         const untraced = entryOf('again');
         await sut.append(traced);

@@ -1,4 +1,5 @@
 import { Logger } from '@nestjs/common';
+import { jest } from '@jest/globals';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Decision, EmbeddingSpace, FoundMemory, Memory } from '../../../src/memory/memory.js';
 import { MemoryStoreUnavailableError, MemoryVectorError } from '../../../src/memory/memory.errors.js';
@@ -32,7 +33,6 @@ const SPACE: EmbeddingSpace = { model: 'embedder-a', dimensions: 8 };
 const OTHER_SPACE: EmbeddingSpace = { model: 'embedder-b', dimensions: 6 };
 // Adapters may keep vectors with 8 bits a component.
 const TOLERANCE = 0.02;
-const FAR_AWAY_MS = 60_000_000;
 const HOUR_MS = 3_600_000;
 
 /** The unit vector whose similarity to `axis(main)` is `similarity`; the rest of it points along another axis. */
@@ -92,7 +92,7 @@ const strengthen = (id: string, seenAtMs = 1_790_000_999_000): Effect => ({ kind
 
 interface MoreOfJudgement {
   readonly decision?: Partial<Decision>;
-  readonly receivedAtMs?: number;
+  readonly forgetMark?: string;
   readonly statistics?: Judgement['statistics'];
 }
 
@@ -118,7 +118,7 @@ function judgementOf(effect: Effect, more: MoreOfJudgement = {}): Judgement {
       reason: 'Surprise 0.75 ≥ 0.7 “so it is”.',
       ...more.decision,
     },
-    receivedAtMs: more.receivedAtMs ?? 1_790_000_000_123,
+    forgetMark: more.forgetMark ?? '',
     effect,
     statistics: more.statistics ?? [],
   };
@@ -918,8 +918,6 @@ export function describeMemoryStore(name: string, makeHarness: () => Promise<Mem
     });
 
     describe('forgetting', () => {
-      const atMs = 1_790_000_500_000;
-
       it('takes away everything of one user and nothing of another, whatever their names', async () => {
         const sut = await open();
         await Promise.all(
@@ -934,7 +932,7 @@ export function describeMemoryStore(name: string, makeHarness: () => Promise<Mem
         );
         const gone = new Set(AWKWARD_NAMES.filter((_, index) => index % 2 === 0));
 
-        for (const userId of gone) expect(await sut.forget(userId, atMs)).toBe(2);
+        for (const userId of gone) expect(await sut.forget(userId, 'mark')).toBe(2);
 
         for (const userId of AWKWARD_NAMES) {
           const there = gone.has(userId) ? 0 : 1;
@@ -944,7 +942,7 @@ export function describeMemoryStore(name: string, makeHarness: () => Promise<Mem
           expect(await sut.decisions(userId, 10)).toHaveLength(there);
           expect(await sut.statistics(userId, 'llm-a')).toHaveLength(there);
         }
-        expect(await sut.forget(AWKWARD_NAMES[0]!, atMs)).toBe(0);
+        expect(await sut.forget(AWKWARD_NAMES[0]!, 'mark 2')).toBe(0);
       });
 
       it('leaves nothing to embed anew', async () => {
@@ -954,7 +952,7 @@ export function describeMemoryStore(name: string, makeHarness: () => Promise<Mem
         const pending = await sut.pendingReembedding(1);
         await sut.putReembedded(pending.map((item) => ({ ...item, vector: axis(0, 6) })));
 
-        expect(await sut.forget('ada', atMs)).toBe(2);
+        expect(await sut.forget('ada', 'mark')).toBe(2);
 
         expect(await sut.pendingReembedding(10)).toEqual([]);
         expect(await sut.reembeddingProgress()).toEqual({ total: 0, done: 0 });
@@ -962,24 +960,49 @@ export function describeMemoryStore(name: string, makeHarness: () => Promise<Mem
 
       it('records nothing any more of what was received until then, and all of what comes later', async () => {
         const sut = await open();
-        await sut.forget('ada', atMs);
-        await sut.forget('ada', atMs - 1_000);
+        expect(await sut.forgetMark('ada')).toBe('');
+        await sut.forget('ada', 'first');
+        await sut.forget('ada', 'second');
+        expect(await sut.forgetMark('ada')).toBe('second');
         const statistics = [{ model: 'llm-a', decay: 1, addends: [1] }];
         const before = keep(embedded('before'));
 
-        for (const receivedAtMs of [atMs - 10_000, atMs]) {
-          expect(await sut.record(judgementOf(before, { receivedAtMs, statistics }))).toBe('forgotten');
+        for (const forgetMark of ['', 'first']) {
+          expect(await sut.record(judgementOf(before, { forgetMark, statistics }))).toBe('forgotten');
         }
-        expect(await sut.record(judgementOf(shadow(embedded('shadow')), { receivedAtMs: atMs }))).toBe('forgotten');
+        expect(await sut.record(judgementOf(shadow(embedded('shadow'))))).toBe('forgotten');
+        expect(await sut.put('ada', [embedded('put')], 'first')).toEqual([false]);
         expect(await sut.count('ada')).toEqual({ memories: 0, shadow: 0 });
         expect(await sut.decisions('ada', 10)).toEqual([]);
         expect(await sut.statistics('ada', 'llm-a')).toEqual([]);
 
-        const after = judgementOf(keep(embedded('after')), { receivedAtMs: atMs + 1, statistics });
+        const after = judgementOf(keep(embedded('after')), { forgetMark: 'second', statistics });
         expect(await sut.record(after)).toBe('recorded');
         expect(textsOf(await listAll(sut, 'ada'))).toEqual(['after']);
         const bobs = keep(embedded('bob’s', axis(0), { userId: 'bob' }));
-        expect(await sut.record(judgementOf(bobs, { receivedAtMs: atMs }))).toBe('recorded');
+        expect(await sut.record(judgementOf(bobs))).toBe('recorded');
+      });
+
+      it('does not ask the clock: that of the one who forgets may be ahead or behind by minutes', async () => {
+        const [here, there] = [await open(), await open()];
+        const now = jest.spyOn(Date, 'now');
+        const realNow = (): number => performance.timeOrigin + performance.now();
+        try {
+          for (const shiftMs of [600_000, -600_000]) {
+            const before = await here.forgetMark('ada');
+            now.mockImplementation(() => realNow() + shiftMs);
+            await there.forget('ada', `shifted by ${shiftMs}`);
+            now.mockImplementation(realNow);
+
+            const late = judgementOf(keep(embedded('said before')), { forgetMark: before });
+            expect(await here.record(late)).toBe('forgotten');
+            const after = judgementOf(keep(embedded('said after')), { forgetMark: await here.forgetMark('ada') });
+            expect(await here.record(after)).toBe('recorded');
+            expect(textsOf(await listAll(here, 'ada'))).toEqual(['said after']);
+          }
+        } finally {
+          now.mockRestore();
+        }
       });
 
       it('wins against what is being recorded meanwhile', async () => {
@@ -987,7 +1010,7 @@ export function describeMemoryStore(name: string, makeHarness: () => Promise<Mem
 
         await Promise.all([
           ...range(20).map((i) => stores[i % 2]!.record(judgementOf(keep(embedded(`racing ${i}`))))),
-          stores[0]!.forget('ada', atMs),
+          stores[0]!.forget('ada', 'mark'),
           ...range(20).map((i) => stores[i % 2]!.record(judgementOf(shadow(embedded(`racing ${i}`))))),
         ]);
 
@@ -1000,12 +1023,12 @@ export function describeMemoryStore(name: string, makeHarness: () => Promise<Mem
         const sut = await open();
         const memory = embedded('again');
         await put(sut, [memory]);
-        await sut.forget('ada', atMs);
+        await sut.forget('ada', 'mark');
 
         expect(await sut.put('ada', [memory])).toEqual([true]);
 
         expect(textsFound(await sut.search('ada', axis(0), everything))).toEqual(['again']);
-        expect(await sut.forget('ada', atMs)).toBe(1);
+        expect(await sut.forget('ada', 'mark')).toBe(1);
       });
     });
 
@@ -1328,7 +1351,7 @@ export function describeMemoryStore(name: string, makeHarness: () => Promise<Mem
         statistics: [{ model: 'llm-a', decay: 1, addends: [1.25] }],
       });
       await before.record(judgement);
-      await before.forget('bob', FAR_AWAY_MS);
+      await before.forget('bob', 'mark');
       await harness.closeAll();
 
       const sut = await harness.open();
@@ -1339,7 +1362,7 @@ export function describeMemoryStore(name: string, makeHarness: () => Promise<Mem
       expect(await sut.decisions('ada', 10)).toEqual([judgement.decision]);
       expect(await sut.statistics('ada', 'llm-a')).toEqual([1.25]);
       expect(await sut.record(judgement)).toBe('known');
-      const late = judgementOf(keep(embedded('late', axis(0), { userId: 'bob' })), { receivedAtMs: FAR_AWAY_MS });
+      const late = judgementOf(keep(embedded('late', axis(0), { userId: 'bob' })));
       expect(await sut.record(late)).toBe('forgotten');
     });
 
@@ -1366,7 +1389,7 @@ export function describeMemoryStore(name: string, makeHarness: () => Promise<Mem
         sut.record(resent),
         sut.statistics('ada', 'llm-a'),
         sut.decisions('ada', 10),
-        sut.forget('ada', FAR_AWAY_MS),
+        sut.forget('ada', 'mark'),
         sut.beginReembedding(OTHER_SPACE),
         sut.pendingReembedding(10),
         sut.reembeddingProgress(),

@@ -59,7 +59,7 @@ function judgementOf(effect: Effect, userId = USER): Judgement {
     reason: 'because',
   };
   const statistics = [{ model: 'llm-a', decay: 0.5, addends: [1, 2] }];
-  return { decision, receivedAtMs: AT_MS, effect, statistics };
+  return { decision, forgetMark: '', effect, statistics };
 }
 
 const shadow = (memory: EmbeddedMemory, expiresAtMs = Date.now() + HOUR_MS): Effect => ({
@@ -146,13 +146,13 @@ export function describeRedisMemoryStore(makeHarness: () => RedisMemoryHarness):
       await backing.outside.hset(memoryKeys(backing.keyPrefix).spaces, 'abandoned:77', 1);
       await backing.outside.call('VADD', keysOf(USER).memory.vectors(77), 'VALUES', 1, 1, 'left behind');
 
-      await sut.forget(USER, AT_MS);
+      await sut.forget(USER, 'mark');
 
-      const { forgotten } = keysOf(USER);
+      const { forgetMark } = keysOf(USER);
       const left = await backing.snapshot();
-      expect(Object.keys(left).filter((key) => key.includes('{ada'))).toEqual([forgotten]);
-      expect(await backing.outside.pttl(forgotten)).toBeGreaterThan(DAY_MS - 60_000);
-      expect(await backing.outside.pttl(forgotten)).toBeLessThanOrEqual(DAY_MS);
+      expect(Object.keys(left).filter((key) => key.includes('{ada'))).toEqual([forgetMark]);
+      expect(await backing.outside.pttl(forgetMark)).toBeGreaterThan(DAY_MS - 60_000);
+      expect(await backing.outside.pttl(forgetMark)).toBeLessThanOrEqual(DAY_MS);
       expect(await backing.outside.smembers(usersKey)).toEqual(['bob']);
       for (const key of Object.keys(others).filter((name) => name.includes('{bob}'))) {
         expect(left[key]).toBe(others[key]);
@@ -161,7 +161,7 @@ export function describeRedisMemoryStore(makeHarness: () => RedisMemoryHarness):
 
     it('does not list a forgotten user again for a message that comes too late', async () => {
       await fill(sut);
-      await sut.forget(USER, AT_MS);
+      await sut.forget(USER, 'mark');
 
       expect(await sut.record(judgementOf({ kind: 'keep', memory: embedded('late') }))).toBe('forgotten');
 
@@ -178,10 +178,10 @@ export function describeRedisMemoryStore(makeHarness: () => RedisMemoryHarness):
 
     it('lists a user again who was forgotten between the look for the nearest memory and the judgement', async () => {
       await fill(sut);
-      await sut.forget(USER, AT_MS - 1);
+      await sut.forget(USER, 'mark');
       const { decision, ...judgement } = judgementOf({ kind: 'keep', memory: embedded('said after it') });
 
-      await sut.record({ ...judgement, decision: { ...decision, nearestId: newId() } });
+      await sut.record({ ...judgement, forgetMark: 'mark', decision: { ...decision, nearestId: newId() } });
 
       expect(await harness.backing.outside.smembers(usersKey)).toEqual([USER]);
     });
@@ -270,7 +270,7 @@ export function describeRedisMemoryStore(makeHarness: () => RedisMemoryHarness):
         decisions: ({ decisions }) => decisions,
         'decision times': ({ decisionTimes }) => decisionTimes,
         statistics: ({ statistics }) => statistics,
-        forgotten: ({ forgotten }) => forgotten,
+        'forget mark': ({ forgetMark }) => forgetMark,
       } satisfies Record<string, (keys: UserMemoryKeys) => string>),
     )('writes nothing of a change that fails, and shows no text in the error: %s', async (_, keyIn) => {
       const { backing } = harness;
@@ -288,7 +288,6 @@ export function describeRedisMemoryStore(makeHarness: () => RedisMemoryHarness):
         () => sut.record(judgementOf(again)),
         () => sut.promote(USER, waiting.id, axis(0)),
         () => sut.delete(USER, kept.id),
-        () => sut.forget(USER, AT_MS),
       ]) {
         const error: unknown = await change().catch((reason: unknown) => reason);
         expect(error).toBeInstanceOf(StoreRefusedError);
@@ -297,6 +296,11 @@ export function describeRedisMemoryStore(makeHarness: () => RedisMemoryHarness):
       }
 
       expect(await backing.snapshot()).toEqual(before);
+
+      await sut.forget(USER, 'mark');
+      expect(Object.keys(await backing.snapshot()).filter((left) => left.includes('{ada'))).toEqual([
+        keysOf(USER).forgetMark,
+      ]);
     });
 
     it('takes broken keys of one user for nobody else', async () => {
@@ -379,7 +383,7 @@ export function describeRedisMemoryStoreOnOwnServer(makeHarness: () => RedisMemo
       await sut.beginReembedding(OTHER_SPACE);
       const pending = await sut.pendingReembedding(100);
       await sut.putReembedded(pending.map((item) => ({ ...item, vector: axis(0, 3) })));
-      await sut.forget('bob', AT_MS);
+      await sut.forget('bob', 'mark');
 
       const keys = (await backing.allKeys()).filter((key) => key.includes('{ada'));
       const slots = await Promise.all(keys.map((key) => backing.outside.cluster('KEYSLOT', key)));
@@ -392,7 +396,7 @@ export function describeRedisMemoryStoreOnOwnServer(makeHarness: () => RedisMemo
       expect(await sut.promote(USER, waiting.id, axis(1, 3))).toBe(true);
       expect(await sut.delete(USER, kept.id)).toBe(true);
       expect(await sut.decisions(USER, 10)).toHaveLength(2);
-      expect(await sut.forget(USER, AT_MS)).toBe(1);
+      expect(await sut.forget(USER, 'mark')).toBe(1);
     });
 
     it('is down, and writes nothing, while the server has no memory left', async () => {

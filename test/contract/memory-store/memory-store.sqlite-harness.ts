@@ -7,7 +7,7 @@ import { SqliteMemoryStore } from '../../../src/memory/adapters/sqlite-memory-st
 import type { MemoryStoreHarness } from './memory-store.contract.js';
 import { takeTablesAway } from '../../support/sqlite-outage.js';
 
-const TABLES = ['memory_spaces', 'memories', 'memory_decisions', 'memory_statistics', 'memory_forgotten'];
+const TABLES = ['memory_spaces', 'memories', 'memory_decisions', 'memory_statistics', 'forget_marks'];
 
 /** Each store has a connection of its own to one file in a folder of its own. */
 export async function makeSqliteHarness(): Promise<MemoryStoreHarness> {

@@ -53,7 +53,7 @@ const judgementOf = (memory: EmbeddedMemory, expiresAtMs?: number): Judgement =>
     kept: expiresAtMs === undefined,
     reason: '',
   },
-  receivedAtMs: 1,
+  forgetMark: '',
   effect: expiresAtMs === undefined ? { kind: 'keep', memory } : { kind: 'shadow', memory, expiresAtMs },
   statistics: [{ model: 'llm', decay: 1, addends: [1] }],
 });
@@ -149,7 +149,7 @@ export function describeSqliteMemoryStore(): void {
       await sut.put('ada', memories);
       await sut.put('bob', [embedded('bob', 'kept')]);
 
-      expect(await sut.forget('ada', 1)).toBe(450);
+      expect(await sut.forget('ada', 'mark')).toBe(450);
 
       expect(countRows('memories')).toBe(1);
       expect(countRows('memory_vectors_1_rowids')).toBe(1);
@@ -159,9 +159,9 @@ export function describeSqliteMemoryStore(): void {
       await sut.claimSpace({ model: 'embedder', dimensions: 8 });
       const old = Array.from({ length: 900 }, (_, index) => embedded('ada', `old ${index}`));
       await sut.put('ada', old);
-      const fresh = { ...judgementOf(embedded('ada', 'fresh')), receivedAtMs: 2 };
+      const fresh = { ...judgementOf(embedded('ada', 'fresh')), forgetMark: 'mark' };
 
-      const forgetting = sut.forget('ada', 1);
+      const forgetting = sut.forget('ada', 'mark');
       expect(await sut.record(fresh)).toBe('recorded');
 
       expect(await forgetting).toBe(900);

@@ -35,7 +35,7 @@ function judgementOf(memory: EmbeddedMemory, expiresAtMs?: number): Judgement {
     expiresAtMs === undefined
       ? ({ kind: 'keep', memory } as const)
       : ({ kind: 'shadow', memory, expiresAtMs } as const);
-  return { decision, receivedAtMs: 1, effect, statistics: [{ model: 'llm', decay: 1, addends: [1] }] };
+  return { decision, forgetMark: '', effect, statistics: [{ model: 'llm', decay: 1, addends: [1] }] };
 }
 
 /** What every adapter does about records that it cannot read. */

@@ -52,7 +52,7 @@ it('takes the restricted user of docs/operations.md', async () => {
     await store.check();
     await stream.check();
     expect(await stream.read({ count: 1, blockMs: 10, signal: new AbortController().signal })).toEqual([]);
-    await Promise.all(['ada', 'bob', 'eve', 'joe'].map((userId) => store.forget(userId, Date.now())));
+    await Promise.all(['ada', 'bob', 'eve', 'joe'].map((userId) => store.forget(userId, 'mark')));
 
     const logs = await Promise.all(cluster.nodes.map(({ client }) => client.call('ACL', 'LOG')));
     expect(logs.flat()).toEqual([]);

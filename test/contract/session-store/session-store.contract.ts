@@ -1,4 +1,5 @@
 import { Logger } from '@nestjs/common';
+import { jest } from '@jest/globals';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { SessionLimits } from '../../../src/sessions/session-limits.js';
 import type { SessionStore, Turn } from '../../../src/sessions/session-store.port.js';
@@ -78,7 +79,7 @@ export function describeSessionStore(name: string, makeHarness: () => Promise<Se
         await sut.append('ada', 's', []);
 
         expect(await sut.turns('ada', 's')).toEqual([]);
-        expect(await sut.forget('ada')).toBe(0);
+        expect(await sut.forget('ada', 'mark')).toBe(0);
       });
 
       it.each([
@@ -138,7 +139,7 @@ export function describeSessionStore(name: string, makeHarness: () => Promise<Se
         await pause(150);
 
         expect(await sut.turns('ada', 's')).toEqual([]);
-        expect(await sut.forget('ada')).toBe(0);
+        expect(await sut.forget('ada', 'mark')).toBe(0);
         await (await harness.open({ ttlMs: 60_000 })).append('ada', 's', pairOf('new'));
         expect(textsOf(await sut.turns('ada', 's'))).toEqual(['new ?', 'new !']);
       });
@@ -193,7 +194,7 @@ export function describeSessionStore(name: string, makeHarness: () => Promise<Se
         const left = new Set(AWKWARD_NAMES);
 
         for (const user of AWKWARD_NAMES.filter((_, index) => index % 2 === 0)) {
-          expect(await sut.forget(user)).toBe(2);
+          expect(await sut.forget(user, 'mark')).toBe(2);
           left.delete(user);
         }
 
@@ -202,19 +203,44 @@ export function describeSessionStore(name: string, makeHarness: () => Promise<Se
           expect(textsOf(await sut.turns(user, 's-1'))).toEqual(expected);
           expect(textsOf(await sut.turns(user, 's-2'))).toEqual(expected);
         }
-        expect(await sut.forget(AWKWARD_NAMES[0]!)).toBe(0);
+        expect(await sut.forget(AWKWARD_NAMES[0]!, 'mark')).toBe(0);
       });
 
       it('begins anew after it forgot', async () => {
         const sut = await harness.open();
         await sut.append('ada', 's', pairOf('old'));
-        await sut.forget('ada');
+        await sut.forget('ada', 'mark');
 
-        await sut.append('ada', 's', pairOf('new'));
+        await sut.append('ada', 's', pairOf('new'), await sut.forgetMark('ada'));
 
         expect(textsOf(await sut.turns('ada', 's'))).toEqual(['new ?', 'new !']);
-        expect(await sut.forget('ada')).toBe(1);
+        expect(await sut.forget('ada', 'mark')).toBe(1);
       });
+    });
+
+    it('adds nothing to the session of a chat that began before its user was forgotten, whatever the clocks say', async () => {
+      const [here, there] = [await harness.open(), await harness.open()];
+      const now = jest.spyOn(Date, 'now');
+      const realNow = (): number => performance.timeOrigin + performance.now();
+      try {
+        for (const shiftMs of [600_000, -600_000]) {
+          const before = await here.forgetMark('ada');
+          now.mockImplementation(() => realNow() + shiftMs);
+          await there.forget('ada', `shifted by ${shiftMs}`);
+          now.mockImplementation(realNow);
+
+          await here.append('ada', 's', pairOf('in flight'), before);
+          expect(await here.turns('ada', 's')).toEqual([]);
+          const after = await here.forgetMark('ada');
+          expect(after).toBe(`shifted by ${shiftMs}`);
+          await here.append('ada', 's', pairOf('anew'), after);
+          expect(textsOf(await here.turns('ada', 's'))).toEqual(['anew ?', 'anew !']);
+        }
+        await here.append('bob', 's', pairOf('of another'), '');
+        expect(await here.turns('bob', 's')).toHaveLength(2);
+      } finally {
+        now.mockRestore();
+      }
     });
 
     it('shows one process what another appended, also after a restart', async () => {
@@ -236,7 +262,7 @@ export function describeSessionStore(name: string, makeHarness: () => Promise<Se
       const outcomes = await Promise.allSettled([
         sut.append('bob', 's', pairOf('meanwhile')),
         sut.turns('ada', 's'),
-        sut.forget('ada'),
+        sut.forget('ada', 'mark'),
       ]);
       for (const outcome of outcomes) {
         expect(outcome).toMatchObject({

@@ -27,7 +27,7 @@ export async function makeSqliteHarness(): Promise<SessionStoreHarness> {
       outside.exec(`UPDATE session_turns SET role = 'alien' WHERE seq = (SELECT min(seq) FROM session_turns)`);
       outside.close();
     },
-    beginOutage: () => takeTablesAway(path, ['sessions', 'session_turns']),
+    beginOutage: () => takeTablesAway(path, ['sessions', 'session_turns', 'forget_marks']),
     closeAll,
     async dispose() {
       await closeAll();
