@@ -1,8 +1,9 @@
 import type { FoundMemory } from '../memory/index.js';
 
 // What chat templates tell the model's turns apart with. Their tokens all begin with one of these characters (`<|im_start|>`,
-// `<s>`, `[INST]`, `]~b]`); the wide forms are here because some tokenizers normalise them to the narrow ones.
-const BRACKETS = '[<\\[\\]＜［］]';
+// `<s>`, `[INST]`, `]~b]`); the wide forms are here because some tokenizers normalise them to the narrow ones. Each costs about
+// five tokens, so that a bracket which only ends something is left alone.
+const BRACKETS = '[<\\[＜［]|[\\]］](?=~)';
 // Templates without tokens of their own use headings (`### Instruction:`) and names (`USER:`, `Human:`).
 const HEADING = '#{2,}';
 const SPEAKER_COLON = '[:：](?<=\\b(?:user|human|assistant|system|instruction|response|bot|ai|gpt)[ \\t*_]{0,3}[:：])';
