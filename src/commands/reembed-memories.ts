@@ -1,7 +1,9 @@
-// npm run memories:reembed: moves all memories to the embedding model of the settings. May be broken off and run again.
+// npm run memories:reembed [-- --again]: moves all memories to the embedding model of the settings, or has it embed them once
+// more. May be broken off and run again.
 import 'reflect-metadata';
 import { Logger, Module } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
+import { parseArgs } from 'node:util';
 import { ConfigModule, readSettings } from '../config/index.js';
 import { LifecycleModule } from '../infra/lifecycle/index.js';
 import { StorageModule } from '../infra/storage/index.js';
@@ -21,6 +23,7 @@ try {
 }
 
 async function run(): Promise<number> {
+  const { again } = parseArgs({ options: { again: { type: 'boolean', default: false } } }).values;
   const environment = { ...process.env, LOG_LEVEL: process.env.LOG_LEVEL ?? 'warn' };
   @Module({ imports: [ConfigModule.forRoot(environment), LifecycleModule, StorageModule, MemoryModule] })
   class ReembedModule {}
@@ -39,6 +42,7 @@ async function run(): Promise<number> {
     await waitForVorpal(app.get(VorpalClient));
     const result = await app.get(ReembedService).run({
       signal: stop.signal,
+      again,
       onProgress: ({ done, total }, steps) => {
         bar ??= new ProgressBar('embedding memories', total, done - steps);
         bar.advance(steps);
@@ -47,7 +51,7 @@ async function run(): Promise<number> {
     bar?.stop();
     process.stdout.write(
       result.kind === 'unchanged'
-        ? `Nothing to do: the memories are of ${result.space.model} already.\n`
+        ? `Nothing to do: the memories are of ${result.space.model} already (--again embeds them once more).\n`
         : `${result.memories} memories embedded anew; the store is of ${result.space.model} (${result.space.dimensions} dimensions) now.\n`,
     );
     return 0;

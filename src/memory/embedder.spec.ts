@@ -59,13 +59,55 @@ describe(Embedder.name, () => {
     expect(stub.requests).toEqual([]);
   });
 
-  it('embeds a text that is too long by its beginning, and the others whole', async () => {
+  it('asks for the window and the vectors of short texts in nothing but one request', async () => {
+    await sut.embed(['a', 'bb', 'a sentence of ordinary length, as people write them']);
+    expect(stub.requests.map(({ path }) => path)).toEqual([EMBEDDINGS]);
+  });
+
+  it('embeds a text that is too long in parts of which each counts less, and the others whole', async () => {
     limitTo(400);
 
-    const [short, long] = await sut.embed(['short', 'x'.repeat(3_000)]);
+    const [short, long] = await sut.embed(['short', 'x'.repeat(300) + 'y'.repeat(300)]);
 
     expect(short![0]! / short![1]!).toBeCloseTo(5, 4);
-    expect(long![0]! / long![1]!).toBeCloseTo(375, 1);
+    const asked = stub.requests.filter(({ path }) => path === EMBEDDINGS).flatMap(({ body }) => body.input);
+    const parts = asked.filter((text) => text.length === 300);
+    expect(parts).toEqual(['x'.repeat(300), 'y'.repeat(300)]);
+    // The stub's vector of a text is [its length, 1], so both parts have one direction, and so has their sum.
+    expect(long![0]! / long![1]!).toBeCloseTo(300, 1);
+  });
+
+  it('cuts texts to the window that the server names, and asks for it once', async () => {
+    stub.model = 'all-MiniLM-L6-v2';
+    const text = 'word '.repeat(2_000);
+
+    await sut.embed([text]);
+    await sut.embed([text]);
+
+    const lists = stub.requests.filter(({ path }) => path === '/v1/models');
+    const sent = stub.requests.filter(({ path }) => path === EMBEDDINGS).map(({ body }) => body.input);
+    expect(lists).toHaveLength(1);
+    expect(sent).toHaveLength(2);
+    expect(sent[0]!.length).toBeGreaterThan(1);
+    expect(sent[0]!.join('')).toBe(text);
+  });
+
+  it('reads no more than a few parts of a text without an end, its end among them', async () => {
+    await sut.embed(['word '.repeat(50_000) + 'END']);
+    const [input] = stub.requests.filter(({ path }) => path === EMBEDDINGS).map(({ body }) => body.input);
+    expect(input!.length).toBeLessThanOrEqual(16);
+    expect(input!.at(-1)).toMatch(/END$/);
+  });
+
+  it('finds the one text that is refused among many with a few requests', async () => {
+    limitTo(300);
+    const texts = Array.from({ length: 64 }, (_, index) => (index === 41 ? 'x'.repeat(380) : `text ${index}`));
+
+    const vectors = await sut.embed(texts);
+
+    expect(vectors).toHaveLength(64);
+    expect(vectors[63]![0]! / vectors[63]![1]!).toBeCloseTo('text 63'.length, 4);
+    expect(stub.requests.length).toBeLessThan(20);
   });
 
   it('gives up on a server that takes nothing', async () => {

@@ -1,27 +1,24 @@
 import { Injectable } from '@nestjs/common';
-import {
-  type TextEmbeddings,
-  VorpalClient,
-  VorpalContextLengthError,
-  VorpalEmbeddingsUnsupportedError,
-  VorpalRequestError,
-} from '../vorpal/index.js';
+import { VorpalClient } from '../vorpal/index.js';
 import type { EmbeddingSpace } from './memory.js';
 import { isSameSpace } from './memory-limits.js';
 import { MemoryStore, type StoreSpaces } from './memory-store.port.js';
-import { EmbeddingModelChangedError, MemoryVectorError, ReembeddingError } from './memory.errors.js';
+import { EmbeddingModelChangedError, ReembeddingError } from './memory.errors.js';
+import { WindowEmbedder } from './window-embedder.js';
 
 /**
  * How late a running brain notices that somebody moves the memories to another model; asking each time would add a round
  * trip to every recall.
  */
 export const SPACES_VALID_MS = 1_000;
-// A text that the model cannot take whole is embedded by its beginning; below this much something else is wrong.
-const LEAST_CHARACTERS = 64;
-// Whatever a server can embed at all, it can embed this.
-const PLAIN_SENTENCE = 'The sky is blue.';
+/** Parts of a question that are embedded: somebody waits, and each part of a few hundred tokens takes the CPU some 30 ms. */
+export const QUESTION_WINDOWS = 3;
+// Of a text's parts each counts less than the one before; what is behind these changes next to nothing any more.
+const MAX_WINDOWS = 16;
 
 interface EmbedOptions {
+  /** Parts of one long text that are read, at its beginning and its end; fewer where somebody waits. */
+  readonly maxWindows?: number;
   readonly signal?: AbortSignal;
 }
 
@@ -34,12 +31,15 @@ export interface EmbeddedTexts {
 /** Texts to unit vectors of the store's embedding space; vectors of any other space stop here. */
 @Injectable()
 export class Embedder {
+  private readonly windows: WindowEmbedder;
   private known: { readonly spaces: StoreSpaces; readonly until: number } | undefined;
 
   constructor(
-    private readonly client: VorpalClient,
+    client: VorpalClient,
     private readonly store: MemoryStore,
-  ) {}
+  ) {
+    this.windows = new WindowEmbedder(client);
+  }
 
   /**
    * Unit vectors that may go into the store, one per text.
@@ -58,43 +58,8 @@ export class Embedder {
 
   /** The same whatever space the store is in. @throws MemoryVectorError, Vorpal's errors */
   async embedForAnySpace(texts: readonly string[], options: EmbedOptions = {}): Promise<EmbeddedTexts> {
-    const { model, vectors } = await this.embedWhatFits(texts, options);
-    return { space: { model, dimensions: vectors[0]?.length ?? 0 }, vectors: vectors.map(toUnitVector) };
-  }
-
-  private async embedWhatFits(texts: readonly string[], options: EmbedOptions): Promise<TextEmbeddings> {
-    try {
-      return await this.client.embed(texts, options);
-    } catch (error) {
-      if (!(error instanceof VorpalRequestError)) throw error;
-      if (texts.length > 1) return this.embedOneByOne(texts, options);
-      if (!(error instanceof VorpalContextLengthError)) return this.blameTextOrServer(error, options);
-      const [text = ''] = texts;
-      if (text.length <= LEAST_CHARACTERS) throw error;
-      return this.embedWhatFits([text.slice(0, Math.floor(text.length / 2))], options);
-    }
-  }
-
-  /** Tells a text that cannot be embedded from a server that embeds nothing. */
-  private async blameTextOrServer(refusal: VorpalRequestError, options: EmbedOptions): Promise<never> {
-    try {
-      await this.client.embed([PLAIN_SENTENCE], options);
-    } catch (error) {
-      if (error instanceof VorpalRequestError) throw new VorpalEmbeddingsUnsupportedError(error.message);
-      throw error;
-    }
-    throw refusal;
-  }
-
-  private async embedOneByOne(texts: readonly string[], options: EmbedOptions): Promise<TextEmbeddings> {
-    const vectors: Float32Array[] = [];
-    let model = '';
-    for (const text of texts) {
-      const one = await this.embedWhatFits([text], options);
-      model = one.model;
-      vectors.push(...one.vectors);
-    }
-    return { model, vectors };
+    const { model, vectors } = await this.windows.embed(texts, { maxWindows: MAX_WINDOWS, ...options });
+    return { space: { model, dimensions: vectors[0]?.length ?? 0 }, vectors };
   }
 
   private async spaces(): Promise<StoreSpaces> {
@@ -112,16 +77,4 @@ export class Embedder {
     this.known = { spaces, until: performance.now() + SPACES_VALID_MS };
     return spaces;
   }
-}
-
-function toUnitVector(vector: Float32Array): Float32Array {
-  let squares = 0;
-  for (const value of vector) squares += value ** 2;
-  const length = Math.sqrt(squares);
-  if (!Number.isFinite(length) || length === 0) {
-    throw new MemoryVectorError(
-      'The embeddings server answered with a vector without direction; check EMBEDDINGS_MODEL.',
-    );
-  }
-  return vector.map((value) => value / length);
 }

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { newId } from '../shared/index.js';
 import { VorpalRequestError } from '../vorpal/index.js';
-import { Embedder } from './embedder.js';
+import { Embedder, QUESTION_WINDOWS } from './embedder.js';
 import { ImportReport, type ImportResult, type LineOutcome } from './import-report.js';
 import type { Decision, FoundMemory, Memory } from './memory.js';
 import { MemoryNotFoundError, MemoryVectorError } from './memory.errors.js';
@@ -67,7 +67,7 @@ export class MemoryService {
     options: SearchOptions,
     { signal }: CallOptions = {},
   ): Promise<FoundMemory[]> {
-    const [vector] = await this.embedder.embed([query], { signal });
+    const [vector] = await this.embedder.embed([query], { maxWindows: QUESTION_WINDOWS, signal });
     return vector ? this.store.search(userId, vector, options) : [];
   }
 

@@ -3,7 +3,7 @@ import { Settings } from '../config/index.js';
 import { ShutdownDeadline } from '../infra/lifecycle/index.js';
 import { FailureSpell } from '../observability/index.js';
 import { describeError, estimateTokens, withTimeLimit } from '../shared/index.js';
-import { Embedder } from './embedder.js';
+import { Embedder, QUESTION_WINDOWS } from './embedder.js';
 import type { FoundMemory } from './memory.js';
 import { MemoryStore } from './memory-store.port.js';
 import { rankMemories, takeWithinBudget } from './recall-ranking.js';
@@ -62,7 +62,7 @@ export class RecallService implements OnApplicationShutdown {
 
   private async find(userId: string, message: string, signal: AbortSignal): Promise<FoundMemory[]> {
     const { limit, minSimilarity, maxTokens } = this.settings.recall;
-    const [vector] = await this.embedder.embed([message], { signal });
+    const [vector] = await this.embedder.embed([message], { maxWindows: QUESTION_WINDOWS, signal });
     if (!vector) return [];
     const options = { limit: limit * CANDIDATES_PER_RESULT, minSimilarity, includeShadow: true };
     const found = await this.store.search(userId, vector, options);

@@ -13,6 +13,8 @@ export interface ReembedProgress {
 
 export interface ReembedOptions {
   readonly signal: AbortSignal;
+  /** Also where the model is the one that the memories are of, for what it would make of them today. */
+  readonly again?: boolean;
   /** Called after each portion with how far all is, and how many memories the portion had. */
   readonly onProgress: (progress: ReembedProgress, steps: number) => void;
 }
@@ -40,14 +42,14 @@ export class ReembedService {
    * memories (`MEMORY_REEMBEDDING`), and everything waits.
    * @throws MemoryStoreUnavailableError, the embedder's errors, the signal's reason
    */
-  async run({ signal, onProgress }: ReembedOptions): Promise<ReembedResult> {
+  async run({ signal, onProgress, again = false }: ReembedOptions): Promise<ReembedResult> {
     const { space } = await this.embedder.embedForAnySpace([PROBE], { signal });
     const { current, next } = await this.store.spaces();
     if (!current) {
       await this.store.claimSpace(space);
       return { kind: 'unchanged', space, memories: 0 };
     }
-    if (!next && isSameSpace(current, space)) return { kind: 'unchanged', space, memories: 0 };
+    if (!next && !again && isSameSpace(current, space)) return { kind: 'unchanged', space, memories: 0 };
     await this.store.beginReembedding(space);
     // A brain that has not noticed yet could still write a memory that would then be passed over.
     await sleep(2 * SPACES_VALID_MS, signal);

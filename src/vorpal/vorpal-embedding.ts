@@ -1,6 +1,6 @@
 import type { Settings } from '../config/index.js';
 import { BrainError } from '../shared/index.js';
-import { type EmbeddingResponse, embeddingResponseSchema } from '../vllm-protocol/index.js';
+import { type EmbeddingResponse, embeddingResponseSchema, modelListSchema } from '../vllm-protocol/index.js';
 import { readEmbeddings } from './embeddings.js';
 import type { EmbeddingsEndpoint } from './vorpal-endpoint.js';
 import {
@@ -22,6 +22,10 @@ export interface TextEmbeddings {
 // One request with thousands of texts would pass the server's body limit and time limit.
 const BATCH_TEXTS = 64;
 
+// What most small embedding models read, for servers that do not say (vLLM and the local Vorpal do). Too small only costs
+// requests; too large, and a server that cuts texts in silence would be given what it does not read.
+const ASSUMED_WINDOW_TOKENS = 512;
+
 // Asking costs the server work, and a call that fails makes the next check ask again.
 const TRUSTED_MS = 10 * 60_000;
 // Whatever a server can embed at all, it can embed this.
@@ -32,6 +36,7 @@ export class VorpalEmbedding {
   private readonly transport: VorpalTransport;
   /** The address that has embedded, and until when it is trusted to go on. */
   private proven: { readonly url: string; readonly untilMs: number } | undefined;
+  private window: { readonly url: string; readonly tokens: number } | undefined;
 
   /** @param shared the way to the server that answers chats, where it is the same */
   constructor(
@@ -68,6 +73,13 @@ export class VorpalEmbedding {
     return { model, vectors };
   }
 
+  /** Tokens of one text that the model reads. Asked for once, and again after a refusal: the model may be another one. */
+  async windowTokens(signal?: AbortSignal): Promise<number> {
+    const url = this.endpoint.url();
+    if (this.window?.url !== url) this.window = { url, tokens: await this.askWindowTokens(signal) };
+    return this.window.tokens;
+  }
+
   /**
    * For health checks: asks the server now whether it is alive, and has it embed a sentence unless it has embedded lately. One
    * that lets the sentence wait has much to do, and passes.
@@ -81,6 +93,19 @@ export class VorpalEmbedding {
     } catch (error) {
       if (error instanceof VorpalRequestError) throw new VorpalEmbeddingsUnsupportedError(error.message);
       if (!(error instanceof VorpalTimeoutError || error instanceof VorpalOverloadedError)) throw error;
+    }
+  }
+
+  private async askWindowTokens(signal: AbortSignal | undefined): Promise<number> {
+    const { connectTimeoutMs, embeddingsModel } = this.settings;
+    const call = { path: '/v1/models', modelSetting: 'EMBEDDINGS_MODEL', timeoutMs: connectTimeoutMs, signal };
+    try {
+      const { data } = await this.transport.fetchJson(call, modelListSchema);
+      return data.find(({ id }) => id === embeddingsModel)?.max_model_len ?? ASSUMED_WINDOW_TOKENS;
+    } catch (error) {
+      // Some serve embeddings and no list of models.
+      if (error instanceof BrainError && !error.transient) return ASSUMED_WINDOW_TOKENS;
+      throw error;
     }
   }
 
@@ -98,7 +123,7 @@ export class VorpalEmbedding {
       this.proven = { url, untilMs: performance.now() + TRUSTED_MS };
       return answer;
     } catch (error) {
-      if (error instanceof BrainError && !error.transient) this.proven = undefined;
+      if (error instanceof BrainError && !error.transient) this.proven = this.window = undefined;
       throw error;
     }
   }

@@ -286,6 +286,11 @@ export class VorpalClient {
     return this.embedding.embed(texts, signal);
   }
 
+  /** Tokens of one text that the embedding model reads. */
+  async embeddingWindowTokens(signal?: AbortSignal): Promise<number> {
+    return this.embedding.windowTokens(signal);
+  }
+
   /** For health checks: asks the server now whether a chat would reach it, and says which model answers. */
   async check(signal?: AbortSignal): Promise<ModelInfo> {
     await this.chats.checkAlive(signal);

@@ -8,6 +8,9 @@ import { parseBody } from './request-body.js';
 import type { ServerContext } from './server-context.js';
 import { readTruncation } from './truncation.js';
 
+/** A chat recalls with one text, or with the parts of a long one, within a fraction of a second; many at once are the worker's. */
+const INTERACTIVE_TEXTS = 3;
+
 /** `POST /v1/embeddings`: one unit vector a text. */
 export function registerEmbeddings(app: FastifyInstance, context: ServerContext): void {
   app.post('/v1/embeddings', async (request, reply) => {
@@ -18,8 +21,7 @@ export function registerEmbeddings(app: FastifyInstance, context: ServerContext)
     const signal = context.endOf(reply);
 
     model.assertRoomFor(inputs.length);
-    // One text by itself is what a chat recalls with, within a fraction of a second; many at once are the worker's.
-    const lane = inputs.length === 1 ? 'interactive' : 'background';
+    const lane = inputs.length <= INTERACTIVE_TEXTS ? 'interactive' : 'background';
     const vectors = await Promise.all(inputs.map((tokens) => model.embed(tokens, lane, signal)));
 
     const promptTokens = inputs.reduce((sum, { length }) => sum + length, 0);

@@ -505,6 +505,15 @@ function describeEmbeddings(client: () => OpenAI, model: string): void {
     expect(dot(cat!, kitten!)).toBeGreaterThan(dot(cat!, rates!) + 0.2);
     expect(dot(cat!, (await embed('A cat sits on the mat.'))[0]!)).toBeCloseTo(1, 5);
   });
+
+  it('refuses a text longer than the window that it lists, and embeds its beginning where it is told to', async () => {
+    const listed = (await client().models.list()).data.find(({ id }) => id === model) as { max_model_len?: number };
+    const input = 'word '.repeat(listed.max_model_len!);
+    await expect(client().embeddings.create({ model, input })).rejects.toThrow(BadRequestError);
+    const cut = { model, input, truncate_prompt_tokens: 12 };
+    const { usage } = await client().embeddings.create(cut);
+    expect(usage.prompt_tokens).toBe(12);
+  });
 }
 
 function withoutLast({ tokens, token_logprobs }: CompletionLogprobs): CompletionLogprobs {
