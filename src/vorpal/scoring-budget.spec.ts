@@ -2,7 +2,7 @@ import { jest } from '@jest/globals';
 import { isAbortError } from '../shared/index.js';
 import { ChatActivity } from './chat-activity.js';
 import { type ScoringDemand, ScoringBudget } from './scoring-budget.js';
-import { VorpalOverloadedError } from './vorpal.errors.js';
+import { VorpalOverloadedError, VorpalTimeoutError } from './vorpal.errors.js';
 
 const LIMITS = { requests: 96, tokensPerRequest: 4_096 };
 
@@ -134,17 +134,22 @@ describe(ScoringBudget.name, () => {
       expect(server.requests).toBeLessThanOrEqual(101);
     });
 
-    it('cuts requests to a few hundred tokens, or to what a fast server does in a moment', async () => {
+    it('cuts requests to a few hundred tokens', async () => {
       chats.begin();
       expect(await settled(score([100, 100, 100, 100]))).toBe(2);
-      server.tokensPerMs = 500;
-      server.mostInFlight = 0;
+    });
+
+    it('takes a fifth of a fast server as well, in bursts of what that does in a moment', async () => {
+      chats.begin();
       const stop = backlog(100);
       await pass(20_000);
+      const before = scored;
+      server.mostInFlight = 0;
+      await pass(10_000);
       stop();
-      expect(server.mostInFlight).toBe(100);
-      await pass(20_000);
-      expect(await settled(score(Array.from({ length: 1_000 }, () => 10)))).toBeGreaterThan(30);
+      expect(scored - before).toBeGreaterThan(0.15 * 10_000 * server.tokensPerMs);
+      expect(scored - before).toBeLessThan(0.25 * 10_000 * server.tokensPerMs);
+      expect(server.mostInFlight).toBeLessThan(2 * 100 * server.tokensPerMs);
     });
 
     it('goes on as before soon after the last one has ended', async () => {
@@ -169,14 +174,30 @@ describe(ScoringBudget.name, () => {
       expect(await next).toBe(1);
     });
 
+    it('does not rest for what failed', async () => {
+      chats.begin();
+      const failed = sut
+        .run({ sizes: [10] }, async () => {
+          await new Promise((resolve) => setTimeout(resolve, 1_000));
+          throw new VorpalTimeoutError('slow');
+        })
+        .catch((error: unknown) => error);
+      const next = score([10]);
+      await pass(1_100);
+      expect(await failed).toBeInstanceOf(VorpalTimeoutError);
+      expect(await next).toBe(1);
+    });
+
     it('does not let what is urgent wait for a rest, or for others', async () => {
       chats.begin();
       server.tokensPerMs = 1;
-      await settled(score([250]), 250);
-      const [other, urgent] = [score([100]), score([10], { isUrgent: true })];
-      await pass(10);
+      await settled(score([250]));
+      await settled(score([250]), 300);
+      const other = score([100]);
+      const urgent = score([10], { isUrgent: true });
+      await pass(50);
+      expect(server.requests).toBe(3);
       expect(await urgent).toBe(1);
-      expect(server.requests).toBe(2);
       await pass(20_000);
       expect(await other).toBe(1);
     });
@@ -188,11 +209,12 @@ describe(ScoringBudget.name, () => {
       chats.observeLaterTokens((laterTokens += 10));
     });
     const stop = backlog(400);
-    await pass(3_000);
-    server.mostInFlight = 0;
-    await pass(3_000);
+    await pass(10_000);
+    const before = scored;
+    await pass(10_000);
     stop();
-    expect(server.mostInFlight).toBe(400);
+    expect(scored - before).toBeGreaterThan(0.15 * 10_000 * server.tokensPerMs);
+    expect(scored - before).toBeLessThan(0.25 * 10_000 * server.tokensPerMs);
   });
 
   it('looks for chats of others four times a second, and only when there is something to score', async () => {

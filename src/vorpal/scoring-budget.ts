@@ -15,7 +15,7 @@ const REST_FACTOR = 4;
 // One answer that took a minute is no reason to rest for four.
 const MAX_REST_MS = 10_000;
 
-// A request holds at most this share of the window, so that one long text leaves room for others.
+// A request, and beside chats a burst, holds at most this share of the window: one long text leaves room for others.
 const LARGEST_SHARE = 0.5;
 
 // Each waiting request holds its texts in memory; beyond this many an honest "overloaded" serves everybody better.
@@ -53,7 +53,7 @@ interface Waiter extends ScoringDemand {
  *
  * A server works off prompts in the order of their arrival and lets everybody else wait meanwhile, a chat's next token as
  * well. So tokens at the server are bounded: without chats by a {@link TokenWindow}, as many as it works off in
- * {@link DRAIN_MS}; with chats under way to one request of a few hundred at a time (more where the server does more in
+ * {@link DRAIN_MS}; with chats under way to bursts of a few hundred (more where the server does more in
  * {@link DRAIN_BESIDE_CHATS_MS}), with rests between. First come, first served, request by request.
  */
 export class ScoringBudget {
@@ -61,6 +61,8 @@ export class ScoringBudget {
   private readonly waiting: Waiter[] = [];
   private requests = 0;
   private tokens = 0;
+  /** Of what was sent since nothing was in flight; most of it beside chats. */
+  private burst = { tokens: 0, mostTokens: 0 };
   /** When something last had to wait for room. */
   private fullAtMs = -Infinity;
   private restUntilMs = -Infinity;
@@ -95,9 +97,13 @@ export class ScoringBudget {
     const turn = await this.turnFor(demand);
     try {
       const result = await work(turn.prompts);
+      const latencyMs = performance.now() - turn.beganAtMs;
+      // What failed does not rest: the server may not have worked at all, and who sent it has pauses of its own.
+      const restMs = Math.min(MAX_REST_MS, REST_FACTOR * latencyMs);
+      this.restUntilMs = Math.max(this.restUntilMs, performance.now() + restMs);
       this.window.answered({
         tokens: turn.tokens,
-        latencyMs: performance.now() - turn.beganAtMs,
+        latencyMs,
         targetMs: this.isBesideChats ? DRAIN_BESIDE_CHATS_MS : DRAIN_MS,
         wasFull: this.fullAtMs >= turn.beganAtMs,
       });
@@ -152,11 +158,9 @@ export class ScoringBudget {
     this.dispatch();
   }
 
-  private end({ tokens, beganAtMs }: Turn): void {
-    const now = performance.now();
+  private end({ tokens }: Turn): void {
     this.requests -= 1;
     this.tokens -= tokens;
-    this.restUntilMs = now + Math.min(MAX_REST_MS, REST_FACTOR * (now - beganAtMs));
     this.dispatch();
   }
 
@@ -170,12 +174,15 @@ export class ScoringBudget {
         return;
       }
       if (this.isLooking || this.beginsToLook()) return;
-      const restMs = next.isUrgent ? 0 : this.restMs;
+      const restMs = next.isUrgent || this.requests > 0 ? 0 : this.restMs;
       if (restMs > 0) {
         this.timer = setTimeout(this.chatEnded, Math.ceil(restMs)).unref();
         return;
       }
       this.waiting.shift();
+      // What is urgent breaks the rest for itself alone.
+      if (this.requests === 0) this.burst = { tokens: 0, mostTokens: this.restMs > 0 ? 0 : this.share };
+      this.burst.tokens += turn.tokens;
       this.requests += 1;
       this.tokens += turn.tokens;
       next.grant(turn);
@@ -188,13 +195,18 @@ export class ScoringBudget {
 
   private hasRoomFor({ tokens }: Turn): boolean {
     if (this.requests === 0) return true;
-    if (this.isBesideChats || this.requests >= this.limits.requests) return false;
-    return this.tokens + tokens <= this.window.size;
+    if (this.requests >= this.limits.requests) return false;
+    return this.isBesideChats
+      ? this.burst.tokens + tokens <= this.burst.mostTokens
+      : this.tokens + tokens <= this.window.size;
+  }
+
+  private get share(): number {
+    return Math.max(LEAST_WINDOW_TOKENS, this.window.size * LARGEST_SHARE);
   }
 
   private cut(sizes: readonly number[]): Turn {
-    const share = Math.max(LEAST_WINDOW_TOKENS, this.window.size * LARGEST_SHARE);
-    const most = Math.min(share, this.limits.tokensPerRequest);
+    const most = Math.min(this.share, this.limits.tokensPerRequest);
     const beganAtMs = performance.now();
     let [prompts, tokens] = [0, 0];
     for (const size of sizes) {

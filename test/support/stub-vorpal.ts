@@ -166,7 +166,8 @@ export class StubVorpal {
         };
       case '/tokenize':
         return ({ body }, response) => {
-          const tokens = this.tokenize(body.prompt as string, body.add_special_tokens !== false);
+          const text = (body.prompt as string | undefined) ?? body.messages.map(({ content }) => content).join('\n');
+          const tokens = this.tokenize(text, body.add_special_tokens !== false);
           sendJson(response, { count: tokens.length, max_model_len: this.options.maxModelLen ?? 2_048, tokens });
         };
       case '/v1/completions':
