@@ -10,7 +10,7 @@ const EXTENT = { short: { terminations: 3 }, long: { terminations: 20 } };
 const LATENCIES = { chatMs: 100, scoringMs: 30 };
 const GRACE_MS = 4_000;
 // A process needs some time to begin and to end, more on a busy machine.
-const GRACE_MARGIN_MS = 3_000;
+const GRACE_MARGIN_MS = 10_000;
 const KEEPING_CLIENTS = 32;
 const NEW_CLIENTS = 8;
 const CLIENTS = Array.from({ length: KEEPING_CLIENTS + NEW_CLIENTS }, (_, index) => `client-${index + 1}`);
