@@ -19,7 +19,7 @@ describe(SyntheticEmbeddings.name, () => {
   it('makes vectors with a few near neighbours among many far ones', () => {
     const embeddings = new SyntheticEmbeddings(1);
     const vectors = Array.from({ length: 2_000 }, () => embeddings.next());
-    const ranked = vectors.slice(0, 50).map((query) => vectors.map((v) => cosine(query, v)).sort((a, b) => b - a));
+    const ranked = vectors.slice(0, 15).map((query) => vectors.map((v) => cosine(query, v)).sort((a, b) => b - a));
 
     expect(median(ranked.map((row) => row[1]!))).toBeGreaterThan(0.5);
     expect(median(ranked.map((row) => row[50]!))).toBeLessThan(0.4);
