@@ -18,6 +18,8 @@ export interface MemoryStatements {
   readonly listAfter: SqliteStatement;
   /** user id, user id, now */
   readonly count: SqliteStatement;
+  /** user id: shadow entries, expired ones included, and decisions. */
+  readonly sizes: SqliteStatement;
   /** seq */
   readonly remove: SqliteStatement;
   /** generation, seq: out of the shadow buffer. */
@@ -27,8 +29,8 @@ export interface MemoryStatements {
 
   /** now, count: of all users. */
   readonly expired: SqliteStatement;
-  /** user id, how many to keep */
-  readonly shadowSurplus: SqliteStatement;
+  /** user id, how many: those that expire first. */
+  readonly firstToExpire: SqliteStatement;
   /** user id, highest seq, count */
   readonly someOfUser: SqliteStatement;
   /** user id */
@@ -38,8 +40,8 @@ export interface MemoryStatements {
   readonly decide: SqliteStatement;
   /** user id, limit */
   readonly decisions: SqliteStatement;
-  /** user id, how many to keep */
-  readonly trimDecisions: SqliteStatement;
+  /** user id, how many: the oldest. */
+  readonly removeOldestDecisions: SqliteStatement;
   /** user id */
   readonly removeDecisions: SqliteStatement;
 
@@ -79,8 +81,9 @@ export function prepareStatements(database: SqliteDatabase): MemoryStatements {
       SELECT ${MEMORY_COLUMNS} FROM memories WHERE user_id = ? AND expires_at_ms IS NULL AND id < ?
       ORDER BY id DESC LIMIT ?`),
     count: prepare(`
-      SELECT (SELECT count(*) FROM memories WHERE user_id = ? AND expires_at_ms IS NULL) AS memories,
+      SELECT (SELECT memories FROM memory_counts WHERE user_id = ?) AS memories,
         (SELECT count(*) FROM memories WHERE user_id = ? AND expires_at_ms > ?) AS shadow`),
+    sizes: prepare('SELECT shadow, decisions FROM memory_counts WHERE user_id = ?'),
     remove: prepare('DELETE FROM memories WHERE seq = ?'),
     promote: prepare(`UPDATE memories SET expires_at_ms = NULL, source = 'promoted', generation = ? WHERE seq = ?`),
     strengthen: prepare(`
@@ -88,9 +91,8 @@ export function prepareStatements(database: SqliteDatabase): MemoryStatements {
       WHERE user_id = ? AND id = ? AND expires_at_ms IS NULL`),
 
     expired: prepare('SELECT seq FROM memories WHERE expires_at_ms <= ? LIMIT ?'),
-    shadowSurplus: prepare(`
-      SELECT seq FROM memories WHERE user_id = ? AND expires_at_ms IS NOT NULL
-      ORDER BY expires_at_ms DESC, id DESC LIMIT -1 OFFSET ?`),
+    firstToExpire: prepare(`
+      SELECT seq FROM memories WHERE user_id = ? AND expires_at_ms IS NOT NULL ORDER BY expires_at_ms, id LIMIT ?`),
     someOfUser: prepare('SELECT seq, expires_at_ms FROM memories WHERE user_id = ? AND seq <= ? LIMIT ?'),
     highestSeq: prepare('SELECT max(seq) AS seq FROM memories WHERE user_id = ?'),
 
@@ -99,9 +101,9 @@ export function prepareStatements(database: SqliteDatabase): MemoryStatements {
       ON CONFLICT (user_id, id) DO NOTHING`),
     decisions: prepare(`
       SELECT id, decision FROM memory_decisions WHERE user_id = ? ORDER BY decided_at_ms DESC, id DESC LIMIT ?`),
-    trimDecisions: prepare(`
+    removeOldestDecisions: prepare(`
       DELETE FROM memory_decisions WHERE seq IN (
-        SELECT seq FROM memory_decisions WHERE user_id = ? ORDER BY decided_at_ms DESC, id DESC LIMIT -1 OFFSET ?
+        SELECT seq FROM memory_decisions WHERE user_id = ? ORDER BY decided_at_ms, id LIMIT ?
       )`),
     removeDecisions: prepare('DELETE FROM memory_decisions WHERE user_id = ?'),
 

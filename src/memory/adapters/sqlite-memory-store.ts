@@ -129,7 +129,7 @@ export class SqliteMemoryStore extends MemoryStore {
   async count(userId: string): Promise<MemoryCounts> {
     return this.read(() => {
       const row = this.statements.count.get(userId, userId, Date.now());
-      return { memories: Number(row?.memories), shadow: Number(row?.shadow) };
+      return { memories: Number(row?.memories ?? 0), shadow: Number(row?.shadow ?? 0) };
     });
   }
 
@@ -380,10 +380,13 @@ export class SqliteMemoryStore extends MemoryStore {
 
   private trim(userId: string): void {
     const { shadowMaxEntries, maxDecisions } = this.limits;
-    this.statements.trimDecisions.run(userId, maxDecisions);
+    const sizes = this.statements.sizes.get(userId);
+    const decisionsTooMany = Number(sizes?.decisions ?? 0) - maxDecisions;
+    const shadowTooMany = Number(sizes?.shadow ?? 0) - shadowMaxEntries;
+    if (decisionsTooMany > 0) this.statements.removeOldestDecisions.run(userId, decisionsTooMany);
     const surplus = [
       ...this.statements.expired.all(Date.now(), PURGE_PORTION),
-      ...this.statements.shadowSurplus.all(userId, shadowMaxEntries),
+      ...(shadowTooMany > 0 ? this.statements.firstToExpire.all(userId, shadowTooMany) : []),
     ];
     if (surplus.length === 0) return;
     const generations = this.embeddingSpaces.read();

@@ -77,10 +77,7 @@ export function prepareStatements(database: SqliteDatabase): StreamStatements {
     removeDeadLettersOf: database.prepare('DELETE FROM stream_dead_letters WHERE user_id = ?'),
     forgetIds: prepareTrim(database, 'stream_settled_ids'),
     trimDeadLetters: prepareTrim(database, 'stream_dead_letters'),
-    statistics: database.prepare(`
-      SELECT (SELECT count(*) FROM stream_entries WHERE consumer IS NULL) AS lag,
-        (SELECT count(*) FROM stream_entries WHERE consumer IS NOT NULL) AS pending,
-        (SELECT count(*) FROM stream_dead_letters) AS dead`),
+    statistics: database.prepare('SELECT lag, pending, dead FROM stream_counts'),
   };
 }
 

@@ -1,0 +1,162 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { newMemory } from '../../memory/memory.service.js';
+import { prepareStatements as prepareMemoryStatements } from '../../memory/adapters/sqlite-memory-statements.js';
+import { SqliteMemoryStore } from '../../memory/adapters/sqlite-memory-store.js';
+import { newId } from '../../shared/index.js';
+import { SqliteInputStream } from '../../stream/adapters/sqlite-input-stream.js';
+import { prepareStatements as prepareStreamStatements } from '../../stream/adapters/sqlite-statements.js';
+import { SqliteDatabase } from './index.js';
+import { MIGRATIONS } from './migrations.js';
+
+const STREAM_COUNTS = `
+  SELECT (SELECT count(*) FROM stream_entries WHERE consumer IS NULL) AS lag,
+    (SELECT count(*) FROM stream_entries WHERE consumer IS NOT NULL) AS pending,
+    (SELECT count(*) FROM stream_dead_letters) AS dead`;
+const MEMORY_COUNTS = `
+  SELECT user_id, sum(m) AS memories, sum(s) AS shadow, sum(d) AS decisions FROM (
+    SELECT user_id, expires_at_ms IS NULL AS m, expires_at_ms IS NOT NULL AS s, 0 AS d FROM memories
+    UNION ALL SELECT user_id, 0, 0, 1 FROM memory_decisions
+  ) GROUP BY user_id ORDER BY user_id`;
+/** The migration that brought the counters. */
+const COUNTED_SINCE = MIGRATIONS.findIndex((step) => step.includes('CREATE TABLE stream_counts'));
+
+describe('what the embedded store counts', () => {
+  let folder: string;
+  let path: string;
+  let database: SqliteDatabase | undefined;
+
+  beforeEach(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'counts-'));
+    path = join(folder, 'brain.sqlite');
+  });
+
+  afterEach(async () => {
+    await database?.close();
+    database = undefined;
+    await rm(folder, { recursive: true });
+  });
+
+  const open = async (): Promise<SqliteDatabase> => (database = await SqliteDatabase.open(path));
+
+  function expectTruth(of: SqliteDatabase): void {
+    expect(of.prepare('SELECT lag, pending, dead FROM stream_counts').all()).toEqual(of.prepare(STREAM_COUNTS).all());
+    expect(of.prepare('SELECT user_id, memories, shadow, decisions FROM memory_counts ORDER BY user_id').all()).toEqual(
+      of.prepare(MEMORY_COUNTS).all(),
+    );
+  }
+
+  it('is right for a file that was written before it was counted', async () => {
+    const old = new DatabaseSync(path);
+    for (const step of MIGRATIONS.slice(0, COUNTED_SINCE)) old.exec(step);
+    old.exec(`
+      PRAGMA user_version = ${COUNTED_SINCE};
+      INSERT INTO stream_entries (id, consumer) VALUES ('a', NULL), ('b', NULL), ('c', 'brain');
+      INSERT INTO stream_dead_letters (id, error, deliveries, dead_lettered_at) VALUES ('d', 'e', 1, 'now');
+      INSERT INTO memory_decisions (user_id, id, decided_at_ms, decision) VALUES ('ada', 'a', 1, '{}'), ('bob', 'b', 1, '{}');
+      INSERT INTO memories (user_id, id, expires_at_ms, generation, text, role, created_at_ms, source, metadata, count, last_seen_at_ms)
+      VALUES ('ada', 'a', NULL, 1, '', 'user', 1, 'worker', '{}', 1, 1), ('ada', 'b', 9, 1, '', 'user', 1, 'worker', '{}', 1, 1)`);
+    old.close();
+
+    const sut = await open();
+
+    expectTruth(sut);
+    expect(sut.prepare('SELECT lag, pending, dead FROM stream_counts').get()).toEqual({ lag: 2, pending: 1, dead: 1 });
+    expect(sut.prepare(`SELECT * FROM memory_counts WHERE user_id = 'ada'`).get()).toEqual({
+      user_id: 'ada',
+      memories: 1,
+      shadow: 1,
+      decisions: 1,
+    });
+  });
+
+  it('stays right through all that happens to an entry', async () => {
+    const sut = await open();
+    const stream = new SqliteInputStream(sut, { consumer: 'brain', claimIdleMs: 60_000 });
+    const signal = new AbortController().signal;
+    for (let i = 0; i < 12; i++) {
+      const userId = i % 2 === 0 ? 'ada' : 'bob';
+      const entry = {
+        id: newId(),
+        message: 'hello',
+        timestampMs: 1,
+        userId,
+        sessionId: 's',
+        role: 'user',
+        context: '',
+      };
+      await stream.append(entry as Parameters<typeof stream.append>[0]);
+      if (i === 0) await stream.append(entry as Parameters<typeof stream.append>[0]);
+    }
+    expectTruth(sut);
+    const read = await stream.read({ count: 8, blockMs: 0, signal });
+    expectTruth(sut);
+    await stream.acknowledge(read.slice(0, 2));
+    await stream.deadLetter(read[2]!, 'poison');
+    await stream.deadLetter(read[3]!, 'poison');
+    await stream.deadLetter(read[4]!, 'poison');
+    expectTruth(sut);
+    const [first, second] = await stream.deadLetters({ limit: 2 });
+    await stream.requeue(first!.handle);
+    await stream.dropDeadLetter(second!.handle);
+    expectTruth(sut);
+    expect(await stream.statistics()).toEqual({ lag: 5, pending: 3, deadLetters: 1 });
+    await stream.forget('ada');
+    expectTruth(sut);
+  });
+
+  it('stays right through all that happens to a memory, and lets go of the name of a user who is forgotten', async () => {
+    const sut = await open();
+    const store = new SqliteMemoryStore(sut, { shadowMaxEntries: 2, maxDecisions: 3 });
+    const vector = Float32Array.of(1, 0, 0);
+    await store.claimSpace({ model: 'small', dimensions: 3 });
+    for (let i = 0; i < 6; i++) {
+      const id = `entry-${i}`;
+      const memory = { memory: newMemory('ada', { id, text: id }), vector };
+      await store.record({
+        decision: { id, userId: 'ada', decidedAtMs: i } as Parameters<typeof store.record>[0]['decision'],
+        effect:
+          i === 5 ? { kind: 'keep', memory } : { kind: 'shadow', memory, expiresAtMs: Date.now() + 1_000_000 + i },
+        statistics: [],
+      });
+      expectTruth(sut);
+    }
+    const counts = sut.prepare(`SELECT memories, shadow, decisions FROM memory_counts WHERE user_id = 'ada'`);
+    expect(counts.get()).toEqual({ memories: 1, shadow: 2, decisions: 3 });
+    await store.promote('ada', 'entry-4', vector);
+    expectTruth(sut);
+    expect(await store.count('ada')).toEqual({ memories: 2, shadow: 1 });
+    await store.delete('ada', 'entry-5');
+    expectTruth(sut);
+    await store.forget('ada', 'mark');
+    expectTruth(sut);
+    expect(counts.get()).toBeUndefined();
+    expect(await store.count('ada')).toEqual({ memories: 0, shadow: 0 });
+  });
+
+  it('is read, and kept within its limits, without going through what is there', async () => {
+    const sut = await open();
+    const memory = prepareMemoryStatements(sut);
+    const stream = prepareStreamStatements(sut);
+    const planOf = ({ sourceSQL }: { sourceSQL: string }): string =>
+      sut
+        .prepare(`EXPLAIN QUERY PLAN ${sourceSQL}`)
+        .all()
+        .map(({ detail }) => String(detail))
+        .join('; ');
+
+    expect(planOf(stream.statistics)).toBe('SCAN stream_counts');
+    const bounded = [memory.sizes, memory.expired, memory.firstToExpire, memory.removeOldestDecisions];
+    for (const statement of [...bounded, stream.forgetIds, stream.trimDeadLetters, stream.takeUnread]) {
+      // By an index or a key, and in its order: neither all rows nor a sort of them.
+      expect(planOf(statement)).not.toMatch(
+        /SCAN (?!stream_entries USING (COVERING )?INDEX stream_entries_unread)|TEMP B-TREE/,
+      );
+    }
+    for (const { sourceSQL } of [...Object.values(memory), ...Object.values(stream)] as { sourceSQL: string }[]) {
+      expect(sourceSQL).not.toMatch(/OFFSET/i);
+    }
+  });
+});
