@@ -27,6 +27,9 @@ export interface ServeOptions {
 
 /** vLLM on a free loopback port, with all processes that it starts for itself. */
 export class VllmServer {
+  /** Also those that still load their model. */
+  private static readonly running = new Set<VllmServer>();
+
   private constructor(
     private readonly child: ChildProcess,
     readonly url: string,
@@ -46,6 +49,7 @@ export class VllmServer {
     });
     closeSync(log);
     const server = new VllmServer(child, `http://127.0.0.1:${port}`, options);
+    VllmServer.running.add(server);
     try {
       await server.untilReady();
       return server;
@@ -60,15 +64,16 @@ export class VllmServer {
     const deadline = performance.now() + END_LIMIT_MS;
     this.signalAll('SIGINT');
     while (this.isAnyLeft()) {
-      if (performance.now() > deadline - END_LIMIT_MS / 2) this.kill();
+      if (performance.now() > deadline - END_LIMIT_MS / 2) this.signalAll('SIGKILL');
       if (performance.now() > deadline) throw new Error(`Processes of vLLM (group ${this.child.pid}) do not end.`);
       await delay(POLL_MS);
     }
+    VllmServer.running.delete(this);
   }
 
-  /** The same at once, for the end of this process. */
-  kill(): void {
-    this.signalAll('SIGKILL');
+  /** Ends all that this process has started, at once: for its own end, which waits for nothing. */
+  static killAll(): void {
+    for (const server of VllmServer.running) server.signalAll('SIGKILL');
   }
 
   private async untilReady(): Promise<void> {

@@ -22,13 +22,12 @@ const stopping = new AbortController();
 const say = (text: string): void => {
   process.stderr.write(`[vllm] ${text}\n`);
 };
-let server: VllmServer | undefined;
 
 // Everything that the checks put on the disk is below this folder, so that an interrupted run leaves nothing either.
 const folder = mkdtempSync(join(tmpdir(), 'vllm-'));
 process.env.TMPDIR = folder;
 process.on('exit', () => {
-  server?.kill();
+  VllmServer.killAll();
   ChildProgram.killAll();
   rmSync(folder, { recursive: true, force: true, maxRetries: 10 });
 });
@@ -69,7 +68,7 @@ async function runCommand(command: VllmCommand): Promise<boolean> {
     const installation = await new VllmInstaller({ cacheDir, release: command.release, say, signal }).install();
     const logFile = join(cacheDir, 'vllm', command.release.version, 'serve.log');
     const { environment } = command.release;
-    server = await VllmServer.start({ installation, environment, logFile, say, signal });
+    const server = await VllmServer.start({ installation, environment, logFile, say, signal });
     try {
       return await runChecks(command, server.url);
     } finally {
