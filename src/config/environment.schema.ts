@@ -86,6 +86,21 @@ const variables = z.object({
       'Origins, separated by commas, whose pages may send requests and read the answers. Pages of any other site are refused.',
     defaultText: 'none',
   }),
+  REQUEST_TIMEOUT_MS: documented(milliseconds(60_000, 100), {
+    section: 'Server',
+    description:
+      'How long a client may take to send the headers of a request, and how long for its body; an import may stand still for as long. Answers have limits of their own.',
+  }),
+  KEEP_ALIVE_TIMEOUT_MS: documented(milliseconds(72_000), {
+    section: 'Server',
+    description:
+      'How long a connection is kept for another request. Keep it above the idle time of the load balancer before it, which otherwise sends requests into connections that are closing.',
+  }),
+  MAX_CONNECTIONS: documented(integer(2_048, 1, 1_000_000), {
+    section: 'Server',
+    description:
+      'Most connections. Above it the one that has been idle for longest is closed; where none is idle, new ones get 503.',
+  }),
   SHUTDOWN_GRACE_MS: documented(milliseconds(4_000), {
     section: 'Server',
     description:

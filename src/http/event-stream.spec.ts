@@ -35,7 +35,7 @@ describe('server-sent events', () => {
   @Controller()
   class EventsController {
     @Get('stalled')
-    stalled(@ServerSentEvents({ stalledMs: STALLED_MS }) send: SendEvents): Promise<StreamableFile> {
+    stalled(@ServerSentEvents() send: SendEvents): Promise<StreamableFile> {
       return send(endless());
     }
 
@@ -65,10 +65,13 @@ describe('server-sent events', () => {
     ended = 0;
     given = 0;
     const module = await Test.createTestingModule({ imports: [EventsModule] }).compile();
-    app = module.createNestApplication<NestFastifyApplication>(createFastifyAdapter(readSettings({}).server), {
-      bodyParser: false,
-      logger: false,
-    });
+    app = module.createNestApplication<NestFastifyApplication>(
+      createFastifyAdapter(readSettings({}).server, { stalledMs: STALLED_MS }),
+      {
+        bodyParser: false,
+        logger: false,
+      },
+    );
     app.useGlobalFilters(new ProblemFilter());
     await app.listen(0, '127.0.0.1');
     url = await app.getUrl();

@@ -8,13 +8,6 @@ import { streamedAnswer } from './streamed-answer.js';
 /** Answers with events as they come. @throws what `events` throws before the first of them */
 export type SendEvents = (events: AsyncGenerator<object, void>) => Promise<StreamableFile>;
 
-export interface EventStreamOptions {
-  readonly stalledMs?: number;
-}
-
-// A client that stops reading without closing would otherwise keep the model's answer waiting for it for ever.
-const STALLED_CLIENT_MS = 60_000;
-
 const logger = new Logger('Http');
 
 /**
@@ -22,40 +15,26 @@ const logger = new Logger('Http');
  * sent before the first event is there, so that a failure until then is an ordinary problem with its status; a later one
  * is the last event, `{"type":"error"}` with the fields of a problem. Read only as fast as the client takes it.
  */
-export const ServerSentEvents = createParamDecorator(
-  ({ stalledMs = STALLED_CLIENT_MS }: EventStreamOptions = {}, context: ExecutionContext): SendEvents => {
-    const http = context.switchToHttp();
-    const request = http.getRequest<FastifyRequest>();
-    const reply = http.getResponse<FastifyReply>();
-    return async (source) => {
-      const events = await begun(source);
-      const answer = streamedAnswer(encode(events, request, reply, stalledMs), 'text/event-stream; charset=utf-8');
-      answer.getStream().once('close', () => void events.return());
-      void reply.header('cache-control', 'no-cache').header('x-accel-buffering', 'no');
-      return answer;
-    };
-  },
-);
+export const ServerSentEvents = createParamDecorator((_: unknown, context: ExecutionContext): SendEvents => {
+  const http = context.switchToHttp();
+  const request = http.getRequest<FastifyRequest>();
+  const reply = http.getResponse<FastifyReply>();
+  return async (source) => {
+    const events = await begun(source);
+    const answer = streamedAnswer(encode(events, request, reply), 'text/event-stream; charset=utf-8');
+    answer.getStream().once('close', () => void events.return());
+    void reply.header('cache-control', 'no-cache').header('x-accel-buffering', 'no');
+    return answer;
+  };
+});
 
 async function* encode(
   events: Begun<object>,
   request: FastifyRequest,
   reply: FastifyReply,
-  stalledMs: number,
 ): AsyncGenerator<string, void> {
-  const cut = (): void => {
-    logger.warn(`A client took nothing of its answer for ${stalledMs / 1_000} s; the answer is cut`);
-    reply.raw.destroy();
-  };
   try {
-    for await (const event of events) {
-      const timer = setTimeout(cut, stalledMs);
-      try {
-        yield encodeSseData(event);
-      } finally {
-        clearTimeout(timer);
-      }
-    }
+    for await (const event of events) yield encodeSseData(event);
   } catch (error) {
     if (!reply.raw.destroyed) yield encodeSseData({ ...problemOf(error, request, logger), type: 'error' });
   }

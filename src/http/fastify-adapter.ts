@@ -3,24 +3,42 @@ import { FastifyAdapter } from '@nestjs/platform-fastify';
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
 import type { Settings } from '../config/index.js';
 import { answerClientError, answerExpectation } from './client-error.js';
+import { ConnectionLimit } from './connection-limit.js';
 import { acceptJson } from './json-body.js';
 import { acceptNdjson } from './ndjson-body.js';
 import { PROBLEM_CONTENT_TYPE } from './problem.js';
 import { problemOf } from './problem-of.js';
 import { refuseRequests } from './refuse-requests.js';
+import { limitBodies, limitReaders } from './time-limits.js';
+
+// A client that stops reading without closing would otherwise keep what is made for it waiting for ever.
+const STALLED_CLIENT_MS = 60_000;
+// Slower than the slowest line that is in use. Without it one client could keep an import open for years.
+const MIN_IMPORT_BYTES_PER_SECOND = 1_024;
+// How often Node looks for late headers: each look goes over all connections.
+const LONGEST_CHECK_MS = 10_000;
 
 /**
  * The HTTP server: JSON bodies only, bounded, and closing idle connections at shutdown (requests in flight are waited
  * for by `DrainService`). What it refuses by itself is a problem as well; docs/http.md has the rules. Use with Nest's
  * `bodyParser: false`, which would add form bodies.
  */
-export function createFastifyAdapter(server: Settings['server']): FastifyAdapter {
+export function createFastifyAdapter(
+  server: Settings['server'],
+  { stalledMs = STALLED_CLIENT_MS } = {},
+): FastifyAdapter {
   const logger = new Logger('Http');
   const adapter = new FastifyAdapter({
     bodyLimit: server.bodyLimitBytes,
     forceCloseConnections: true,
-    // Node's own refusal of a request without a Host says nothing; `refuseRequests` has one that does.
-    http: { requireHostHeader: false },
+    keepAliveTimeout: server.keepAliveTimeoutMs,
+    connectionTimeout: stalledMs,
+    http: {
+      // Node's own refusal of a request without a Host says nothing; `refuseRequests` has one that does.
+      requireHostHeader: false,
+      headersTimeout: server.requestTimeoutMs,
+      connectionsCheckingInterval: Math.min(LONGEST_CHECK_MS, server.requestTimeoutMs / 2),
+    },
     clientErrorHandler: answerClientError,
     // An address that the router cannot read reaches no hook and no filter.
     frameworkErrors: (error: FastifyError, request: FastifyRequest, reply: FastifyReply) => {
@@ -33,8 +51,11 @@ export function createFastifyAdapter(server: Settings['server']): FastifyAdapter
   });
   const fastify = adapter.getInstance();
   fastify.server.on('checkExpectation', answerExpectation);
+  new ConnectionLimit(fastify, server.maxConnections);
   refuseRequests(fastify, server);
+  limitBodies(fastify, server.requestTimeoutMs);
+  limitReaders(fastify);
   acceptJson(fastify);
-  acceptNdjson(fastify);
+  acceptNdjson(fastify, { graceMs: server.requestTimeoutMs, minBytesPerSecond: MIN_IMPORT_BYTES_PER_SECOND });
   return adapter;
 }

@@ -54,3 +54,24 @@ export class OriginNotAllowedError extends BrainError {
     super(`Pages of ${origin ?? 'other sites'} may not send requests here. Add an origin that may to CORS_ORIGINS.`);
   }
 }
+
+/** All connections that the server may have are busy. */
+export class TooManyConnectionsError extends BrainError {
+  readonly code = 'SERVER_TOO_MANY_CONNECTIONS';
+  readonly httpStatus = 503;
+  override readonly retryAfterSeconds = 1;
+
+  constructor(maxConnections: number) {
+    super(`All ${maxConnections} connections are busy; try again, or raise MAX_CONNECTIONS.`);
+  }
+}
+
+/** A body without a bound in length comes so slowly that it is broken off. */
+export class RequestTooSlowError extends BrainError {
+  readonly code = 'REQUEST_TOO_SLOW';
+  readonly httpStatus = 408;
+
+  constructor(minBytesPerSecond: number) {
+    super(`The body came slower than ${minBytesPerSecond} bytes a second; what came before may have been imported.`);
+  }
+}

@@ -1,17 +1,23 @@
 import { createParamDecorator, type ExecutionContext } from '@nestjs/common';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
+import { type Pace, paced } from './paced-body.js';
 import { unsupported } from './json-body.js';
 
 const NDJSON = 'application/x-ndjson';
 const ROUTES_THAT_STREAM = new Set(['/memories/import']);
 
+/** Whether a request may have a body that is read line by line. */
+export function isStreamedBody({ routeOptions }: FastifyRequest): boolean {
+  return ROUTES_THAT_STREAM.has(routeOptions.url ?? '');
+}
+
 /**
  * Lets bodies of newline-delimited JSON through as streams, unread and unbounded, to the routes that read them line by
  * line; to any other route they are as foreign as before.
  */
-export function acceptNdjson(fastify: FastifyInstance): void {
+export function acceptNdjson(fastify: FastifyInstance, pace: Pace): void {
   fastify.addContentTypeParser(NDJSON, (request: FastifyRequest, payload, done) => {
-    if (ROUTES_THAT_STREAM.has(request.routeOptions.url ?? '')) done(null, payload);
+    if (isStreamedBody(request)) done(null, paced(payload, pace));
     else done(unsupported(request));
   });
 }

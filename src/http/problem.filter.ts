@@ -20,6 +20,8 @@ export class ProblemFilter implements ExceptionFilter {
       return;
     }
     const problem = problemOf(error, request, this.logger);
+    // What is still to come of a request that has failed is not waited for.
+    if (!request.raw.complete) void reply.header('connection', 'close');
     if (error instanceof BrainError && error.retryAfterSeconds !== undefined) {
       void reply.header('retry-after', String(Math.ceil(error.retryAfterSeconds)));
     }
