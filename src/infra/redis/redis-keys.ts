@@ -9,6 +9,10 @@ export interface StreamKeys {
   readonly deadLetters: string;
   /** Sorted set of the ids appended last, by which a resend is recognised. */
   readonly knownIds: string;
+  /** Sorted set with score 0: for each entry and dead letter a member that begins with its user. */
+  readonly index: string;
+  /** Hash: user → the newest entry when the user was forgotten, for a day. */
+  readonly forgotten: string;
 }
 
 /**
@@ -19,7 +23,13 @@ export interface StreamKeys {
  */
 export function streamKeys({ key }: { readonly key: string }, topology: RedisTopology = 'single'): StreamKeys {
   const placed = topology === 'cluster' && !hasHashTag(key) ? `{${key}}` : key;
-  return { entries: key, deadLetters: `${placed}:dead`, knownIds: `${placed}:ids` };
+  return {
+    entries: key,
+    deadLetters: `${placed}:dead`,
+    knownIds: `${placed}:ids`,
+    index: `${placed}:index`,
+    forgotten: `${placed}:forgotten`,
+  };
 }
 
 /** The keys of one tier (memories, or the shadow buffer) of one user. */

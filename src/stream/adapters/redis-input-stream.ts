@@ -1,6 +1,7 @@
 import { Logger } from '@nestjs/common';
 import type { Settings } from '../../config/index.js';
 import {
+  FORGET_MARK_LASTS_MS,
   type RedisConnections,
   redisFailuresAs,
   replyCodeOf,
@@ -21,17 +22,19 @@ import { KNOWN_IDS, MAX_DEAD_LETTERS, MAX_REASON_CHARACTERS } from '../stream-li
 import { DeadLetterNotFoundError, DeadLetterUndecodableError, StreamUnavailableError } from '../stream.errors.js';
 import { AppendQueue } from './append-queue.js';
 import { isStreamId, toDeadLetter } from './redis-dead-letters.js';
+import { FORGET_ENTRIES, INDEX_DEAD_LETTERS } from './redis-forget-scripts.js';
 import { goneAfterMs, GoneConsumers } from './redis-gone-consumers.js';
 import {
   isLater,
   parseAutoClaim,
   parseDeliveries,
+  parseForgotten,
   parseGroup,
   parseRange,
   parseReadGroup,
   type RawEntry,
 } from './redis-replies.js';
-import { ACKNOWLEDGE, APPEND, DEAD_LETTER, RENEW, REQUEUE } from './redis-scripts.js';
+import { ACKNOWLEDGE, APPEND, DEAD_LETTER, DROP_DEAD_LETTER, RENEW, REQUEUE } from './redis-scripts.js';
 
 const reachingRedis = redisFailuresAs(StreamUnavailableError);
 
@@ -42,8 +45,8 @@ const MAX_GROUP = 64;
 const MAX_CLAIM_INTERVAL_MS = 5_000;
 // A reply may be this much later than BLOCK before the connection counts as dead.
 const BLOCK_GRACE_MS = 2_000;
-// Entries looked at in one command when a user is forgotten: a page holds the server for a moment and the memory of its texts here.
-const FORGET_PAGE = 500;
+// Entries that one script removes when a user is forgotten; it holds the server for a few milliseconds.
+const FORGET_PORTION = 500;
 
 type StreamSettings = Pick<Settings['stream'], 'key' | 'group' | 'consumer' | 'claimIdleMs'>;
 
@@ -112,10 +115,7 @@ export class RedisInputStream extends InputStream {
 
   async acknowledge(delivered: readonly DeliveredEntry[]): Promise<void> {
     if (delivered.length === 0) return;
-    const receipts = delivered.map(({ receipt }) => receipt);
-    await reachingRedis(() =>
-      ACKNOWLEDGE.run(this.connections.commands, [this.keys.entries], [this.group, ...receipts]),
-    );
+    await this.settle(delivered.map(({ receipt, entry }) => [receipt, entry.userId]));
   }
 
   async renew(delivered: readonly DeliveredEntry[]): Promise<void> {
@@ -153,13 +153,13 @@ export class RedisInputStream extends InputStream {
     const { fields } = await this.readDeadLetter(handle);
     const { entry, problem } = decodeEntry(fields ?? {});
     if (!entry) throw new DeadLetterUndecodableError(problem);
-    const { entries, deadLetters, knownIds } = this.keys;
+    const { entries, deadLetters, knownIds, index } = this.keys;
     const stored = Object.entries(encodeEntry(entry)).flat();
     const moved = await reachingRedis(() =>
       REQUEUE.run(
         this.connections.commands,
-        [entries, deadLetters, knownIds],
-        [handle, entry.id, KNOWN_IDS, ...stored],
+        [entries, deadLetters, knownIds, index],
+        [handle, entry.id, KNOWN_IDS, entry.userId, ...stored],
       ),
     );
     if (moved === 0) throw new DeadLetterNotFoundError();
@@ -168,20 +168,31 @@ export class RedisInputStream extends InputStream {
 
   async dropDeadLetter(handle: string): Promise<void> {
     if (!isStreamId(handle)) throw new DeadLetterNotFoundError();
-    const removed = await reachingRedis(() => this.connections.commands.xdel(this.keys.deadLetters, handle));
+    const { deadLetters, index } = this.keys;
+    const removed = await reachingRedis(() =>
+      DROP_DEAD_LETTER.run(this.connections.commands, [deadLetters, index], [handle]),
+    );
     if (removed === 0) throw new DeadLetterNotFoundError();
   }
 
+  /** Costs what the user has, however long the stream is. */
   async forget(userId: string): Promise<number> {
-    const { entries, deadLetters } = this.keys;
+    const { entries, deadLetters, index, forgotten } = this.keys;
+    const { commands } = this.connections;
     return reachingRedis(async () => {
-      const found = await this.removeAllOf(userId, entries, (ids) =>
-        ACKNOWLEDGE.run(this.connections.commands, [entries], [this.group, ...ids]),
-      );
-      const dead = await this.removeAllOf(userId, deadLetters, (ids) =>
-        this.connections.commands.xdel(deadLetters, ...ids),
-      );
-      return found + dead;
+      await this.indexDeadLetters();
+      let removed = 0;
+      for (let isFirst = true, isMore = true; isMore; isFirst = false) {
+        const reply = await FORGET_ENTRIES.run(
+          commands,
+          [entries, deadLetters, index, forgotten],
+          [this.group, userId, FORGET_PORTION, FORGET_MARK_LASTS_MS, isFirst ? 1 : 0],
+        );
+        const portion = parseForgotten(reply);
+        removed += portion.removed;
+        isMore = portion.isMore;
+      }
+      return removed;
     });
   }
 
@@ -205,12 +216,14 @@ export class RedisInputStream extends InputStream {
   }
 
   private async writeGroup(group: readonly StoredEntry[]): Promise<void> {
-    const { entries, knownIds } = this.keys;
+    const { entries, knownIds, index } = this.keys;
     const appended = group.flatMap((stored) => {
       const fields = Object.entries(stored).flat();
-      return [stored.id, fields.length, ...fields];
+      return [stored.id, stored.user_id, fields.length, ...fields];
     });
-    await reachingRedis(() => APPEND.run(this.connections.commands, [entries, knownIds], [KNOWN_IDS, ...appended]));
+    await reachingRedis(() =>
+      APPEND.run(this.connections.commands, [entries, knownIds, index], [KNOWN_IDS, ...appended]),
+    );
   }
 
   private async readDeadLetter(handle: string): Promise<RawEntry> {
@@ -223,26 +236,36 @@ export class RedisInputStream extends InputStream {
     return found;
   }
 
-  /** Pages through a stream, oldest first, up to what is its end now. */
-  private async removeAllOf(
-    userId: string,
-    key: string,
-    remove: (streamIds: string[]) => Promise<unknown>,
-  ): Promise<number> {
-    const { commands } = this.connections;
-    const [last] = parseRange(await commands.xrevrange(key, '+', '-', 'COUNT', 1));
-    let removed = 0;
-    let start = '-';
-    while (last !== undefined) {
-      const page = parseRange(await commands.xrange(key, start, last.streamId, 'COUNT', FORGET_PAGE));
-      const own = page.filter(({ fields }) => fields?.user_id === userId).map(({ streamId }) => streamId);
-      if (own.length > 0) await remove(own);
-      removed += own.length;
-      const end = page.at(-1);
-      if (end === undefined || page.length < FORGET_PAGE) break;
-      start = `(${end.streamId}`;
+  /** Acknowledges entries, each by its stream id and its user. */
+  private async settle(entries: readonly (readonly [string, string])[]): Promise<void> {
+    const { entries: key, index } = this.keys;
+    await reachingRedis(() =>
+      ACKNOWLEDGE.run(this.connections.commands, [key, index], [this.group, ...entries.flat()]),
+    );
+  }
+
+  /** Once in the life of a stream: what release 0.1.0 gave up is in no index. */
+  private async indexDeadLetters(): Promise<void> {
+    const { deadLetters, index } = this.keys;
+    let last: unknown = '-';
+    while (typeof last === 'string') {
+      const start = last === '-' ? last : `(${last}`;
+      last = await INDEX_DEAD_LETTERS.run(this.connections.commands, [deadLetters, index], [start, FORGET_PORTION]);
     }
-    return removed;
+  }
+
+  /** Without those of other programs, which are in no index, whose users were forgotten after they were appended. */
+  private async remembered(delivered: readonly DeliveredEntry[]): Promise<DeliveredEntry[]> {
+    const foreign = delivered.filter(({ entry }) => entry.forgetMark === undefined);
+    if (foreign.length === 0) return [...delivered];
+    const users = [...new Set(foreign.map(({ entry }) => entry.userId))];
+    const newest = await reachingRedis(() => this.connections.commands.hmget(this.keys.forgotten, ...users));
+    const until = new Map(users.map((user, position) => [user, newest[position] ?? FIRST_ID]));
+    const isLate = ({ entry, receipt }: DeliveredEntry): boolean =>
+      !isLater(receipt, until.get(entry.userId) ?? FIRST_ID);
+    const late = new Set(foreign.filter(isLate));
+    if (late.size > 0) await this.settle([...late].map(({ receipt, entry }) => [receipt, entry.userId]));
+    return delivered.filter((one) => !late.has(one));
   }
 
   private async readOnce(count: number, deadline: number, signal: AbortSignal): Promise<DeliveredEntry[]> {
@@ -351,7 +374,7 @@ export class RedisInputStream extends InputStream {
         await this.moveToDeadLetters(streamId, deliveries, problem);
       }
     }
-    return delivered;
+    return this.remembered(delivered);
   }
 
   /** Somebody removed the entry from the stream while it was pending; nothing of it is left to process. */
@@ -361,13 +384,13 @@ export class RedisInputStream extends InputStream {
   }
 
   private async moveToDeadLetters(streamId: string, deliveries: number, reason: string): Promise<void> {
-    const { entries, deadLetters } = this.keys;
+    const { entries, deadLetters, index } = this.keys;
     const error = reason.slice(0, MAX_REASON_CHARACTERS);
     const now = new Date().toISOString();
     await reachingRedis(() =>
       DEAD_LETTER.run(
         this.connections.commands,
-        [entries, deadLetters],
+        [entries, deadLetters, index],
         [this.group, streamId, error, deliveries, now, MAX_DEAD_LETTERS],
       ),
     );

@@ -54,6 +54,13 @@ export function parseGroup(reply: unknown, group: string): GroupInfo | undefined
   return { pending: Number(found.get('pending') ?? 0), lag: typeof lag === 'number' ? lag : null };
 }
 
+const forgottenReply = z.tuple([z.number(), z.number()]);
+
+export function parseForgotten(reply: unknown): { readonly removed: number; readonly isMore: boolean } {
+  const [removed, isMore] = forgottenReply.parse(reply);
+  return { removed, isMore: isMore === 1 };
+}
+
 function pairUp(flat: readonly string[]): Record<string, string> {
   return Object.fromEntries(pairs(flat));
 }

@@ -47,7 +47,9 @@ export function describeInputStreamOnCluster(getCluster: () => TestCluster): voi
 
       const names = await owner.client.cluster('GETKEYSINSLOT', slot, 10);
 
-      expect([...names].sort()).toEqual([harness.key, `{${harness.key}}:dead`, `{${harness.key}}:ids`].sort());
+      expect([...names].sort()).toEqual(
+        [harness.key, ...['dead', 'ids', 'index'].map((name) => `{${harness.key}}:${name}`)].sort(),
+      );
     });
 
     it('follows the slot of the stream, also under a waiting read', async () => {

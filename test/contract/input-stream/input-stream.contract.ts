@@ -743,6 +743,31 @@ export function describeInputStream(name: string, makeHarness: () => Promise<Inp
         expect(await harness.storedEntries()).toBe(800);
         expect(await sut.forget('bob')).toBe(0);
       });
+
+      it('reaches what other programs appended, and nothing that comes later', async () => {
+        const sut = await harness.open('a');
+        const foreign = (message: string) =>
+          harness.appendFields({
+            ...{ id: newId(), message, timestamp: '2999-01-01T00:00:00.000Z', user_id: 'bob', session_id: 's' },
+            ...{ role: 'user', context: '' },
+          });
+        await foreign('before');
+        await sut.forget('bob');
+        await foreign('after');
+
+        expect(messagesOf(await readNow(sut))).toEqual(['after']);
+        expect(await sut.statistics()).toEqual({ lag: 0, pending: 1, deadLetters: 0 });
+      });
+
+      it('does not take users for each other whose names are alike', async () => {
+        const sut = await harness.open('a');
+        const names = ['a', 'a:', 'a:1', 'a\u0000', '1:a', 'ä'];
+        for (const userId of names) await sut.append(entryOf(`of ${userId}`, { userId }));
+
+        expect(await sut.forget('a')).toBe(1);
+
+        expect(messagesOf(await readNow(sut))).toEqual(names.slice(1).map((userId) => `of ${userId}`));
+      });
     });
 
     it('tells how far the group is behind', async () => {

@@ -1,3 +1,4 @@
+import { Redis } from 'ioredis';
 import { once } from 'node:events';
 import { type RedisClient, RedisConnections, type StreamKeys, streamKeys } from '../../../src/infra/redis/index.js';
 import { newId } from '../../../src/shared/index.js';
@@ -13,6 +14,8 @@ export interface RedisHarness extends InputStreamHarness {
   readonly keys: StreamKeys;
   /** A connection of the test's own. */
   readonly outside: RedisClient;
+  /** Commands and bytes of replies so far, of the server or of all nodes. */
+  usage(): Promise<{ commands: number; bytes: number }>;
   /** A consumer that takes others for gone after `goneAfterMs`. */
   openTidy(consumer: string, goneAfterMs: number): Promise<RedisInputStream>;
 }
@@ -38,6 +41,13 @@ export async function makeRedisHarness(server: RedisUnderTest): Promise<RedisHar
     outside,
     open: (consumer, { claimIdleMs = 60_000 } = {}) => open(consumer, claimIdleMs),
     openTidy: (consumer, goneAfterMs) => open(consumer, 60_000, goneAfterMs),
+    async usage() {
+      const nodes = outside instanceof Redis ? [outside] : outside.nodes('master');
+      const infos = await Promise.all(nodes.map((node) => node.info('stats')));
+      const sum = (name: string): number =>
+        infos.reduce((total, info) => total + Number(new RegExp(`${name}:(\\d+)`).exec(info)?.[1]), 0);
+      return { commands: sum('total_commands_processed'), bytes: sum('total_net_output_bytes') };
+    },
     async appendFields(fields) {
       await outside.xadd(key, '*', ...Object.entries(fields).flat());
     },
@@ -57,7 +67,7 @@ export async function makeRedisHarness(server: RedisUnderTest): Promise<RedisHar
     beginOutage: () => beginOutageOf(server, outside),
     async dispose() {
       if (outside.status !== 'ready') await once(outside, 'ready');
-      await outside.del(keys.entries, keys.deadLetters, keys.knownIds);
+      await outside.del(keys.entries, keys.deadLetters, keys.knownIds, keys.index, keys.forgotten);
       outside.disconnect();
       for (const connections of opened) await connections.close();
     },

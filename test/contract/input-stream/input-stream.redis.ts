@@ -67,6 +67,54 @@ export function describeRedisInputStream(makeHarness: () => Promise<RedisHarness
       await harness.dispose();
     });
 
+    it('forgets a user at the cost of what the user has, not of what waits in the stream', async () => {
+      const sut = await harness.open('a');
+      const costOf = async (others: number): Promise<{ commands: number; bytes: number }> => {
+        await Promise.all(Array.from({ length: others }, (_, index) => sut.append(entryOf(`another ${index}`))));
+        for (let i = 0; i < 10; i++) await sut.append({ ...entryOf('mine'), userId: 'bob' });
+        const before = await harness.usage();
+        expect(await sut.forget('bob')).toBe(10);
+        const after = await harness.usage();
+        return { commands: after.commands - before.commands, bytes: after.bytes - before.bytes };
+      };
+      await costOf(0);
+
+      const small = await costOf(0);
+      const large = await costOf(3_000);
+
+      // What the server does by itself, and what asks for the usage, comes on top of either.
+      expect(large.commands).toBeLessThan(small.commands + 20);
+      expect(large.bytes).toBeLessThan(small.bytes + 20_000);
+    });
+
+    it('keeps an index of what is there, and of nothing that is gone', async () => {
+      const sut = await harness.open('a');
+      for (const message of ['done', 'dead', 'dropped', 'requeued']) await sut.append(entryOf(message));
+      const [done, ...bad] = await sut.read({ count: 4, blockMs: 0, signal: new AbortController().signal });
+      await sut.acknowledge([done!]);
+      for (const one of bad) await sut.deadLetter(one, 'bad');
+      const [, dropped, requeued] = await sut.deadLetters({ limit: 10 });
+      await sut.dropDeadLetter(dropped!.handle);
+      await sut.requeue(requeued!.handle);
+
+      const members = await harness.outside.zrange(harness.keys.index, '0', '-1');
+
+      expect(members.map((member) => member.slice(0, 7))).toEqual(['d3:ada:', 'e3:ada:']);
+      expect(await sut.forget('ada')).toBe(2);
+      expect(await harness.outside.zrange(harness.keys.index, '0', '-1')).toEqual(['letters']);
+    });
+
+    it('finds dead letters that release 0.1.0 wrote', async () => {
+      const sut = await harness.open('a');
+      for (let i = 0; i < 3; i++) {
+        await harness.outside.xadd(harness.keys.deadLetters, '*', 'user_id', i === 1 ? 'bob' : 'ada', 'error', 'bad');
+      }
+
+      expect(await sut.forget('ada')).toBe(2);
+
+      expect(await harness.deadLetters()).toMatchObject([{ user_id: 'bob' }]);
+    });
+
     it('stores the fields under the names that other programs read', async () => {
       const sut = await harness.open('a');
       const entry = entryOf('hello');
