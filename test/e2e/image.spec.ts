@@ -28,7 +28,7 @@ describe('The steps of the Dockerfile, done in a clean folder', () => {
         ['install -d -o node -g node /data /models', 'folders at the root of the image; the test has its own for both'],
       ]),
     }).build('brain');
-  }, 300_000);
+  }, 900_000);
 
   afterAll(async () => {
     for (const child of running) child.kill('SIGKILL');

@@ -95,10 +95,12 @@ describe('the local Vorpal under load', () => {
 });
 
 describe('the local Vorpal with odd input', () => {
+  // A small one is full in a second, on a busy machine, too.
+  const WINDOW = 1_024;
   let vorpal: RunningVorpal;
 
   beforeAll(async () => {
-    vorpal = await startLocalVorpal({ BODY_LIMIT_BYTES: '200000' });
+    vorpal = await startLocalVorpal({ BODY_LIMIT_BYTES: '200000', LOCAL_VORPAL_CONTEXT_TOKENS: String(WINDOW) });
   }, 300_000);
 
   afterAll(async () => {
@@ -171,10 +173,10 @@ describe('the local Vorpal with odd input', () => {
       const response = await post(`${vorpal.url}/v1/completions`, { prompt, max_tokens });
       return { status: response.status, body: (await response.json()) as Record<string, unknown> };
     };
-    const clamped = await ask(4_095, 16);
+    const clamped = await ask(WINDOW - 1, 16);
     expect(clamped.status).toBe(200);
-    expect(clamped.body.usage).toEqual({ prompt_tokens: 4_095, completion_tokens: 1, total_tokens: 4_096 });
-    const refusals = [await ask(4_096, 16), await ask(4_097, 16), await ask(1, 4_097)];
+    expect(clamped.body.usage).toEqual({ prompt_tokens: WINDOW - 1, completion_tokens: 1, total_tokens: WINDOW });
+    const refusals = [await ask(WINDOW, 16), await ask(WINDOW + 1, 16), await ask(1, WINDOW + 1)];
     expect(refusals.map(({ status }) => status)).toEqual([400, 400, 400]);
     expect(refusals.map(({ body }) => body.error)).toEqual([
       {
@@ -185,11 +187,11 @@ describe('the local Vorpal with odd input', () => {
       },
       expect.objectContaining({
         param: 'input_tokens',
-        message: expect.stringContaining('4097 input tokens') as string,
+        message: expect.stringContaining(`${WINDOW + 1} input tokens`) as string,
       }),
       expect.objectContaining({
         param: 'max_tokens',
-        message: expect.stringContaining('max_model_len=4096') as string,
+        message: expect.stringContaining(`max_model_len=${WINDOW}`) as string,
       }),
     ]);
   }, 180_000);
