@@ -1,6 +1,7 @@
 import { type ArgumentsHost, Catch, type ExceptionFilter, HttpException, Logger } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { BrainError, isAbortError } from '../shared/index.js';
+import { hasBody } from './json-body.js';
 import { PROBLEM_CONTENT_TYPE } from './problem.js';
 import { problemOf } from './problem-of.js';
 
@@ -21,7 +22,7 @@ export class ProblemFilter implements ExceptionFilter {
     }
     const problem = problemOf(error, request, this.logger);
     // What is still to come of a request that has failed is not waited for.
-    if (!request.raw.complete) void reply.header('connection', 'close');
+    if (hasBody(request) && !request.raw.complete) void reply.header('connection', 'close');
     if (error instanceof BrainError && error.retryAfterSeconds !== undefined) {
       void reply.header('retry-after', String(Math.ceil(error.retryAfterSeconds)));
     }
