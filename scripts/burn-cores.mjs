@@ -33,8 +33,14 @@ process.on('exit', () => {
 });
 
 console.error(`[burn-cores] ${count} processes keep the cores busy`);
-const child = spawn(program, args, { stdio: 'inherit' });
-for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));
+// A group of its own, so that a signal reaches what the command has started, too.
+const child = spawn(program, args, { stdio: ['ignore', 'inherit', 'inherit'], detached: true });
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
+  process.on(signal, () => {
+    console.error(`[burn-cores] ${signal}: the command is told`);
+    process.kill(-child.pid, signal);
+  });
+}
 const startedAt = performance.now();
 const [code, signal] = await once(child, 'exit');
 console.error(`[burn-cores] ${signal ?? code} after ${Math.round((performance.now() - startedAt) / 1_000)} s`);

@@ -52,6 +52,8 @@ describe('a streamed chat', () => {
       EMBEDDINGS_URL: stub().url,
       VORPAL_RETRIES: '0',
       VORPAL_BREAKER_FAILURES: '100',
+      // One batch after another, so that what is captured later is decided on later.
+      WORKER_MAX_BATCHES: '1',
       ...environment,
     });
 
