@@ -15,20 +15,20 @@ describe(BatchGate.name, () => {
     return passes;
   }
 
-  it('lets two wait that have not had their turn', () => {
+  it('lets four wait that have not had their last turn', () => {
     const sut = new BatchGate(64);
-    expect(sut.room).toBe(2);
+    expect(sut.room).toBe(4);
     fill(sut);
-    expect(sut).toMatchObject({ inFlight: 2, room: 0 });
+    expect(sut).toMatchObject({ inFlight: 4, room: 0 });
   });
 
-  it('lets as many wait as have had their turn, and says that there is room', () => {
+  it('lets as many wait as have had their last turn, and says that there is room', () => {
     const sut = new BatchGate(64);
     for (const pass of fill(sut)) pass.sent();
-    expect(changes).toBe(2);
-    expect(sut.room).toBe(2);
+    expect(changes).toBe(4);
+    expect(sut.room).toBe(4);
     for (const pass of fill(sut)) pass.sent();
-    expect(sut).toMatchObject({ inFlight: 4, room: 4 });
+    expect(sut).toMatchObject({ inFlight: 8, room: 8 });
   });
 
   it('never lets in more than it may', () => {
@@ -48,14 +48,14 @@ describe(BatchGate.name, () => {
 
   it('takes each batch for ended once, whether or not it was sent', () => {
     const sut = new BatchGate(64);
-    const [first, second] = fill(sut);
-    first?.sent();
-    first?.sent();
-    first?.ended();
-    first?.ended();
-    second?.ended();
-    second?.sent();
-    expect(sut).toMatchObject({ inFlight: 0, room: 2 });
+    const [first, second] = [begin(sut), begin(sut)];
+    first.sent();
+    first.sent();
+    first.ended();
+    first.ended();
+    second.ended();
+    second.sent();
+    expect(sut).toMatchObject({ inFlight: 0, room: 4 });
     expect(changes).toBe(3);
   });
 });

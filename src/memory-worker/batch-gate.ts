@@ -1,16 +1,18 @@
-// So that the next batch is at hand, tokenized, when one has been sent.
-const LEAST_WAITING = 2;
+// So that the next batches are at hand, tokenized, when one has been sent. They take turns at Vorpal: one with a long text
+// does not hold up the rest, and with many more at once each would end when all do.
+const LEAST_WAITING = 4;
 
 /** One batch begun. */
 export interface BatchPass {
-  /** Its first scoring request has been sent. */
+  /** The last of its scoring requests has been sent. */
   sent(): void;
   ended(): void;
 }
 
 /**
- * How many batches may be begun: as many as find their turn at Vorpal. What Vorpal can take is the affair of whoever gives
- * the turns; a batch that would only wait stays in the stream, where another worker may take it.
+ * How many batches may be begun: as many as find their turn at Vorpal, and a few that wait for one. What
+ * Vorpal can take is the affair of whoever gives the turns; a batch that would only wait stays in the stream, where another
+ * worker may take it.
  */
 export class BatchGate {
   private begun = 0;

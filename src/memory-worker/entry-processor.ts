@@ -27,7 +27,7 @@ export interface Processed {
 
 interface RememberOptions {
   readonly signal: AbortSignal;
-  readonly onSent?: () => void;
+  readonly onLastSent?: () => void;
   /** Whether what Vorpal failed on goes on by its novelty alone. */
   readonly alsoUnscored?: boolean;
 }
@@ -68,15 +68,15 @@ export class EntryProcessor {
   /**
    * Processes a batch with one scoring and one embedding request. Where that fails because of an entry, or may have, each
    * is tried by itself, so that one bad entry does not hold up the others.
-   * @param onSent called when a scoring request has had its turn and is sent
+   * @param onLastSent called when the last scoring request has had its turn and is sent
    * @throws the error of an outage (Vorpal, store or stream away); entries then remain pending and may be given again
    */
-  async process(batch: readonly DeliveredEntry[], signal: AbortSignal, onSent?: () => void): Promise<Processed> {
+  async process(batch: readonly DeliveredEntry[], signal: AbortSignal, onLastSent?: () => void): Promise<Processed> {
     const open = batch.filter((delivered) => !this.settled.has(delivered));
     const [first] = open;
     if (first === undefined) return { doubts: [] };
     try {
-      return await this.rememberAndAcknowledge(open, { signal, onSent });
+      return await this.rememberAndAcknowledge(open, { signal, onLastSent });
     } catch (error) {
       if (signal.aborted) throw error;
       const isInDoubt = isDoubtful(error);
@@ -175,12 +175,12 @@ export class EntryProcessor {
 
   private async scoreAndEmbed(
     batch: readonly DeliveredEntry[],
-    { signal, onSent }: RememberOptions,
+    { signal, onLastSent }: RememberOptions,
   ): Promise<ScoredStreamEntry[]> {
     const [scores, vectors] = await Promise.all([
       this.scorer.score(
         batch.map(({ entry }) => toScoringInput(entry)),
-        { signal, onSent },
+        { signal, onLastSent },
       ),
       this.embedder.embed(
         batch.map(({ entry }) => entry.message),

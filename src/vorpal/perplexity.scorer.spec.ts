@@ -182,7 +182,13 @@ describe(PerplexityScorer.name, () => {
       sendJson(response, completion(body.prompt as number[][]));
     });
     const texts = Array.from({ length: 12 }, (_, index) => `This is text ${index}.`);
-    const scores = await sut.score(texts.map((text) => ({ text })));
+    const requestsWhenLastSent: number[] = [];
+    const onLastSent = (): void => void requestsWhenLastSent.push(stub.requestsFor(COMPLETIONS).length + 1);
+    const scores = await sut.score(
+      texts.map((text) => ({ text })),
+      { onLastSent },
+    );
+    expect(requestsWhenLastSent).toEqual([stub.requestsFor(COMPLETIONS).length]);
     texts.forEach((text, index) => {
       expectScore(scores[index], text, 1);
     });

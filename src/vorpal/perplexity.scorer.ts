@@ -53,8 +53,8 @@ export interface ScoringOptions {
   readonly isUrgent?: boolean;
   /** Of each request, from when it is sent; not set: `VORPAL_SCORING_TIMEOUT_MS`. */
   readonly timeoutMs?: number;
-  /** Called whenever a request is sent. */
-  readonly onSent?: () => void;
+  /** Called when the last request of a call is sent. */
+  readonly onLastSent?: () => void;
 }
 
 /** One call of `score`. */
@@ -201,7 +201,7 @@ export class PerplexityScorer {
           ...optionsOf(run),
           onSent: (count) => {
             sent = prompts.slice(0, count);
-            run.onSent?.();
+            if (count === prompts.length) run.onLastSent?.();
           },
         },
       );

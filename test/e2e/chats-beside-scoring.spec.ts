@@ -10,6 +10,11 @@ const BACKLOG = 400;
 // requests beside the chat. The windows of the long message alone are 64,000 tokens.
 const MOST_TOKENS_DURING_A_CHAT = 4_096;
 
+// Of the backlog: what its messages have at least, and what may be scored of batches that are not through. Four take turns.
+const LEAST_MESSAGE_TOKENS = 80;
+const MOST_TOKENS_OF_UNFINISHED = 6_000;
+const ENOUGH_TOKENS = 16_000;
+
 const SLOW = { msPerStep: 5, msPerPrefillToken: 0.2 };
 const cjk = (characters: number): string => '今天天气很好我们一起去公园散步吧'.repeat(characters / 16);
 
@@ -40,18 +45,27 @@ describe('chats while texts are scored', () => {
       { details: () => brain.program.output() },
     );
 
+  const chat = (session_id: string): Promise<unknown> =>
+    untilValue(
+      () => brain.post('/chat', { message: 'How are you?', user_id: 'ada', session_id }),
+      ({ status }) => status === 200,
+    );
+
   async function expectChatsUnharmed(): Promise<void> {
     await isScoring();
-    for (let asked = 0; asked < CHATS; asked++) {
-      await untilValue(
-        () => brain.post('/chat', { message: 'How are you?', user_id: 'ada', session_id: `chat-${asked}` }),
-        ({ status }) => status === 200,
-      );
-    }
+    for (let asked = 0; asked < CHATS; asked++) await chat(`chat-${asked}`);
     expect(vorpal.scoringTokensDuringChats).toHaveLength(CHATS);
     expect(Math.max(...vorpal.scoringTokensDuringChats)).toBeLessThanOrEqual(MOST_TOKENS_DURING_A_CHAT);
     // It gives way, and goes on.
     await isScoring(vorpal.scoringTokens);
+  }
+
+  /** Batches become memories one after another while chats go on, not all of them at the end. */
+  async function expectHeadway(): Promise<void> {
+    for (let asked = 0; vorpal.scoringTokens < ENOUGH_TOKENS; asked++) await chat(`meanwhile-${asked}`);
+    const tokens = vorpal.scoringTokens;
+    const { processed } = await brain.worker();
+    expect(tokens - processed * LEAST_MESSAGE_TOKENS).toBeLessThanOrEqual(MOST_TOKENS_OF_UNFINISHED);
   }
 
   it('are not held up by one long message', async () => {
@@ -67,7 +81,7 @@ describe('chats while texts are scored', () => {
     const away: StubHandler = (_, response) => {
       sendJson(response, { error: { message: 'loading', type: 'ServiceUnavailable', code: 503 } }, 503);
     };
-    const [score, chat] = [stub.handlerOf('/v1/completions'), stub.handlerOf('/v1/chat/completions')];
+    const [score, answer] = [stub.handlerOf('/v1/completions'), stub.handlerOf('/v1/chat/completions')];
     stub.on('/v1/completions', away).on('/v1/chat/completions', away);
     for (let said = 0; said < BACKLOG; said += 20) {
       const messages = Array.from({ length: 20 }, (_, index) => said + index);
@@ -82,8 +96,9 @@ describe('chats while texts are scored', () => {
       );
       expect(answers.map(({ status }) => status)).toEqual(messages.map(() => 503));
     }
-    stub.on('/v1/completions', score).on('/v1/chat/completions', chat);
+    stub.on('/v1/completions', score).on('/v1/chat/completions', answer);
     await expectChatsUnharmed();
+    await expectHeadway();
   });
 
   it('and a text that takes longer than a request may is scored to its end', async () => {
