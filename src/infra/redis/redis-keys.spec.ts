@@ -11,6 +11,13 @@ describe(streamKeys.name, () => {
   ] as const)('on %s, for %s: dead letters in %s', (topology, key, deadLetters) => {
     const keys = streamKeys({ key }, topology);
 
-    expect(keys).toEqual({ entries: key, deadLetters, knownIds: deadLetters.replace(/:dead$/, ':ids') });
+    const placed = deadLetters.replace(/:dead$/, '');
+    expect(keys).toEqual({
+      entries: key,
+      deadLetters,
+      knownIds: `${placed}:ids`,
+      index: `${placed}:index`,
+      forgotten: `${placed}:forgotten`,
+    });
   });
 });
