@@ -34,7 +34,7 @@ describe.each(['sqlite', 'redis'] as const)('a store that release 0.1.0 wrote, o
   let redis: RedisServer | undefined;
   let sut: TestBrain;
 
-  beforeAll(async () => {
+  beforeEach(async () => {
     vorpal = await StubVorpal.start();
     const dataDir = await mkdtemp(join(tmpdir(), 'brain-'));
     // A server of its own: what the release wrote has the names that it wrote it under.
@@ -55,7 +55,7 @@ describe.each(['sqlite', 'redis'] as const)('a store that release 0.1.0 wrote, o
     );
   }, LIMIT_MS);
 
-  afterAll(async () => {
+  afterEach(async () => {
     await sut.dispose();
     await redis?.stop();
     await vorpal.stop();
