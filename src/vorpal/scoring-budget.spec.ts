@@ -9,6 +9,8 @@ const LIMITS = { requests: 96, tokensPerRequest: 4_096 };
 /** Works off prompts in the order of their arrival, so much a millisecond. Time is the fake timers'. */
 class VirtualServer {
   tokensPerMs = 50;
+  /** What any answer takes besides, however many are under way. */
+  overheadMs = 0;
   inFlight = 0;
   mostInFlight = 0;
   requests = 0;
@@ -19,7 +21,7 @@ class VirtualServer {
     this.inFlight += tokens;
     this.mostInFlight = Math.max(this.mostInFlight, this.inFlight);
     this.busyUntil = Math.max(this.busyUntil, performance.now()) + tokens / this.tokensPerMs;
-    await new Promise((resolve) => setTimeout(resolve, this.busyUntil - performance.now()));
+    await new Promise((resolve) => setTimeout(resolve, this.busyUntil - performance.now() + this.overheadMs));
     this.inFlight -= tokens;
   }
 }
@@ -98,6 +100,14 @@ describe(ScoringBudget.name, () => {
     await pass(5_000);
     expect(sut.limit).toBeGreaterThan(6_000);
     stop();
+  });
+
+  it('has no less at a server that takes long for anything, however little', async () => {
+    server.overheadMs = 400;
+    const stops = [100, 250, 400].map((size) => backlog(size, 32));
+    await pass(20_000);
+    expect(sut.limit).toBeGreaterThan(6_000);
+    for (const stop of stops) stop();
   });
 
   it('lets a prompt through that is larger than anything allowed, by itself', async () => {

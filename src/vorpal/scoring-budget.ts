@@ -44,8 +44,13 @@ interface Turn {
   readonly beganAtMs: number;
 }
 
+/** A {@link Turn} that has been given. */
+interface GivenTurn extends Turn {
+  readonly tokensAtServer: number;
+}
+
 interface Waiter extends ScoringDemand {
-  readonly grant: (turn: Turn) => void;
+  readonly grant: (turn: GivenTurn) => void;
 }
 
 /**
@@ -103,6 +108,7 @@ export class ScoringBudget {
       this.restUntilMs = Math.max(this.restUntilMs, performance.now() + restMs);
       this.window.answered({
         tokens: turn.tokens,
+        tokensAtServer: turn.tokensAtServer,
         latencyMs,
         targetMs: this.isBesideChats ? DRAIN_BESIDE_CHATS_MS : DRAIN_MS,
         wasFull: this.fullAtMs >= turn.beganAtMs,
@@ -127,13 +133,13 @@ export class ScoringBudget {
     return this.chats.lastsMs > 0;
   }
 
-  private async turnFor(demand: ScoringDemand): Promise<Turn> {
+  private async turnFor(demand: ScoringDemand): Promise<GivenTurn> {
     const { signal, isUrgent = false } = demand;
     if (signal?.aborted) throw new CallAbortedError();
     if (this.waiting.length >= QUEUE_LIMIT) {
       throw new VorpalOverloadedError('Too many texts wait to be scored; try again later.');
     }
-    const { promise, resolve, reject } = Promise.withResolvers<Turn>();
+    const { promise, resolve, reject } = Promise.withResolvers<GivenTurn>();
     const waiter: Waiter = { ...demand, grant: resolve };
     const listener =
       signal &&
@@ -185,7 +191,7 @@ export class ScoringBudget {
       this.burst.tokens += turn.tokens;
       this.requests += 1;
       this.tokens += turn.tokens;
-      next.grant(turn);
+      next.grant({ ...turn, tokensAtServer: this.tokens });
     }
   }
 
