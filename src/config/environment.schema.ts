@@ -1,7 +1,7 @@
 import envPaths from 'env-paths';
 import { availableParallelism, hostname } from 'node:os';
 import { z } from 'zod';
-import { hasHashTag } from '../shared/index.js';
+import { hasHashTag, isTimeZone, localTimeZone } from '../shared/index.js';
 import { readRedisAddress, REDIS_TOPOLOGIES } from './redis-address.js';
 
 const paths = envPaths('archive-brain', { suffix: '' });
@@ -41,6 +41,7 @@ const port = (fallback: number) => integer(fallback, 0, 65_535);
 const milliseconds = (fallback: number, min = 1) => integer(fallback, min, 86_400_000);
 const httpUrl = z.url({ protocol: /^https?$/, error: 'must be an http:// or https:// address' });
 const text = z.string().min(1);
+const timeZone = z.string().refine(isTimeZone, 'must be a time zone, like Europe/Berlin');
 const list = <T extends z.ZodType<string, string>>(item: T) =>
   z
     .string()
@@ -251,10 +252,24 @@ const variables = z.object({
     description: 'How many of the last scored entries `GET /memory-worker` shows. They are held in memory.',
   }),
 
-  SURPRISE_MODE: documented(z.enum(['fixed', 'adaptive'], 'must be fixed or adaptive').default('adaptive'), {
+  SURPRISE_MODE: documented(z.enum(['all', 'fixed', 'adaptive'], 'must be all, fixed or adaptive').default('all'), {
     section: 'Memory',
     description:
-      '`adaptive`: a message is kept if it is among the most surprising `SURPRISE_KEEP_RATE` of what its user says. `fixed`: if its surprise reaches `SURPRISE_THRESHOLD`.',
+      '`all`: every message is kept, and its surprise says what is forgotten first. The others keep less: `adaptive` the most surprising `SURPRISE_KEEP_RATE` of what a user says, `fixed` what reaches `SURPRISE_THRESHOLD`.',
+  }),
+  MEMORY_MAX_MEMORIES: documented(integer(50_000, 10, 10_000_000), {
+    section: 'Memory',
+    description:
+      'Most memories of a user. Over it, the one that carries least information goes, unless it is pinned; having been recalled counts for it.',
+  }),
+  MEMORY_MAX_BYTES: documented(integer(67_108_864, 65_536, 1_099_511_627_776), {
+    section: 'Memory',
+    description: 'Most bytes that the texts, contexts and metadata of a user may take together; over it as above.',
+  }),
+  CAPTURE_ASSISTANT: documented(z.enum(['off', 'context', 'all'], 'must be off, context or all').default('context'), {
+    section: 'Memory',
+    description:
+      'What becomes of the answers. `context`: they are part of the context that the next message is scored and found by. `all`: they become memories as well. `off`: neither.',
   }),
   SURPRISE_PERPLEXITY_WEIGHT: documented(number(0.6, 0, 1), {
     section: 'Memory',
@@ -288,54 +303,28 @@ const variables = z.object({
     section: 'Memory',
     description: 'Messages after which a message counts half in the running statistics.',
   }),
-  MEMORY_DUPLICATE_SIMILARITY: documented(number(0.95, 0, 1), {
-    section: 'Memory',
-    description: 'A message at least this similar (cosine) to a memory strengthens it instead of being stored again.',
-  }),
-  SHADOW_TTL_MS: documented(integer(604_800_000, 1_000, 31_536_000_000), {
-    section: 'Memory',
-    description: 'How long what was not kept waits in the shadow buffer.',
-  }),
-  SHADOW_MAX_ENTRIES: documented(integer(1_000, 0, 1_000_000), {
-    section: 'Memory',
-    description: 'Most entries of a user in the shadow buffer; the oldest give way. `0` turns it off.',
-  }),
   DECISIONS_MAX_ENTRIES: documented(integer(1_000, 1, 10_000_000), {
     section: 'Memory',
     description: 'Most decisions kept of a user; the oldest give way.',
   }),
 
-  RECALL_LIMIT: documented(integer(5, 0, 100), {
+  RECALL_LIMIT: documented(integer(20, 0, 100), {
     section: 'Recall',
     description: 'Most memories given to the model with a chat; `0` turns recall off.',
-  }),
-  RECALL_MIN_SIMILARITY: documented(number(0.3, -1, 1), {
-    section: 'Recall',
-    description: 'Least cosine similarity of a memory to the message. Depends on the embedding model.',
   }),
   RECALL_TIMEOUT_MS: documented(milliseconds(150), {
     section: 'Recall',
     description: 'Time limit of recall; past it the answer goes on without memories.',
   }),
-  RECALL_MAX_TOKENS: documented(integer(512, 16, 1_000_000), {
+  RECALL_MAX_TOKENS: documented(integer(1_000, 16, 1_000_000), {
     section: 'Recall',
     description: 'Most tokens (estimated) that memories may take of the prompt.',
   }),
-  RECALL_SIMILARITY_WEIGHT: documented(number(0.7, 0, 1), {
+  TIME_ZONE: documented(timeZone.default(localTimeZone), {
     section: 'Recall',
-    description: 'Share of similarity in the order of memories.',
-  }),
-  RECALL_RECENCY_WEIGHT: documented(number(0.15, 0, 1), {
-    section: 'Recall',
-    description: 'Share of recency in the order of memories.',
-  }),
-  RECALL_SURPRISE_WEIGHT: documented(number(0.15, 0, 1), {
-    section: 'Recall',
-    description: 'Share of surprise in the order of memories.',
-  }),
-  RECALL_RECENCY_HALF_LIFE_MS: documented(integer(2_592_000_000, 60_000, 3_153_600_000_000), {
-    section: 'Recall',
-    description: 'Age at which recency is one half.',
+    description:
+      'Time zone of the dates that the model is told with the memories, like `Europe/Berlin`, where a request names none.',
+    defaultText: 'that of the machine'
   }),
 
   VORPAL_URL: documented(httpUrl.optional(), {

@@ -3,8 +3,9 @@ import { MemoryVectorError } from './memory.errors.js';
 
 /** How much is kept of each user. */
 export interface MemoryLimits {
-  /** Entries of the shadow buffer. */
-  readonly shadowMaxEntries: number;
+  readonly maxMemories: number;
+  /** UTF-8 bytes of texts, contexts and metadata together. */
+  readonly maxBytes: number;
   readonly maxDecisions: number;
 }
 

@@ -1,40 +1,84 @@
 import { Logger } from '@nestjs/common';
 import { UndecodableRecords } from '../observability/index.js';
-import type { Decision, EmbeddingSpace, FoundMemory, Memory, MemoryTier } from './memory.js';
+import type { Decision, EmbeddingSpace, Memory, Supersession } from './memory.js';
 
-/** A memory with its embedding: a unit vector of the store's dimensions. */
-export interface EmbeddedMemory {
+/** What a memory is found by: a unit vector of the store's dimensions, and its terms. */
+export interface IndexedMemory {
   readonly memory: Memory;
   readonly vector: Float32Array;
+  /** Of its index text, in order and with repetitions; see `lexical-text.ts`. No term holds a space or a control character. */
+  readonly terms: readonly string[];
+  /** What the same text has in common, whatever its case and spaces; see `text-digest.ts`. */
+  readonly digest: string;
 }
 
 export interface ListOptions {
   /** Most memories to return. */
   readonly limit: number;
-  /** The id after which to go on; not set: from the newest. It need not exist any more. */
-  readonly after?: string;
+  /** The memory after which to go on; not set: from the newest. It need not exist any more. */
+  readonly after?: ListPosition;
+  /** Not set: all. */
+  readonly filter?: MemoryFilter;
 }
 
-export interface SearchOptions {
-  /** Most results. */
-  readonly limit: number;
-  /** Least cosine similarity, from -1 to 1. */
-  readonly minSimilarity: number;
-  /** Whether the shadow buffer is searched as well. */
-  readonly includeShadow: boolean;
-}
-
-export interface Nearest {
+export interface ListPosition {
+  readonly createdAtMs: number;
   readonly id: string;
-  readonly similarity: number;
+}
+
+/** Which memories are looked at; what is not set leaves none out. */
+export interface MemoryFilter {
+  readonly sessionId?: string;
+  readonly role?: Memory['role'];
+  readonly source?: Memory['source'];
+  /** Created at or after. */
+  readonly sinceMs?: number;
+  /** Created before. */
+  readonly untilMs?: number;
+  /** Fields of the metadata's top level that must be equal. */
+  readonly metadata?: Readonly<Record<string, string | number | boolean | null>>;
+  /** `false` leaves out pure questions. */
+  readonly includeQuestions?: boolean;
+  /** `false` leaves out what was superseded, before `asOfMs` where that is set. */
+  readonly includeSuperseded?: boolean;
+  /** As the memories were then: without those created later; what superseded one later counts for nothing. */
+  readonly asOfMs?: number;
+}
+
+/** What candidates are looked for by; either may be left out, and then its numbers are `null`. */
+export interface CandidateQuery {
+  /** A unit vector. */
+  readonly vector?: Float32Array;
+  /** Distinct terms. */
+  readonly terms?: readonly string[];
+  /** Most candidates of each kind; their union is returned. */
+  readonly limit: number;
+  readonly filter?: MemoryFilter;
+}
+
+/** A memory that a query may mean. All numbers are exact, also of what only the other kind of search found. */
+export interface Candidate {
+  readonly memory: Memory;
+  readonly cosine: number | null;
+  readonly bm25: number | null;
+  readonly matchedTerms: readonly string[];
 }
 
 /** What a decision does to the store. */
 export type Effect =
-  | { readonly kind: 'keep'; readonly memory: EmbeddedMemory }
-  | { readonly kind: 'shadow'; readonly memory: EmbeddedMemory; readonly expiresAtMs: number }
-  /** A near-duplicate: the memory `id` was said once more. */
-  | { readonly kind: 'strengthen'; readonly id: string; readonly seenAtMs: number };
+  | {
+      readonly kind: 'keep';
+      readonly memory: IndexedMemory;
+      /**
+       * The memory with the same text that the decision is about, or `null` for none. If the store by now knows better,
+       * nothing is written and the outcome is `stale`.
+       */
+      readonly duplicateOf: string | null;
+      /** A memory that no longer holds since this one; passed over if it is gone. Not with `duplicateOf`. */
+      readonly supersedes?: { readonly id: string } & Omit<Supersession, 'id'>;
+    }
+  /** The message is not kept. */
+  | { readonly kind: 'drop' };
 
 /** A step of exponentially weighted sums: each becomes `sum · decay + addend`. */
 export interface StatisticsStep {
@@ -53,20 +97,46 @@ export interface Judgement {
   readonly statistics: readonly StatisticsStep[];
 }
 
-/** `known`: the message had a decision already, and nothing was changed. `forgotten`: its user was forgotten after it was received. */
-export type RecordOutcome = 'recorded' | 'known' | 'forgotten';
+/**
+ * `known`: the message had a decision already, and nothing was changed. `forgotten`: its user was forgotten after it was
+ * received. `stale`: see {@link Effect}.
+ */
+export type RecordOutcome = 'recorded' | 'known' | 'forgotten' | 'stale';
 
-export interface MemoryCounts {
-  readonly memories: number;
-  readonly shadow: number;
+/**
+ * What became of a memory that was put. `known`: the user has that id, and nothing was changed. `duplicate`: the user has
+ * its text under the id `id`, which was counted as often as the new one. `forgotten`: the user was forgotten meanwhile.
+ */
+export interface PutOutcome {
+  readonly status: 'new' | 'known' | 'duplicate' | 'forgotten';
+  /** Of the memory that now stands for it. */
+  readonly id: string;
 }
 
-/** A memory of either tier that the next embedding space lacks. */
+/** What is changed of a memory in place. */
+export interface MemoryChange {
+  readonly isPinned?: boolean;
+  readonly metadata?: Memory['metadata'];
+}
+
+/** How much a user has. */
+export interface MemoryUsage {
+  readonly memories: number;
+  /** UTF-8 bytes of their texts, contexts and metadata as JSON. */
+  readonly bytes: number;
+  readonly pinned: number;
+}
+
+/** A memory that the next embedding space lacks. */
 export interface PendingReembedding {
   readonly userId: string;
   readonly id: string;
-  readonly tier: MemoryTier;
   readonly text: string;
+}
+
+/** A memory whose words are not in the index, or as another version of the program indexed them. */
+export interface PendingReindexing {
+  readonly memory: Memory;
 }
 
 export interface StoreSpaces {
@@ -77,16 +147,19 @@ export interface StoreSpaces {
 }
 
 /**
- * Memories with their embeddings, the shadow buffer, decisions and running statistics, all by user.
+ * Memories with what they are found by, decisions and running statistics, all by user.
  *
  * Isolation: no method returns or changes anything of another user than the one it is given.
- * Atomicity: a memory and its vector appear and vanish together, also when the process dies in between; so does a
- * {@link Judgement}. Concurrency: any number of processes may use one store.
+ * Atomicity: a memory, its vector and its terms appear and vanish together, also when the process dies in between; so does
+ * a {@link Judgement}. Of a deleted memory no term is left. Concurrency: any number of processes may use one store.
+ * Room: what would take a user over a limit makes those go that are worth least, in the same step; see `retention.ts`.
+ * One text is one memory of its user and role: see {@link PutOutcome} and {@link Effect}. A superseded memory that is
+ * said again holds again, and supersedes what had superseded it in the end.
  * Vectors are unit vectors of the claimed space's dimensions. One of another length, or with a number that is none, makes
  * every method that takes it throw `MemoryVectorError` before anything is written.
  * Records that cannot be read, of a newer version of the program or damaged, are passed over and noted; the others of their
  * user are found all the same.
- * Order: memories are listed newest first, by id. Search is by descending cosine similarity and may be approximate.
+ * Order: memories are listed newest first, by when they were created and then by id. Search by vector may be approximate.
  * Failures: every method throws `MemoryStoreUnavailableError` (transient) when the store cannot be reached.
  */
 export abstract class MemoryStore {
@@ -98,37 +171,47 @@ export abstract class MemoryStore {
   abstract claimSpace(space: EmbeddingSpace): Promise<StoreSpaces>;
 
   /**
-   * Keeps memories of one user. An id that the user has is left as it is. Returns for each whether it is new.
+   * Keeps memories of one user, one after another. An id that the user has is left as it is, and a text that the user has is
+   * counted.
    * @param forgetMark what the user had when this was begun: nothing is kept if the user was forgotten since
    */
-  abstract put(userId: string, memories: readonly EmbeddedMemory[], forgetMark?: string): Promise<boolean[]>;
+  abstract put(userId: string, memories: readonly IndexedMemory[], forgetMark?: string): Promise<PutOutcome[]>;
 
-  /** The memory with its count as it is now; not from the shadow buffer. */
+  /** The memory as it is now. */
   abstract get(userId: string, id: string): Promise<Memory | undefined>;
 
   abstract list(userId: string, options: ListOptions): Promise<Memory[]>;
 
-  /** The most similar ones, most similar first. */
-  abstract search(userId: string, vector: Float32Array, options: SearchOptions): Promise<FoundMemory[]>;
+  /**
+   * The nearest by vector and the best by BM25 (k1 1.2, b 0.75, `idf = ln(1 + (N − n + 0.5) / (n + 0.5))` within the
+   * user), in no particular order.
+   */
+  abstract candidates(userId: string, query: CandidateQuery): Promise<Candidate[]>;
 
-  /** The memory nearest to `vector`, not from the shadow buffer; `undefined` where the user has none. */
-  abstract nearest(userId: string, vector: Float32Array): Promise<Nearest | undefined>;
+  /** The id of the memory of that digest. */
+  abstract findText(userId: string, digest: string): Promise<string | undefined>;
 
-  /** Deletes a memory, or an entry of the shadow buffer. Returns whether there was one. */
+  /** Deletes a memory. Returns whether there was one. */
   abstract delete(userId: string, id: string): Promise<boolean>;
 
-  abstract count(userId: string): Promise<MemoryCounts>;
+  /** Changes a memory in place. Returns it as it is then; `undefined` where there is none. */
+  abstract change(userId: string, id: string, change: MemoryChange): Promise<Memory | undefined>;
 
   /**
-   * Moves an entry of the shadow buffer to the memories, as `source: 'promoted'`. `vector` is its embedding.
-   * Returns whether there was one.
+   * Puts `edited` in the place of the memory `id`, which is kept as superseded (`edited`), in one step. A text that the
+   * user has already makes that memory the one that supersedes. `undefined` where there is no memory `id`.
    */
-  abstract promote(userId: string, id: string, vector: Float32Array): Promise<boolean>;
+  abstract replace(userId: string, id: string, edited: IndexedMemory): Promise<PutOutcome | undefined>;
 
-  /**
-   * Writes what became of a message of `decision.userId`. The shadow buffer and the decisions of a user are bounded: the
-   * oldest give way, and what has expired.
-   */
+  /** Takes back that a memory was superseded. Returns it as it is then; `undefined` where there is none. */
+  abstract reinstate(userId: string, id: string): Promise<Memory | undefined>;
+
+  /** Notes that memories stood in a prompt. What is gone is passed over. */
+  abstract noteRecalled(userId: string, ids: readonly string[], atMs: number): Promise<void>;
+
+  abstract usage(userId: string): Promise<MemoryUsage>;
+
+  /** Writes what became of a message of `decision.userId`. The decisions of a user are bounded: the oldest give way. */
   abstract record(judgement: Judgement): Promise<RecordOutcome>;
 
   /** The decayed sums of `model`, as many as were ever added; `[]` where there are none. */
@@ -144,8 +227,8 @@ export abstract class MemoryStore {
   abstract forgetMark(userId: string): Promise<string>;
 
   /**
-   * Deletes everything of a user: memories, vectors, shadow buffer, decisions, statistics. What was begun before, under
-   * another mark, is not written any more. Returns the number of memories deleted.
+   * Deletes everything of a user: memories, vectors, terms, decisions, statistics. What was begun before, under another
+   * mark, is not written any more. Returns the number of memories deleted.
    * @param mark one that never was before
    */
   abstract forget(userId: string, mark: string): Promise<number>;
@@ -156,10 +239,10 @@ export abstract class MemoryStore {
    */
   abstract beginReembedding(space: EmbeddingSpace): Promise<void>;
 
-  /** Memories, of all users and both tiers, that have no vector in the next space; at most `limit`. `[]`: none is left. */
+  /** Memories, of all users, that have no vector in the next space; at most `limit`. `[]`: none is left. */
   abstract pendingReembedding(limit: number): Promise<PendingReembedding[]>;
 
-  /** How many memories, of all users and both tiers, there are, and how many have a vector in the next space. */
+  /** How many memories, of all users, there are, and how many have a vector in the next space. */
   abstract reembeddingProgress(): Promise<{ readonly total: number; readonly done: number }>;
 
   /** Gives memories their vectors in the next space. One that was deleted meanwhile is passed over. */
@@ -167,6 +250,17 @@ export abstract class MemoryStore {
 
   /** Makes the next space the current one and drops the old vectors. Only call it when none is pending. */
   abstract finishReembedding(): Promise<void>;
+
+  /**
+   * Memories, of all users, whose terms or digest are missing or of another {@link TERMS_VERSION}; at most `limit`. `[]`:
+   * none is left. Brains may go on meanwhile.
+   */
+  abstract pendingReindexing(limit: number): Promise<PendingReindexing[]>;
+
+  abstract reindexingProgress(): Promise<{ readonly total: number; readonly done: number }>;
+
+  /** Replaces terms and digest. One that was deleted meanwhile is passed over. */
+  abstract putReindexed(items: readonly Omit<IndexedMemory, 'vector'>[]): Promise<void>;
 
   /** Throws `MemoryStoreUnavailableError` unless a write would work now. */
   abstract check(): Promise<void>;

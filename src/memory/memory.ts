@@ -1,6 +1,6 @@
-/** A message worth keeping, word for word, with the numbers of the decision that kept it. */
+/** A message, word for word, with the numbers of the decision that kept it. */
 export interface Memory {
-  /** The id of the stream entry it came from, or a UUIDv7 of its own. Unique within its user. */
+  /** The id of the stream entry it came from, that of another system, or a UUIDv7 of its own. Unique within its user. */
   readonly id: string;
   readonly text: string;
   readonly userId: string;
@@ -9,6 +9,8 @@ export interface Memory {
   readonly createdAtMs: number;
   readonly perplexity: number | null;
   readonly avgLogprob: number | null;
+  /** `-Σ logprob` of the message's tokens in nats; `null` where nobody scored it. */
+  readonly informationNats: number | null;
   /** Cosine distance to the nearest memory of the user at the time; `null` where nobody looked. */
   readonly novelty: number | null;
   readonly surprise: number | null;
@@ -16,22 +18,54 @@ export interface Memory {
   readonly model: string | null;
   readonly source: 'worker' | 'manual' | 'promoted';
   readonly metadata: Readonly<Record<string, unknown>>;
-  /** How often it was said: once, and once more for every near-duplicate. */
+  /** The end of what was said before it, for the index of words; the empty string where there is nothing. */
+  readonly context: string;
+  /** Whether it asks and tells nothing; such are left out of recall. */
+  readonly isQuestion: boolean;
+  /** Whether it is never forgotten to make room. */
+  readonly isPinned: boolean;
+  /** How often it was said: once, and once more for every time the same text came again. */
   readonly count: number;
+  /** When it was said last. */
   readonly lastSeenAtMs: number;
+  /** How often it stood in a prompt. */
+  readonly recallCount: number;
+  readonly lastRecalledAtMs: number | null;
+  /** From when on what it says holds: when it was said, or said again after it had been superseded. */
+  readonly validFromMs: number;
+  /** The memory that says what holds instead, which is later. */
+  readonly supersededBy: Supersession | null;
+  /** The ids of those that this one supersedes itself, newest link first. */
+  readonly supersedes: readonly string[];
 }
 
-/** `memory`: kept. `shadow`: not kept, waiting for a while in case it turns out to be wanted. */
-export type MemoryTier = 'memory' | 'shadow';
+/** That a memory no longer holds. */
+export interface Supersession {
+  /** The id of the memory that supersedes. */
+  readonly id: string;
+  readonly atMs: number;
+  readonly reason: 'changed' | 'edited' | 'said_again';
+  /** How sure the detection was, 0 to 1; `null` where somebody said so. */
+  readonly score: number | null;
+}
 
+/** How well a memory answers a query, and by what. */
 export interface FoundMemory {
   readonly memory: Memory;
-  readonly tier: MemoryTier;
-  /** Cosine similarity to what was asked, from -1 to 1. */
-  readonly similarity: number;
+  /** Cosine similarity to the query, -1 to 1; `null` where it was not asked for, or says nothing. */
+  readonly cosine: number | null;
+  /** BM25 of the query's terms, 0 where none is in it; `null` where it was not asked for. */
+  readonly bm25: number | null;
+  /** The query's terms that it has, as they are indexed. */
+  readonly matchedTerms: readonly string[];
+  /** What it was ranked by: higher is better. */
+  readonly score: number;
 }
 
-export type SurpriseMode = 'fixed' | 'adaptive';
+export type SearchMode = 'hybrid' | 'dense' | 'lexical';
+
+/** `all`: everything is kept. The others are gates before the store. */
+export type SurpriseMode = 'all' | 'fixed' | 'adaptive';
 
 /** What became of one processed message, with all numbers that led to it; never its text. */
 export interface Decision {
@@ -54,7 +88,13 @@ export interface Decision {
   readonly surprise: number;
   readonly threshold: number;
   readonly mode: SurpriseMode;
+  /** Whether the message is in the store: as a memory, or as one more count of {@link duplicateOf}. */
   readonly kept: boolean;
+  /** The memory with the same text, which was counted once more. */
+  readonly duplicateOf: string | null;
+  /** The memory that no longer holds since this message. */
+  readonly supersedes: string | null;
+  readonly supersessionScore: number | null;
   /** One sentence for people. */
   readonly reason: string;
 }

@@ -8,5 +8,6 @@ export * from './query-count.js';
 export * from './redis-hash-tag.js';
 export * from './store-refused.error.js';
 export * from './time-limit.js';
+export * from './time-zone.js';
 export * from './token-estimate.js';
 export * from './unsafe-text.js';
