@@ -1,4 +1,4 @@
-import type { ListOptions } from '../memory-store.port.js';
+import type { ListOptions, ListPosition } from '../memory-store.port.js';
 
 // A search looks for at most this many times what is wanted, where records that cannot be read take the places.
 const MAX_FACTOR = 8;
@@ -21,10 +21,10 @@ export async function decodableOf<Row, T>(
 }
 
 /** The same for a page of a list, which is short only at its end: who pages on goes by that. */
-export async function decodablePage<Row, T extends { readonly id: string }>(
+export async function decodablePage<Row, T>(
   { limit, after }: ListOptions,
-  read: (after: string | undefined) => Promise<readonly Row[]>,
-  idOf: (row: Row) => string,
+  read: (after: ListPosition | undefined) => Promise<readonly Row[]>,
+  positionOf: (row: Row) => ListPosition,
   decode: (row: Row) => T | undefined,
 ): Promise<T[]> {
   const page: T[] = [];
@@ -34,7 +34,7 @@ export async function decodablePage<Row, T extends { readonly id: string }>(
     page.push(...rows.map(decode).filter((one) => one !== undefined));
     const end = rows.at(-1);
     if (end === undefined || rows.length < limit) break;
-    last = idOf(end);
+    last = positionOf(end);
   }
   return page.slice(0, limit);
 }

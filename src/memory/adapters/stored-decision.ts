@@ -14,10 +14,15 @@ const storedDecision = z.object({
   nearest_id: z.string().nullable(),
   surprise: z.number(),
   threshold: z.number(),
-  mode: z.enum(['fixed', 'adaptive']),
+  mode: z.enum(['all', 'fixed', 'adaptive']),
   kept: z.boolean(),
+  duplicate_of: z.string().nullable(),
+  supersedes: z.string().nullable(),
+  supersession_score: z.number().nullable(),
   reason: z.string(),
 });
+
+const ADDED_IN_2 = { duplicate_of: null, supersedes: null, supersession_score: null };
 
 type StoredDecision = z.output<typeof storedDecision>;
 
@@ -30,7 +35,11 @@ export function encodeDecision(decision: Decision): string {
 export function decodeDecision(userId: string, id: string, body: string | null): DecodedRecord<Decision> {
   const value = parseJson(body);
   if (value === undefined) return { problem: body === null ? 'its body is missing' : 'it is no JSON' };
-  const { record, problem } = decodeRecord(storedDecision, isOfSqlite010(value) ? toStored(value) : value);
+  const { record, problem } = decodeRecord(
+    storedDecision,
+    isOfSqlite010(value) ? toStored(value) : value,
+    () => ADDED_IN_2,
+  );
   return record ? { record: fromStored(userId, id, record) } : { problem };
 }
 
@@ -54,6 +63,9 @@ function toStored(decision: Decision): StoredDecision {
     threshold: decision.threshold,
     mode: decision.mode,
     kept: decision.kept,
+    duplicate_of: decision.duplicateOf,
+    supersedes: decision.supersedes,
+    supersession_score: decision.supersessionScore,
     reason: decision.reason,
   };
 }
@@ -75,6 +87,9 @@ function fromStored(userId: string, id: string, stored: StoredDecision): Decisio
     threshold: stored.threshold,
     mode: stored.mode,
     kept: stored.kept,
+    duplicateOf: stored.duplicate_of,
+    supersedes: stored.supersedes,
+    supersessionScore: stored.supersession_score,
     reason: stored.reason,
   };
 }

@@ -1,18 +1,29 @@
 import type { z } from 'zod';
 
-/** The form in which both stores keep memories and decisions. Release 0.1.0 wrote none, which reads as 0. */
-export const RECORD_VERSION = 1;
+/**
+ * The form in which both stores keep memories and decisions. Release 0.1.0 wrote none, which reads as 0. Version 2 brought
+ * fields, and took none away.
+ */
+export const RECORD_VERSION = 2;
 
 export type DecodedRecord<T> =
   { readonly record: T; readonly problem?: undefined } | { readonly record?: undefined; readonly problem: string };
 
-/** @param value a record with its version in `v` */
-export function decodeRecord<T>(schema: z.ZodType<T>, value: unknown): DecodedRecord<T> {
-  const { v: version = 0 } = (value ?? {}) as { readonly v?: unknown };
+/**
+ * @param value a record with its version in `v`
+ * @param upgrade what a record before version 2 has besides, or has otherwise
+ */
+export function decodeRecord<T>(
+  schema: z.ZodType<T>,
+  value: unknown,
+  upgrade: (old: Record<string, unknown>) => Record<string, unknown>,
+): DecodedRecord<T> {
+  const record = (value ?? {}) as Record<string, unknown>;
+  const { v: version = 0 } = record;
   if (typeof version !== 'number' || version > RECORD_VERSION) {
     return { problem: `it has version ${JSON.stringify(version)}, and this program knows ${RECORD_VERSION}` };
   }
-  const { data, error } = schema.safeParse(value);
+  const { data, error } = schema.safeParse(version < 2 ? { ...record, ...upgrade(record) } : value);
   // Names of fields, never their content.
   if (error) return { problem: error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`).join('; ') };
   return { record: data };
