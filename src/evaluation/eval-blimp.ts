@@ -1,28 +1,20 @@
-// npm run eval:blimp -- FILE [--json]: the share of minimal pairs whose good sentence has the higher total logprob.
-import 'reflect-metadata';
 import { Module } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
-import { parseArgs } from 'node:util';
 import { ConfigModule, readSettings } from '../config/index.js';
 import { LifecycleModule } from '../infra/lifecycle/index.js';
 import { createLogger, ProgressBar } from '../observability/index.js';
 import { PerplexityScorer, type TextScore, VorpalClient, VorpalModule, waitForVorpal } from '../vorpal/index.js';
 import { countCorrect, type MinimalPair, readPairs } from './blimp.js';
+import { readArguments, requireFile } from './evaluation.js';
 import { formatTable, print, round } from './report.js';
 
 // Pairs of one scoring call: few enough that the bar moves, enough that requests are batches.
 const PAIRS_PER_CALL = 16;
 
-const { positionals, values } = parseArgs({ allowPositionals: true, options: { json: { type: 'boolean' } } });
-const [file] = positionals;
-if (file === undefined) {
-  process.stderr.write('Usage: npm run eval:blimp -- FILE [--json]\nFILE: JSON lines {"paradigm", "good", "bad"}\n');
-  process.exit(2);
-}
-await run(file);
-
-async function run(path: string): Promise<void> {
-  const pairs = readPairs(path);
+/** The share of minimal pairs whose good sentence has the higher total logprob. */
+export async function evaluateBlimp(args: readonly string[]): Promise<void> {
+  const { positionals, values } = readArguments(args, { json: { type: 'boolean', default: false } });
+  const pairs = readPairs(requireFile(positionals));
   // The local Vorpal inherits it, too: between bar and table only what is wrong should stand.
   const environment = { ...process.env, LOG_LEVEL: process.env.LOG_LEVEL ?? 'warn' };
   @Module({ imports: [ConfigModule.forRoot(environment), LifecycleModule, VorpalModule] })
@@ -33,7 +25,7 @@ async function run(path: string): Promise<void> {
   try {
     await waitForVorpal(app.get(VorpalClient));
     const { totals, model } = await scorePairs(app.get(PerplexityScorer), pairs);
-    report(pairs, totals, model);
+    report(pairs, totals, model, values.json);
   } finally {
     await app.close();
   }
@@ -66,7 +58,12 @@ function totalLogprob(score: TextScore | undefined): number {
   return score?.tokens.reduce((sum, { logprob }) => sum + (logprob ?? 0), 0) ?? Number.NaN;
 }
 
-function report(pairs: readonly MinimalPair[], totals: readonly { good: number; bad: number }[], model: string): void {
+function report(
+  pairs: readonly MinimalPair[],
+  totals: readonly { good: number; bad: number }[],
+  model: string,
+  asJson: boolean,
+): void {
   const results = countCorrect(pairs, totals);
   const correct = results.reduce((sum, result) => sum + result.correct, 0);
   const share = round(correct / pairs.length, 4);
@@ -77,5 +74,5 @@ function report(pairs: readonly MinimalPair[], totals: readonly { good: number; 
     ),
   );
   print(`\n${model}: ${correct} of ${pairs.length} pairs right, share ${share}`);
-  if (values.json) print(JSON.stringify({ model, pairs: pairs.length, correct, share, paradigms: results }));
+  if (asJson) print(JSON.stringify({ model, pairs: pairs.length, correct, share, paradigms: results }));
 }

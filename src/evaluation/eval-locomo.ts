@@ -1,31 +1,23 @@
-// npm run eval:locomo -- FILE [--json]: what a gate keeps of long conversations, and what of it is found again.
-import 'reflect-metadata';
 import { Module } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
 import { ConfigModule, readSettings } from '../config/index.js';
 import { LifecycleModule } from '../infra/lifecycle/index.js';
 import { StorageModule } from '../infra/storage/index.js';
 import { MemoryModule } from '../memory/index.js';
 import { createLogger } from '../observability/index.js';
 import { VorpalClient, waitForVorpal } from '../vorpal/index.js';
+import { readArguments, requireFile } from './evaluation.js';
 import { readConversations } from './locomo.js';
 import { DEPTHS, LocomoEvaluation, type PolicyResult } from './locomo-evaluation.js';
 import { describeMachine, formatTable, print, round } from './report.js';
 
-const { positionals, values } = parseArgs({ allowPositionals: true, options: { json: { type: 'boolean' } } });
-const [file] = positionals;
-if (file === undefined) {
-  process.stderr.write('Usage: npm run eval:locomo -- FILE [--json]\nFILE: conversations of LoCoMo as JSON\n');
-  process.exit(2);
-}
-await run(file);
-
-async function run(path: string): Promise<void> {
-  const conversations = readConversations(path);
+/** What a gate keeps of long conversations, and what of it is found again. */
+export async function evaluateLocomo(args: readonly string[]): Promise<void> {
+  const { positionals, values } = readArguments(args, { json: { type: 'boolean', default: false } });
+  const conversations = readConversations(requireFile(positionals));
   const dataDir = mkdtempSync(join(tmpdir(), 'eval-locomo-'));
   // A file of its own, whatever store the person at the keyboard uses otherwise.
   const environment = {
@@ -43,14 +35,18 @@ async function run(path: string): Promise<void> {
     await waitForVorpal(app.get(VorpalClient));
     const evaluation = new LocomoEvaluation(app, environment);
     await evaluation.prepare(conversations);
-    report(await evaluation.comparePolicies(), evaluation);
+    report(await evaluation.comparePolicies(), evaluation, values.json);
   } finally {
     await app.close();
     rmSync(dataDir, { recursive: true, force: true });
   }
 }
 
-function report(policies: readonly PolicyResult[], { prepared, tokensPerTurn, model }: LocomoEvaluation): void {
+function report(
+  policies: readonly PolicyResult[],
+  { prepared, tokensPerTurn, model }: LocomoEvaluation,
+  asJson: boolean,
+): void {
   const columns = ['policy', 'kept', ...DEPTHS.map((depth) => `@${depth}`), ...DEPTHS.map((depth) => `1-4 @${depth}`)];
   print(
     formatTable(
@@ -72,5 +68,5 @@ function report(policies: readonly PolicyResult[], { prepared, tokensPerTurn, mo
     `\n${turns} turns, ${questions} questions with evidence; recall of evidence turns, "1-4" without the adversarial category 5`,
   );
   print(`${model}: ${round(tokensPerTurn, 1)} tokens a message, as the server counts them; ${describeMachine()}`);
-  if (values.json) print(JSON.stringify({ model, machine: describeMachine(), turns, questions, policies }));
+  if (asJson) print(JSON.stringify({ model, machine: describeMachine(), turns, questions, policies }));
 }

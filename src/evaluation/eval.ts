@@ -1,0 +1,34 @@
+// npm run eval -- NAME …: what the product's own paths are worth, measured on data.
+import 'reflect-metadata';
+import { describeEvaluations, type Evaluation, findEvaluation, UsageError } from './evaluation.js';
+
+const EVALUATIONS: readonly Evaluation[] = [
+  {
+    name: 'blimp',
+    usage: 'FILE [--json]',
+    about: 'share of minimal pairs {"paradigm", "good", "bad"} whose good sentence has the higher total logprob',
+    load: async () => (await import('./eval-blimp.js')).evaluateBlimp,
+  },
+  {
+    name: 'locomo',
+    usage: 'FILE [--json]',
+    about: 'what a gate keeps of the long conversations of LoCoMo, and what of it is found again',
+    load: async () => (await import('./eval-locomo.js')).evaluateLocomo,
+  },
+];
+
+try {
+  const [name, ...args] = process.argv.slice(2);
+  const evaluation = findEvaluation(EVALUATIONS, name);
+  const run = await evaluation.load();
+  try {
+    await run(args);
+  } catch (error) {
+    if (!(error instanceof UsageError)) throw error;
+    throw new UsageError(`${error.message}\n\n${describeEvaluations([evaluation])}`);
+  }
+} catch (error) {
+  if (!(error instanceof UsageError)) throw error;
+  process.stderr.write(`${error.message}\n`);
+  process.exitCode = 2;
+}
