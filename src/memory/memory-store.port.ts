@@ -125,6 +125,8 @@ export interface MemoryUsage {
   /** UTF-8 bytes of their texts, contexts and metadata as JSON. */
   readonly bytes: number;
   readonly pinned: number;
+  /** Of the pinned ones. */
+  readonly pinnedBytes: number;
 }
 
 /** A memory that the next embedding space lacks. */

@@ -71,4 +71,16 @@ export class MemoryNotFoundError extends BrainError {
   }
 }
 
+/** So much is pinned that too little room would be left for what is not. */
+export class TooManyPinsError extends BrainError {
+  readonly code = 'TOO_MANY_PINS';
+  readonly httpStatus = 409;
+
+  constructor() {
+    super(
+      'Half of the room that MEMORY_MAX_MEMORIES and MEMORY_MAX_BYTES give the user is pinned; take the pin off another memory first.',
+    );
+  }
+}
+
 const describeSpace = ({ model, dimensions }: EmbeddingSpace): string => `${model} (${dimensions} dimensions)`;
