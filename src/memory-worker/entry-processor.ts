@@ -6,13 +6,8 @@ import { type DeliveredEntry, InputStream, type StreamEntry } from '../stream/in
 import { informationOf, PerplexityScorer, type ScoringInput, type TextScore } from '../vorpal/index.js';
 import { ControlRequest } from './control-request.js';
 import { isDoubtful, isOutage } from './failure-kinds.js';
-import { Slots } from './slots.js';
 import { Turns } from './turns.js';
 import { WorkerStatus } from './worker-status.js';
-
-// SQLite works on the event loop: what several batches have to write at once would hold up chats as one piece (744 ms at the
-// 99th percentile where this was measured). Redis is waited for; this many keep it busy.
-const REMEMBERED_AT_ONCE = { sqlite: 1, redis: 64 };
 
 /** An entry that Vorpal failed on while it worked for a control request. */
 export interface Doubt {
@@ -45,7 +40,6 @@ export class EntryProcessor {
   private readonly logger = new Logger('MemoryWorker');
   /** By user. Two batches may be in flight, and what one message leaves behind decides how new the next one is. */
   private readonly turns = new Turns();
-  private readonly slots: Slots;
 
   /** The marks of users when the worker began with entries that carry none, of other programs. */
   private readonly marks = new WeakMap<DeliveredEntry, string>();
@@ -61,9 +55,7 @@ export class EntryProcessor {
     private readonly control: ControlRequest,
     private readonly status: WorkerStatus,
     private readonly settings: Settings,
-  ) {
-    this.slots = new Slots(settings.redis === undefined ? REMEMBERED_AT_ONCE.sqlite : REMEMBERED_AT_ONCE.redis);
-  }
+  ) {}
 
   /**
    * Processes a batch with one scoring and one embedding request. Where that fails because of an entry, or may have, each
@@ -206,11 +198,8 @@ export class EntryProcessor {
         this.turns.take(userId, async () => {
           const done: [ScoredStreamEntry, Remembered][] = [];
           for (const scored of own) {
-            const remembered = await this.slots.run(async () => {
-              signal.throwIfAborted();
-              return this.memory.remember(toScoredMessage(scored, this.markOf(scored.delivered)));
-            });
-            done.push([scored, remembered]);
+            const message = toScoredMessage(scored, this.markOf(scored.delivered));
+            done.push([scored, await this.memory.remember(message, signal)]);
           }
           return done;
         }),
@@ -260,6 +249,7 @@ function toScoredMessage({ entry, score, vector }: ScoredStreamEntry, forgetMark
   return {
     id: entry.id,
     text: entry.message,
+    context: entry.context,
     userId: entry.userId,
     sessionId: entry.sessionId,
     role: entry.role,
@@ -273,6 +263,7 @@ function toScoredMessage({ entry, score, vector }: ScoredStreamEntry, forgetMark
     plainPerplexity: contextual ? (score.plain?.perplexity ?? null) : score.perplexity,
     ...(score.reason !== undefined && { unscorable: score.reason }),
     vector,
+    isReadable: true,
   };
 }
 

@@ -1,11 +1,11 @@
 export { Embedder } from './embedder.js';
-export type { Decision, EmbeddingSpace, FoundMemory, Memory, MemoryTier } from './memory.js';
+export type { Decision, EmbeddingSpace, FoundMemory, Memory } from './memory.js';
 export { MemoryVectorError } from './memory.errors.js';
 export { MemoryHealth } from './memory.health.js';
 export { MemoryApiModule } from './memory-api.module.js';
 export { MemoryModule } from './memory.module.js';
 export { newMemory } from './memory.service.js';
-export { type EmbeddedMemory, MemoryStore } from './memory-store.port.js';
+export { type IndexedMemory, MemoryStore } from './memory-store.port.js';
 export { takeWithinBudget } from './recall-ranking.js';
 export { RecallService } from './recall.service.js';
 export { ReembedService } from './reembed.service.js';

@@ -16,6 +16,18 @@ export class MemoryStoreUnavailableError extends BrainError {
   }
 }
 
+/** One text of one user was stored and removed by others all the while; nothing was written. */
+export class MemoryContendedError extends BrainError {
+  readonly code = 'MEMORY_CONTENDED';
+  readonly httpStatus = 503;
+  override readonly transient = true;
+  override readonly retryAfterSeconds = 1;
+
+  constructor() {
+    super('The same text is being stored and removed by others; try again shortly.');
+  }
+}
+
 /** A vector that does not belong into the store: of another length, or with a number that is none. */
 export class MemoryVectorError extends BrainError {
   readonly code = 'MEMORY_VECTOR_INVALID';

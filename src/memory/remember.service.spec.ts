@@ -8,6 +8,7 @@ import { SqliteMemoryStore } from './adapters/sqlite-memory-store.js';
 import { type Remembered, RememberService, type ScoredMessage } from './remember.service.js';
 
 const DIMENSIONS = 32;
+const never = new AbortController().signal;
 
 /** The unit vector along one axis, turned towards another one by `turn` of the way. */
 function direction(axis: number, turn = 0, towards = (axis + 1) % DIMENSIONS): Float32Array {
@@ -19,7 +20,8 @@ function direction(axis: number, turn = 0, towards = (axis + 1) % DIMENSIONS): F
 
 const messageOf = (nats: number, vector: Float32Array, more: Partial<ScoredMessage> = {}): ScoredMessage => ({
   id: newId(),
-  text: 'something',
+  text: `something ${nats} ${newId()}`,
+  context: '',
   userId: 'ada',
   sessionId: 's',
   role: 'user',
@@ -31,6 +33,7 @@ const messageOf = (nats: number, vector: Float32Array, more: Partial<ScoredMessa
   contextual: false,
   plainPerplexity: null,
   vector,
+  isReadable: true,
   ...more,
 });
 
@@ -60,7 +63,7 @@ describe(RememberService.name, () => {
   }
 
   const remember = async (sut: RememberService, message: ScoredMessage): Promise<Remembered['decision']> =>
-    (await sut.remember(message)).decision;
+    (await sut.remember(message, never)).decision;
 
   it('judges by the fixed rule first, and by the user’s own messages once it knows enough of them', async () => {
     const { sut } = await worker({ SURPRISE_WARM_UP_MESSAGES: '10' });
@@ -132,8 +135,8 @@ describe(RememberService.name, () => {
   it('decides about a message once', async () => {
     const { sut, store } = await worker();
     const message = messageOf(50, direction(0));
-    expect((await sut.remember(message)).outcome).toBe('recorded');
-    expect((await sut.remember(message)).outcome).toBe('known');
+    expect((await sut.remember(message, never)).outcome).toBe('recorded');
+    expect((await sut.remember(message, never)).outcome).toBe('known');
     expect(await store.list('ada', { limit: 10 })).toMatchObject([{ id: message.id, count: 1 }]);
     expect((await store.statistics('ada', 'm'))[0]).toBe(1);
   });

@@ -1,20 +1,43 @@
 import { Injectable } from '@nestjs/common';
 import { Settings } from '../config/index.js';
+import { turnsIn } from '../sessions/index.js';
+import { fullJitterBackoffMs, sleep } from '../shared/index.js';
+import { indexMemory } from './indexed-memory.js';
+import { queryTerms } from './lexical-text.js';
 import type { Decision, Memory } from './memory.js';
 import {
+  type Candidate,
   type Effect,
-  type EmbeddedMemory,
+  type IndexedMemory,
   MemoryStore,
-  type Nearest,
   type RecordOutcome,
 } from './memory-store.port.js';
+import { MemoryContendedError } from './memory.errors.js';
+import { Slots } from './slots.js';
 import { decayOf, distributionOf, judge, statisticsAddends, type Surprisal, type Verdict } from './surprise.js';
+import { textDigest } from './text-digest.js';
+
+// SQLite works on the event loop: what several batches have to write at once would hold up chats as one piece (744 ms at the
+// 99th percentile where this was measured). Redis is waited for; this many keep it busy.
+const AT_STORE_AT_ONCE = { sqlite: 1, redis: 64 };
+
+// Of each kind. What a message changes shares its words or its meaning, and each candidate is read for every message.
+const MOST_CANDIDATES = 10;
+
+// The words of more turns than these make a memory no easier to find; docs/evaluation.md.
+const CONTEXT_TURNS = 2;
+
+// Each time somebody else stored, or removed, just this text of this user in between.
+const MOST_ATTEMPTS = 8;
+const CONTENTION_BACKOFF = { initialMs: 10, maxMs: 500 };
 
 /** A message with what is needed to decide about it. */
 export interface ScoredMessage {
   /** The stream entry's id, which becomes the memory's. */
   readonly id: string;
   readonly text: string;
+  /** The turns before it, as they were captured. */
+  readonly context: string;
   readonly userId: string;
   readonly sessionId: string | null;
   readonly role: Memory['role'];
@@ -35,46 +58,63 @@ export interface ScoredMessage {
   readonly unscorable?: string;
   /** A unit vector of the store's space. */
   readonly vector: Float32Array;
+  /** Whether the vector tells what the text means: `false` where the embedder cannot read it. */
+  readonly isReadable: boolean;
 }
 
 export interface Remembered {
   readonly decision: Decision;
-  readonly outcome: RecordOutcome;
+  readonly outcome: Exclude<RecordOutcome, 'stale'>;
+}
+
+/** What the store knows of a message's user that matters to the message. */
+interface Known {
+  readonly candidates: readonly Candidate[];
+  readonly sums: readonly number[];
+  /** The id of the memory with the same text. */
+  readonly duplicateOf: string | undefined;
 }
 
 /** Decides about one message and writes the decision together with all that follows from it. */
 @Injectable()
 export class RememberService {
+  private readonly slots: Slots;
+
   constructor(
     private readonly store: MemoryStore,
     private readonly settings: Settings,
-  ) {}
+  ) {
+    this.slots = new Slots(settings.redis === undefined ? AT_STORE_AT_ONCE.sqlite : AT_STORE_AT_ONCE.redis);
+  }
 
   /**
-   * Keeps the message, leaves it in the shadow buffer, or strengthens the memory that says the same. A message that was
-   * decided before is left as it is.
-   * @throws MemoryStoreUnavailableError, MemoryVectorError
+   * Makes the message a memory, counts the memory with the same text, or, where a gate is set, does neither. A message that
+   * was decided before is left as it is.
+   * @throws MemoryStoreUnavailableError, MemoryVectorError, MemoryContendedError, AbortError
    */
-  async remember(message: ScoredMessage): Promise<Remembered> {
-    const rule = this.settings.memory;
-    const [nearest, sums] = await Promise.all([
-      this.store.nearest(message.userId, message.vector),
-      this.store.statistics(message.userId, message.model),
-    ]);
-    const { perplexity, informationNats } = message;
-    const surprisal = { perplexity, informationNats, novelty: nearest ? Math.max(0, 1 - nearest.similarity) : 1 };
-    const verdict = judge(surprisal, rule, distributionOf(sums));
-    const duplicate = nearest !== undefined && nearest.similarity >= rule.duplicateSimilarity ? nearest : undefined;
-    const decision = toDecision(message, surprisal, verdict, nearest, duplicate);
-    const outcome = await this.store.record({
-      decision,
-      ...(message.forgetMark !== undefined && { forgetMark: message.forgetMark }),
-      effect: this.effectOf(message, decision, duplicate),
-      statistics: [
-        { model: message.model, decay: decayOf(rule.halfLifeMessages), addends: statisticsAddends(surprisal) },
-      ],
-    });
-    return { decision, outcome };
+  async remember(message: ScoredMessage, signal: AbortSignal): Promise<Remembered> {
+    const digest = textDigest(message);
+    for (let attempt = 0; attempt < MOST_ATTEMPTS; attempt++) {
+      const known = await this.atStore(signal, () => this.look(message, digest));
+      const { decision, effect, surprisal } = this.decide(message, known);
+      const outcome = await this.atStore(signal, () =>
+        this.store.record({
+          decision,
+          ...(message.forgetMark !== undefined && { forgetMark: message.forgetMark }),
+          effect,
+          statistics: [
+            {
+              model: message.model,
+              decay: decayOf(this.settings.memory.halfLifeMessages),
+              addends: statisticsAddends(surprisal),
+            },
+          ],
+        }),
+      );
+      if (outcome !== 'stale') return { decision, outcome };
+      await sleep(fullJitterBackoffMs(attempt, CONTENTION_BACKOFF), signal);
+    }
+    throw new MemoryContendedError();
   }
 
   /** What to give with a message of the user that nobody gave it yet. @throws MemoryStoreUnavailableError */
@@ -82,21 +122,63 @@ export class RememberService {
     return this.store.forgetMark(userId);
   }
 
-  private effectOf(message: ScoredMessage, decision: Decision, duplicate: Nearest | undefined): Effect {
-    if (duplicate) return { kind: 'strengthen', id: duplicate.id, seenAtMs: message.receivedAtMs };
-    const memory = toMemory(message, decision);
-    if (decision.kept) return { kind: 'keep', memory };
-    return { kind: 'shadow', memory, expiresAtMs: decision.decidedAtMs + this.settings.memory.shadowTtlMs };
+  private async atStore<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> {
+    return this.slots.run(async () => {
+      signal.throwIfAborted();
+      return work();
+    });
   }
+
+  private async look({ userId, model, text, vector, isReadable }: ScoredMessage, digest: string): Promise<Known> {
+    const [candidates, sums, duplicateOf] = await Promise.all([
+      this.store.candidates(userId, {
+        ...(isReadable && { vector }),
+        terms: queryTerms(text),
+        limit: MOST_CANDIDATES,
+      }),
+      this.store.statistics(userId, model),
+      this.store.findText(userId, digest),
+    ]);
+    return { candidates, sums, duplicateOf };
+  }
+
+  private decide(message: ScoredMessage, { candidates, sums, duplicateOf }: Known) {
+    const nearest = nearestOf(candidates);
+    const surprisal: Surprisal = {
+      perplexity: message.perplexity,
+      informationNats: message.informationNats,
+      novelty: noveltyOf(nearest, duplicateOf),
+    };
+    const verdict = judge(surprisal, this.settings.memory, distributionOf(sums));
+    const decision = toDecision(message, surprisal, verdict, {
+      nearestId: duplicateOf ?? nearest?.memory.id ?? null,
+      duplicateOf: duplicateOf ?? null,
+    });
+    const effect: Effect = decision.kept
+      ? { kind: 'keep', memory: toMemory(message, decision), duplicateOf: decision.duplicateOf }
+      : { kind: 'drop' };
+    return { decision, effect, surprisal };
+  }
+}
+
+function nearestOf(candidates: readonly Candidate[]): Candidate | undefined {
+  const near = candidates.filter(({ cosine }) => cosine !== null);
+  return near.toSorted((a, b) => Number(b.cosine) - Number(a.cosine))[0];
+}
+
+/** Of a text that is there already none; where no vector tells, and where there is no memory, all. */
+function noveltyOf(nearest: Candidate | undefined, duplicateOf: string | undefined): number {
+  if (duplicateOf !== undefined) return 0;
+  return Math.max(0, 1 - (nearest?.cosine ?? 0));
 }
 
 function toDecision(
   message: ScoredMessage,
   { perplexity, informationNats, novelty }: Surprisal,
-  { surprise, threshold, mode, kept }: Verdict,
-  nearest: Nearest | undefined,
-  duplicate: Nearest | undefined,
+  verdict: Verdict,
+  related: Pick<Decision, 'nearestId' | 'duplicateOf'>,
 ): Decision {
+  const { surprise, threshold, mode } = verdict;
   return {
     id: message.id,
     userId: message.userId,
@@ -108,31 +190,32 @@ function toDecision(
     contextual: message.contextual,
     plainPerplexity: message.plainPerplexity,
     novelty,
-    nearestId: nearest?.id ?? null,
+    ...related,
     surprise,
     threshold,
     mode,
-    kept: kept && duplicate === undefined,
-    reason: reasonOf(surprise, threshold, duplicate, message.unscorable),
+    // A gate decides what becomes a memory; the text of this one is a memory already, and is counted.
+    kept: verdict.kept || related.duplicateOf !== null,
+    supersedes: null,
+    supersessionScore: null,
+    reason: reasonOf(verdict, related, message.unscorable),
   };
 }
 
 function reasonOf(
-  surprise: number,
-  threshold: number,
-  duplicate: Nearest | undefined,
+  { surprise, threshold, mode }: Verdict,
+  { duplicateOf }: Pick<Decision, 'duplicateOf'>,
   unscorable: string | undefined,
 ): string {
-  const verb = surprise >= threshold ? 'reaches' : 'is below';
-  const what = duplicate
-    ? `says what memory ${duplicate.id} says (similarity ${duplicate.similarity.toFixed(2)}), which was strengthened`
-    : `surprise ${surprise.toFixed(2)} ${verb} ${threshold.toFixed(2)}`;
-  return unscorable === undefined ? what : `${what}, by novelty alone: ${unscorable}`;
+  const judged = `surprise ${surprise.toFixed(2)}${unscorable === undefined ? '' : `, by novelty alone: ${unscorable}`}`;
+  if (duplicateOf !== null) return `Memory ${duplicateOf} has the same text and was counted once more (${judged}).`;
+  if (mode === 'all') return `Every message is kept (${judged}).`;
+  return `It ${surprise >= threshold ? 'reaches' : 'is below'} the threshold of ${threshold.toFixed(2)} (${judged}).`;
 }
 
-function toMemory(message: ScoredMessage, { novelty, surprise }: Decision): EmbeddedMemory {
-  const { id, text, userId, sessionId, role, receivedAtMs, perplexity, avgLogprob, model, vector } = message;
-  const memory: Memory = {
+function toMemory(message: ScoredMessage, { novelty, surprise }: Decision): IndexedMemory {
+  const { id, text, userId, sessionId, role, receivedAtMs, perplexity, avgLogprob, informationNats, model } = message;
+  const content = {
     id,
     text,
     userId,
@@ -141,13 +224,21 @@ function toMemory(message: ScoredMessage, { novelty, surprise }: Decision): Embe
     createdAtMs: receivedAtMs,
     perplexity,
     avgLogprob,
-    novelty,
+    informationNats,
+    novelty: message.isReadable ? novelty : null,
     surprise,
     model,
     source: 'worker',
     metadata: {},
+    context: turnsIn(message.context).slice(-CONTEXT_TURNS).join('\n'),
+    isPinned: false,
     count: 1,
     lastSeenAtMs: receivedAtMs,
-  };
-  return { memory, vector };
+    recallCount: 0,
+    lastRecalledAtMs: null,
+    validFromMs: receivedAtMs,
+    supersededBy: null,
+    supersedes: [],
+  } as const;
+  return indexMemory(content, message.vector);
 }

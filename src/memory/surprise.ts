@@ -25,7 +25,7 @@ export interface SurpriseRule {
 export interface Verdict {
   readonly surprise: number;
   readonly threshold: number;
-  /** The mode that judged: `fixed` during the warm-up of `adaptive`. */
+  /** The mode that judged: `fixed` also during the warm-up of `adaptive`. */
   readonly mode: SurpriseMode;
   readonly kept: boolean;
 }
@@ -106,13 +106,16 @@ function spread(weight: number, sum: number, squares: number): Spread {
  * Mode `fixed`: `w_p · min(1, ln(perplexity + 1) / divisor) + w_n · novelty ≥ threshold`; novelty alone where there is no
  * perplexity. Mode `adaptive`, after its warm-up: log information and novelty as z-scores of `distribution`, weighted, and
  * the sum brought to unit deviation; its percentile under a normal distribution has to be among the upper `keepRate`.
- * docs/evaluation.md says why information, and what else was tried.
+ * docs/evaluation.md says why information, and what else was tried. Mode `all` keeps everything; its surprise, the number
+ * of the other two, is there to be seen.
  */
 export function judge(surprisal: Surprisal, rule: SurpriseRule, distribution: SurpriseDistribution): Verdict {
   const warm = Math.round(messagesBehind(distribution.messages, rule.halfLifeMessages)) >= rule.warmUpMessages;
-  return rule.surpriseMode === 'adaptive' && warm
-    ? judgeAdaptively(surprisal, rule, distribution)
-    : judgeFixedly(surprisal, rule);
+  const verdict =
+    rule.surpriseMode !== 'fixed' && warm
+      ? judgeAdaptively(surprisal, rule, distribution)
+      : judgeFixedly(surprisal, rule);
+  return rule.surpriseMode === 'all' ? { ...verdict, threshold: 0, mode: 'all', kept: true } : verdict;
 }
 
 function judgeFixedly({ perplexity, novelty }: Surprisal, rule: SurpriseRule): Verdict {

@@ -6,6 +6,7 @@ export interface ContextBounds {
 }
 
 const SPEAKERS = { user: 'User', assistant: 'Assistant' } as const;
+const SPEAKER = new RegExp(`^(?:${Object.values(SPEAKERS).join('|')}): `, 'mu');
 
 /**
  * The turns before a message as the text it is scored after: `User: …` and `Assistant: …` a line, up to where the message
@@ -20,6 +21,17 @@ export function contextOf(turns: readonly Turn[], role: Turn['role'], bounds: Co
   const room = bounds.contextMaxCharacters - opening.length;
   // Cutting between the halves of a surrogate pair would leave one that has no UTF-8 form.
   return room <= 0 ? '' : `${lines.slice(-room).toWellFormed()}${opening}`;
+}
+
+/**
+ * What was said in a context, oldest first, without the names of the speakers. A turn that holds a line like that of a speaker
+ * counts as two; the first may be the end of one that was cut.
+ */
+export function turnsIn(context: string): string[] {
+  return context
+    .split(SPEAKER)
+    .map((turn) => turn.trim())
+    .filter((turn) => turn !== '');
 }
 
 const isOpen = ({ isPrivate }: Turn): boolean => !isPrivate;
