@@ -1,7 +1,7 @@
 import { memoryKeys } from '../../../src/infra/redis/index.js';
 import { RedisMemoryStore } from '../../../src/memory/adapters/redis-memory-store.js';
 import type { RedisUnderTest } from '../../support/redis-settings.js';
-import type { MemoryStoreHarness } from './memory-store.contract.js';
+import type { MemoryStoreHarness } from './memory-store.harness.js';
 import { RedisBacking } from '../../support/redis-backing.js';
 
 export interface RedisMemoryHarness extends MemoryStoreHarness {

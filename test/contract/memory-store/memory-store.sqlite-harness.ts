@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { SqliteDatabase } from '../../../src/infra/sqlite/index.js';
 import { SqliteMemoryStore } from '../../../src/memory/adapters/sqlite-memory-store.js';
-import type { MemoryStoreHarness } from './memory-store.contract.js';
+import type { MemoryStoreHarness } from './memory-store.harness.js';
 import { takeTablesAway } from '../../support/sqlite-outage.js';
 
 const TABLES = ['memory_spaces', 'memories', 'memory_decisions', 'memory_statistics', 'forget_marks'];

@@ -1,7 +1,7 @@
 import type { Decision, Memory } from '../../../src/memory/memory.js';
 import type { EmbeddedMemory, Judgement, MemoryStore } from '../../../src/memory/memory-store.port.js';
 import { newId } from '../../../src/shared/index.js';
-import type { MemoryStoreHarness } from './memory-store.contract.js';
+import type { MemoryStoreHarness } from './memory-store.harness.js';
 
 /** A record of user `ada`, to be made unreadable behind the adapter's back. */
 export interface DamagedRecord {
