@@ -9,6 +9,7 @@ export {
   type ReadOptions,
   type StreamEntry,
   type StreamStatistics,
+  type Unsettled,
 } from './input-stream.port.js';
 export { SpoolLeftoversModule } from './spool-leftovers.module.js';
 export { DeadLetterNotFoundError, DeadLetterUndecodableError, StreamUnavailableError } from './stream.errors.js';

@@ -25,6 +25,17 @@ export interface DeliveredEntry {
   readonly deliveries: number;
 }
 
+/** What of a user was appended before an entry and is neither acknowledged nor a dead letter. */
+export interface Unsettled {
+  /** Receipts, as many as {@link MOST_UNSETTLED} allows, the newest of them. */
+  readonly receipts: readonly string[];
+  /** How many there are in all. */
+  readonly count: number;
+}
+
+/** The newest of many is enough to wait for where each waits for those before it. */
+export const MOST_UNSETTLED = 32;
+
 export interface ReadOptions {
   /** Most entries to return. */
   readonly count: number;
@@ -86,6 +97,12 @@ export abstract class InputStream {
 
   /** Up to `count` entries, as soon as there is at least one; `[]` after `blockMs` or on abort. One read at a time. */
   abstract read(options: ReadOptions): Promise<DeliveredEntry[]>;
+
+  /**
+   * By user, what was appended before the first entry of that user in `delivered` and is still on its way, whoever holds
+   * it. A user of whom there is nothing is left out, and so is, on Redis, what other programs appended without the index.
+   */
+  abstract earlier(delivered: readonly DeliveredEntry[]): Promise<ReadonlyMap<string, Unsettled>>;
 
   /** Marks entries as processed; they are not delivered again and may be removed. */
   abstract acknowledge(delivered: readonly DeliveredEntry[]): Promise<void>;

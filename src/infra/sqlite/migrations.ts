@@ -194,4 +194,8 @@ export const MIGRATIONS: readonly string[] = [
     DELETE FROM memory_counts WHERE user_id = OLD.user_id AND memories = 0 AND shadow = 0 AND decisions = 0;
   END;
   `,
+  `
+  -- What a user has on the way before an entry, and what there is to forget, without reading the whole stream.
+  CREATE INDEX stream_entries_by_user ON stream_entries (user_id, seq);
+  `,
 ];

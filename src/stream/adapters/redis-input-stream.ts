@@ -13,14 +13,17 @@ import {
   type DeadLetterPage,
   type DeliveredEntry,
   InputStream,
+  MOST_UNSETTLED,
   type ReadOptions,
   type StreamEntry,
   type StreamStatistics,
+  type Unsettled,
 } from '../input-stream.port.js';
 import { decodeEntry, encodeEntry, type StoredEntry } from '../stored-entry.js';
 import { KNOWN_IDS, MAX_DEAD_LETTERS, MAX_REASON_CHARACTERS } from '../stream-limits.js';
 import { DeadLetterNotFoundError, DeadLetterUndecodableError, StreamUnavailableError } from '../stream.errors.js';
 import { AppendQueue } from './append-queue.js';
+import { firstOfEachUser, unsettledOf } from './earlier-entries.js';
 import { isStreamId, toDeadLetter } from './redis-dead-letters.js';
 import { FORGET_ENTRIES, INDEX_DEAD_LETTERS } from './redis-forget-scripts.js';
 import { goneAfterMs, GoneConsumers } from './redis-gone-consumers.js';
@@ -28,13 +31,14 @@ import {
   isLater,
   parseAutoClaim,
   parseDeliveries,
+  parseEarlier,
   parseForgotten,
   parseGroup,
   parseRange,
   parseReadGroup,
   type RawEntry,
 } from './redis-replies.js';
-import { ACKNOWLEDGE, APPEND, DEAD_LETTER, DROP_DEAD_LETTER, RENEW, REQUEUE } from './redis-scripts.js';
+import { ACKNOWLEDGE, APPEND, DEAD_LETTER, DROP_DEAD_LETTER, EARLIER, RENEW, REQUEUE } from './redis-scripts.js';
 
 const reachingRedis = redisFailuresAs(StreamUnavailableError);
 
@@ -111,6 +115,18 @@ export class RedisInputStream extends InputStream {
       }
     } while (performance.now() < deadline && !signal.aborted);
     return [];
+  }
+
+  async earlier(delivered: readonly DeliveredEntry[]): Promise<Map<string, Unsettled>> {
+    const firsts = [...firstOfEachUser(delivered)];
+    if (firsts.length === 0) return new Map();
+    const { entries, index } = this.keys;
+    const asked = firsts.flatMap(([userId, { receipt }]) => [userId, ...receipt.split('-')]);
+    const reply = await this.withGroup(() =>
+      EARLIER.run(this.connections.commands, [entries, index], [this.group, MOST_UNSETTLED, ...asked]),
+    );
+    const found = parseEarlier(reply);
+    return unsettledOf(firsts.map(([userId], position) => [userId, found[position]]));
   }
 
   async acknowledge(delivered: readonly DeliveredEntry[]): Promise<void> {

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import type { Unsettled } from '../input-stream.port.js';
 
 /** An entry as Redis hands it out; `fields` is `null` where it was deleted while it was pending. */
 export interface RawEntry {
@@ -59,6 +60,12 @@ const forgottenReply = z.tuple([z.number(), z.number()]);
 export function parseForgotten(reply: unknown): { readonly removed: number; readonly isMore: boolean } {
   const [removed, isMore] = forgottenReply.parse(reply);
   return { removed, isMore: isMore === 1 };
+}
+
+const earlierReply = z.array(z.tuple([z.number(), z.array(z.string())]));
+
+export function parseEarlier(reply: unknown): Unsettled[] {
+  return earlierReply.parse(reply).map(([count, receipts]) => ({ count, receipts }));
 }
 
 function pairUp(flat: readonly string[]): Record<string, string> {

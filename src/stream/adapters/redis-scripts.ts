@@ -51,6 +51,51 @@ export const ACKNOWLEDGE = new RedisScript(`
 `);
 
 /**
+ * What users have in the stream before an entry. The sequence within a millisecond is compared as a number: `10` comes
+ * before `2` in the index. A member without its entry, which somebody deleted by hand, leaves the index.
+ * KEYS: entries, index. ARGV: group, most ids, then for each entry its user, the milliseconds and the sequence of its stream
+ * id. Returns for each how many there are, and the stream ids.
+ */
+export const EARLIER = new RedisScript(`
+  ${MEMBER_OF}
+  local group, most = ARGV[1], tonumber(ARGV[2])
+  local function is_there(id)
+    return #redis.call('XPENDING', KEYS[1], group, id, id, 1) > 0 or #redis.call('XRANGE', KEYS[1], id, id) > 0
+  end
+  local replies = {}
+  for i = 3, #ARGV, 3 do
+    local prefix = member_of('e', ARGV[i], '')
+    local millisecond, sequence = prefix .. ARGV[i + 1] .. '-', tonumber(ARGV[i + 2])
+    local count, ids = 0, {}
+    local function take(member)
+      local id = string.sub(member, #prefix + 1)
+      if is_there(id) then
+        ids[#ids + 1] = id
+      else
+        redis.call('ZREM', KEYS[2], member)
+        count = count - 1
+      end
+    end
+    -- A full stop comes after the hyphen.
+    local before = '(' .. prefix .. ARGV[i + 1] .. '.'
+    for _, member in ipairs(redis.call('ZRANGE', KEYS[2], before, '[' .. millisecond, 'BYLEX', 'REV')) do
+      if tonumber(string.sub(member, #millisecond + 1)) < sequence then
+        count = count + 1
+        if #ids < most then take(member) end
+      end
+    end
+    local first, last = '[' .. prefix, '(' .. millisecond
+    count = count + redis.call('ZLEXCOUNT', KEYS[2], first, last)
+    if #ids < most then
+      local members = redis.call('ZRANGE', KEYS[2], last, first, 'BYLEX', 'REV', 'LIMIT', 0, most - #ids)
+      for _, member in ipairs(members) do take(member) end
+    end
+    replies[#replies + 1] = { count, ids }
+  end
+  return replies
+`);
+
+/**
  * Sets the idle time of entries back to zero, of those that are still pending for the consumer, without counting a
  * delivery. A bare XCLAIM would take back what another consumer has taken over meanwhile.
  * KEYS: entries. ARGV: group, consumer, then the entries' stream ids.

@@ -12,14 +12,17 @@ import {
   type DeadLetterPage,
   type DeliveredEntry,
   InputStream,
+  MOST_UNSETTLED,
   type ReadOptions,
   type StreamEntry,
   type StreamStatistics,
+  type Unsettled,
 } from '../input-stream.port.js';
 import { type Decoded, decodeEntry, encodeEntry, STORED_FIELDS, type StoredEntry } from '../stored-entry.js';
 import { KNOWN_IDS, MAX_DEAD_LETTERS, MAX_REASON_CHARACTERS } from '../stream-limits.js';
 import { DeadLetterNotFoundError, DeadLetterUndecodableError, StreamUnavailableError } from '../stream.errors.js';
 import { AppendQueue } from './append-queue.js';
+import { firstOfEachUser, unsettledOf } from './earlier-entries.js';
 import { prepareStatements, type StreamStatements } from './sqlite-statements.js';
 
 // How late a waiting read notices an append by another process; those of this process wake it at once.
@@ -78,6 +81,19 @@ export class SqliteInputStream extends InputStream {
       await sleep(Math.min(waitMs, POLL_MS), AbortSignal.any([signal, appended]));
     }
     return [];
+  }
+
+  async earlier(delivered: readonly DeliveredEntry[]): Promise<Map<string, Unsettled>> {
+    const firsts = [...firstOfEachUser(delivered)];
+    const look = (userId: string, seq: number): Unsettled => {
+      const receipts = this.statements.earlier.all(userId, seq, MOST_UNSETTLED).map((row) => String(row.seq));
+      const isAll = receipts.length < MOST_UNSETTLED;
+      const count = isAll ? receipts.length : Number(this.statements.countEarlier.get(userId, seq)?.n);
+      return { receipts, count };
+    };
+    return reachingSqlite(async () =>
+      unsettledOf(firsts.map(([userId, { receipt }]) => [userId, look(userId, Number(receipt))])),
+    );
   }
 
   async acknowledge(delivered: readonly DeliveredEntry[]): Promise<void> {

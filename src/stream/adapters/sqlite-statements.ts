@@ -13,6 +13,10 @@ export interface StreamStatements {
   readonly takeStale: SqliteStatement;
   /** consumer, now, count: takes entries that nobody has read. */
   readonly takeUnread: SqliteStatement;
+  /** user_id, before seq, limit: newest first. */
+  readonly earlier: SqliteStatement;
+  /** user_id, before seq */
+  readonly countEarlier: SqliteStatement;
   /** now, seq, consumer: puts off the moment at which an entry counts as stale. */
   readonly renew: SqliteStatement;
   /** error, time, seq: copies a pending entry to the dead letters. */
@@ -57,6 +61,8 @@ export function prepareStatements(database: SqliteDatabase): StreamStatements {
     // Left to itself, SQLite reads all that waits to have the order for nothing: 38 ms a read with 300,000 entries.
     takeStale: prepareTake(database, 'consumer IS NOT NULL AND delivered_at <= ?', 'INDEXED BY stream_entries_held'),
     takeUnread: prepareTake(database, 'consumer IS NULL'),
+    earlier: database.prepare('SELECT seq FROM stream_entries WHERE user_id = ? AND seq < ? ORDER BY seq DESC LIMIT ?'),
+    countEarlier: database.prepare('SELECT count(*) AS n FROM stream_entries WHERE user_id = ? AND seq < ?'),
     renew: database.prepare('UPDATE stream_entries SET delivered_at = ? WHERE seq = ? AND consumer = ?'),
     deadLetter: database.prepare(`
       INSERT INTO stream_dead_letters (${ENTRY_COLUMNS}, error, deliveries, dead_lettered_at)

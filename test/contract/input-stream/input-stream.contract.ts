@@ -380,6 +380,86 @@ export function describeInputStream(name: string, makeHarness: () => Promise<Inp
       });
     });
 
+    describe('telling what came earlier', () => {
+      const receiptsOf = (delivered: readonly DeliveredEntry[]): string[] => delivered.map(({ receipt }) => receipt);
+      const by = (userId: string, count: number): StreamEntry[] =>
+        numbered(count).map((entry) => ({ ...entry, userId }));
+
+      async function appendAll(stream: InputStream, ...entries: StreamEntry[]): Promise<void> {
+        for (const entry of entries) await stream.append(entry);
+      }
+
+      it('tells of each user what is unread or held by anybody, newest first, and nothing of others', async () => {
+        const [first, second] = [await harness.open('a'), await harness.open('b')];
+        await appendAll(first, ...by('ada', 2), ...by('bob', 1), ...by('ada', 1), ...by('eve', 1), ...by('bob', 1));
+        const held = await readNow(first, 3);
+        const batch = await readNow(second);
+
+        const earlier = await second.earlier(batch);
+
+        const [one, two, three] = receiptsOf(held);
+        expect(Object.fromEntries(earlier)).toEqual({
+          ada: { receipts: [two, one], count: 2 },
+          bob: { receipts: [three], count: 1 },
+        });
+        expect((await first.earlier(held)).size).toBe(0);
+      });
+
+      it('goes by the first entry of each user', async () => {
+        const sut = await harness.open('a');
+        await appendAll(sut, ...by('ada', 4));
+        const [before, ...batch] = await readNow(sut);
+        expect((await sut.earlier(batch)).get('ada')).toEqual({ receipts: [before!.receipt], count: 1 });
+      });
+
+      it('counts neither what was acknowledged nor dead letters, and a requeued one as of now', async () => {
+        const sut = await harness.open('a');
+        await appendAll(sut, ...by('ada', 4));
+        const [done, given, ...rest] = await readNow(sut);
+        expect((await sut.earlier(rest)).get('ada')?.count).toBe(2);
+
+        await sut.acknowledge([done!]);
+        await sut.deadLetter(given!, 'bad');
+        expect((await sut.earlier(rest)).size).toBe(0);
+
+        const [letter] = await sut.deadLetters({ limit: 1 });
+        await sut.requeue(letter!.handle);
+        expect((await sut.earlier(rest)).size).toBe(0);
+        const again = await readNow(sut);
+        expect((await sut.earlier(again)).get('ada')).toEqual({ receipts: receiptsOf(rest).reverse(), count: 2 });
+      });
+
+      it('tells the newest of many, whatever came in one moment, and how many there are', async () => {
+        const sut = await harness.open('a');
+        await Promise.all(by('ada', 100).map((entry) => sut.append(entry)));
+        const all = await readNow(sut, 100);
+
+        for (const position of [1, 9, 10, 11, 33, 99]) {
+          const { receipts = [], count } = (await sut.earlier([all[position]!])).get('ada') ?? {};
+          const before = receiptsOf(all.slice(0, position));
+          expect([count, receipts.length]).toEqual([position, Math.min(position, 32)]);
+          expect(before).toEqual(expect.arrayContaining([...receipts]));
+          expect(receipts).toContain(before.at(-1));
+        }
+      });
+
+      it.each(['', ':', 'e3:ada:', '{ada}', 'ada:1', '🔑'])(
+        'keeps users apart whose names are alike: ada, ada%s',
+        async (end) => {
+          const sut = await harness.open('a');
+          await appendAll(sut, ...by(`ada${end}`, 1), ...by('ada', 1), ...by(`ada${end}`, 1));
+          const [one, two, three] = await readNow(sut);
+          const expected = end === '' ? [two!.receipt, one!.receipt] : [one!.receipt];
+          expect((await sut.earlier([three!])).get(`ada${end}`)?.receipts).toEqual(expected);
+        },
+      );
+
+      it('tells nothing of nothing', async () => {
+        const sut = await harness.open('a');
+        expect((await sut.earlier([])).size).toBe(0);
+      });
+    });
+
     describe('acknowledging', () => {
       it('is final: nobody is given the entry again, and the store lets go of it', async () => {
         const sut = await harness.open('a', { claimIdleMs: 100 });

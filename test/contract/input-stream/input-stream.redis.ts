@@ -54,6 +54,16 @@ class Wire {
   }
 }
 
+/** An entry as another program may append it. */
+const foreignFields = (): Record<string, string> => ({
+  id: newId(),
+  message: 'foreign',
+  timestamp: new Date().toISOString(),
+  session_id: 's',
+  role: 'user',
+  context: '',
+});
+
 /** What only the Redis adapter has to do, beside the contract. */
 export function describeRedisInputStream(makeHarness: () => Promise<RedisHarness>): void {
   describe(RedisInputStream.name, () => {
@@ -85,6 +95,23 @@ export function describeRedisInputStream(makeHarness: () => Promise<RedisHarness
       // What the server does by itself, and what asks for the usage, comes on top of either.
       expect(large.commands).toBeLessThan(small.commands + 20);
       expect(large.bytes).toBeLessThan(small.bytes + 20_000);
+    });
+
+    it('waits neither for what other programs append nor for what somebody deleted by hand', async () => {
+      const sut = await harness.open('a');
+      const deleted = entryOf('deleted');
+      await sut.append(deleted);
+      await harness.appendFields({ ...foreignFields(), user_id: 'ada' });
+      await sut.append(entryOf('read'));
+      const [gone] = await harness.outside.xrange(harness.key, '-', '+', 'COUNT', 1);
+      await harness.outside.xdel(harness.key, gone![0]);
+
+      const delivered = await sut.read({ count: 10, blockMs: 0, signal: never });
+
+      expect(delivered.map(({ entry }) => entry.message)).toEqual(['foreign', 'read']);
+      expect((await sut.earlier(delivered)).size).toBe(0);
+      expect((await sut.earlier(delivered.slice(1))).size).toBe(0);
+      expect(await harness.outside.zcard(harness.keys.index)).toBe(1);
     });
 
     it('keeps an index of what is there, and of nothing that is gone', async () => {
