@@ -1,5 +1,6 @@
 import { Controller, Get, Query } from '@nestjs/common';
-import { type DecisionsQuery, decisionsQuerySchema, toDecisionBody } from './memory.schema.js';
+import { toDecisionBody } from './memory-bodies.js';
+import { type DecisionsQuery, decisionsQuerySchema } from './memory.schema.js';
 import { MemoryService } from './memory.service.js';
 
 /** Why messages were kept or not, with all numbers. */

@@ -1,5 +1,7 @@
 export type LineOutcome =
   | { readonly status: 'imported' | 'known' }
+  /** `id`: of the memory that has the same text. */
+  | { readonly status: 'duplicate'; readonly id: string }
   /** `problem` says what is wrong with the line. */
   | { readonly status: 'failed'; readonly problem: string };
 
@@ -9,8 +11,10 @@ export type LineRun = LineOutcome & { readonly from: number; readonly to: number
 /** What became of each line of an import. */
 export interface ImportResult {
   readonly imported: number;
-  /** Those that the user had already. */
+  /** Those whose ids the user had already; nothing was changed. */
   readonly known: number;
+  /** Those whose texts the user had already, which were counted once more. */
+  readonly duplicate: number;
   readonly failed: number;
   readonly lines: readonly LineRun[];
   /** Lines that are counted and, for the length of the answer, not told of one by one. */
@@ -21,7 +25,7 @@ export interface ImportResult {
 const MAX_RUNS = 1_000;
 
 export class ImportReport {
-  private readonly counts = { imported: 0, known: 0, failed: 0 };
+  private readonly counts = { imported: 0, known: 0, duplicate: 0, failed: 0 };
   private readonly runs: LineRun[] = [];
   private omitted = 0;
 
@@ -45,5 +49,6 @@ export class ImportReport {
 
 function isSame(a: LineOutcome, b: LineOutcome): boolean {
   if (a.status === 'failed' && b.status === 'failed') return a.problem === b.problem;
+  if (a.status === 'duplicate' && b.status === 'duplicate') return a.id === b.id;
   return a.status === b.status;
 }

@@ -1,28 +1,33 @@
-import { Body, Controller, Delete, Get, HttpCode, Param, Post, Query, type StreamableFile } from '@nestjs/common';
+import { Body, Controller, Delete, Get, HttpCode, Param, Patch, Post, Query, type StreamableFile } from '@nestjs/common';
 import { Settings } from '../config/index.js';
 import { assertTextLength, ClientSignal, NdjsonBody, streamedAnswer } from '../http/index.js';
 import { ForgetService } from './forget.service.js';
+import { type ImportLine, ImportService } from './import.service.js';
+import { readImportedMemory } from './imported-memory.js';
+import { listCursor } from './list-cursor.js';
+import { toFoundBody, toImportBody, toKeptBody, toMemoryBody, toUsageBody } from './memory-bodies.js';
 import type { Memory } from './memory.js';
 import {
   type AddMemoriesRequest,
   addMemoriesSchema,
   type AddMemoryRequest,
   addMemorySchema,
+  type EditMemoryRequest,
+  editMemorySchema,
   type ListQuery,
   listQuerySchema,
   memoryIdSchema,
   namedOwnerQuerySchema,
   type OwnerQuery,
   ownerQuerySchema,
-  readImportedMemory,
   type SearchMemoriesRequest,
   searchMemoriesSchema,
   toDraft,
-  toFoundBody,
-  toImportBody,
-  toMemoryBody,
+  toEdit,
+  toListFilter,
+  toSearchFilter,
 } from './memory.schema.js';
-import { type ImportLine, MemoryService } from './memory.service.js';
+import { MemoryService } from './memory.service.js';
 import { readNdjson } from './ndjson.js';
 
 /** What is remembered of a user, for the user. */
@@ -30,6 +35,7 @@ import { readNdjson } from './ndjson.js';
 export class MemoriesController {
   constructor(
     private readonly memories: MemoryService,
+    private readonly importing: ImportService,
     private readonly forgetting: ForgetService,
     private readonly settings: Settings,
   ) {}
@@ -39,7 +45,7 @@ export class MemoriesController {
     this.assertLength(request.text);
     const { user_id: userId, ...draft } = request;
     const [memory] = await this.memories.add(userId, [toDraft(draft)], { signal });
-    return memory && toMemoryBody(memory);
+    return memory && toKeptBody(memory);
   }
 
   @Post('batch')
@@ -49,7 +55,7 @@ export class MemoriesController {
   ) {
     for (const { text } of request.memories) this.assertLength(text);
     const memories = await this.memories.add(request.user_id, request.memories.map(toDraft), { signal });
-    return { memories: memories.map(toMemoryBody) };
+    return { memories: memories.map(toKeptBody) };
   }
 
   @Post('search')
@@ -59,23 +65,31 @@ export class MemoriesController {
     @ClientSignal() signal: AbortSignal,
   ) {
     this.assertLength(request.query);
-    const { limit, min_similarity: minSimilarity, include_shadow: includeShadow } = request;
-    const options = { limit, minSimilarity, includeShadow };
+    const { limit, mode } = request;
+    const options = { limit, mode, filter: toSearchFilter(request) };
     const found = await this.memories.search(request.user_id, request.query, options, { signal });
     return { memories: found.map(toFoundBody) };
   }
 
   /** A page, newest first; `next_cursor` asks for the one after it and is `null` at the end. */
   @Get()
-  async list(@Query({ schema: listQuerySchema }) { user_id: userId, limit, cursor }: ListQuery) {
+  async list(@Query({ schema: listQuerySchema }) query: ListQuery) {
+    const { user_id: userId, limit, cursor } = query;
     // One more than is shown tells whether there is another page.
     const found = await this.memories.list(userId, {
       limit: limit + 1,
-      ...(cursor !== undefined && { after: cursor }),
+      filter: toListFilter(query),
+      ...(cursor && { after: cursor }),
     });
     const page = found.slice(0, limit);
     const last = page.at(-1);
-    return { memories: page.map(toMemoryBody), next_cursor: found.length > limit && last ? last.id : null };
+    return { memories: page.map(toMemoryBody), next_cursor: found.length > limit && last ? listCursor(last) : null };
+  }
+
+  /** How much the user has, and may have. */
+  @Get('usage')
+  async usage(@Query({ schema: ownerQuerySchema }) { user_id: userId }: OwnerQuery) {
+    return toUsageBody(await this.memories.usage(userId), this.settings.memory);
   }
 
   @Get('export')
@@ -91,7 +105,7 @@ export class MemoriesController {
     @NdjsonBody() body: AsyncIterable<Uint8Array>,
     @ClientSignal() signal: AbortSignal,
   ) {
-    return toImportBody(await this.memories.import(userId, this.readLines(body, userId), { signal }));
+    return toImportBody(await this.importing.import(userId, this.readLines(body, userId), { signal }));
   }
 
   @Get(':id')
@@ -100,6 +114,28 @@ export class MemoriesController {
     @Query({ schema: ownerQuerySchema }) { user_id: userId }: OwnerQuery,
   ) {
     return toMemoryBody(await this.memories.get(userId, id));
+  }
+
+  /** A new text makes a new memory, which supersedes this one; the rest is changed in place. */
+  @Patch(':id')
+  async edit(
+    @Param('id', { schema: memoryIdSchema }) id: string,
+    @Query({ schema: ownerQuerySchema }) { user_id: userId }: OwnerQuery,
+    @Body({ schema: editMemorySchema }) request: EditMemoryRequest,
+    @ClientSignal() signal: AbortSignal,
+  ) {
+    if (request.text !== undefined) this.assertLength(request.text);
+    return toKeptBody(await this.memories.edit(userId, id, toEdit(request), { signal }));
+  }
+
+  /** It was taken for superseded, and is not. */
+  @Delete(':id/superseded_by')
+  @HttpCode(200)
+  async reinstate(
+    @Param('id', { schema: memoryIdSchema }) id: string,
+    @Query({ schema: ownerQuerySchema }) { user_id: userId }: OwnerQuery,
+  ) {
+    return toMemoryBody(await this.memories.reinstate(userId, id));
   }
 
   @Delete(':id')

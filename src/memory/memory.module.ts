@@ -9,11 +9,13 @@ import { RedisMemoryStore } from './adapters/redis-memory-store.js';
 import { SqliteMemoryStore } from './adapters/sqlite-memory-store.js';
 import { Embedder } from './embedder.js';
 import { ForgetService } from './forget.service.js';
+import { ImportService } from './import.service.js';
 import { MemoryHealth } from './memory.health.js';
 import { MemoryService } from './memory.service.js';
 import { MemoryStore } from './memory-store.port.js';
 import { RecallService } from './recall.service.js';
 import { ReembedService } from './reembed.service.js';
+import { ReindexService } from './reindex.service.js';
 import { RememberService } from './remember.service.js';
 
 function openMemories({ backend }: Storage, { memory, stream: { keyPrefix } }: Settings): MemoryStore {
@@ -29,20 +31,24 @@ function openMemories({ backend }: Storage, { memory, stream: { keyPrefix } }: S
     { provide: MemoryStore, inject: [Storage, Settings], useFactory: openMemories },
     Embedder,
     MemoryService,
+    ImportService,
     ForgetService,
     RememberService,
     RecallService,
     ReembedService,
+    ReindexService,
     MemoryHealth,
   ],
   exports: [
     MemoryStore,
     Embedder,
     MemoryService,
+    ImportService,
     ForgetService,
     RememberService,
     RecallService,
     ReembedService,
+    ReindexService,
     MemoryHealth,
   ],
 })

@@ -1,58 +1,70 @@
 import { Injectable } from '@nestjs/common';
-import { newId } from '../shared/index.js';
-import { VorpalRequestError } from '../vorpal/index.js';
+import { Settings } from '../config/index.js';
 import { Embedder, QUESTION_WINDOWS } from './embedder.js';
-import { ImportReport, type ImportResult, type LineOutcome } from './import-report.js';
-import type { Decision, FoundMemory, Memory } from './memory.js';
-import { MemoryNotFoundError, MemoryVectorError } from './memory.errors.js';
-import { type ListOptions, MemoryStore, type SearchOptions } from './memory-store.port.js';
+import { CANDIDATES, rankCandidates } from './hybrid-ranking.js';
+import { indexMemory } from './indexed-memory.js';
+import { keepMemories } from './keep-memories.js';
+import { queryTerms } from './lexical-text.js';
+import type { Decision, FoundMemory, Memory, SearchMode } from './memory.js';
+import { MemoryNotFoundError, TooManyPinsError } from './memory.errors.js';
+import { type ListOptions, type MemoryFilter, MemoryStore, type MemoryUsage } from './memory-store.port.js';
+import { type MemoryDraft, newMemory } from './new-memory.js';
+import { hasRoomToPin } from './pin-room.js';
+import { bytesOf } from './retention.js';
+import { textDigest } from './text-digest.js';
 
-/** What somebody wants remembered, whatever its surprise. */
-export interface MemoryDraft {
-  readonly text: string;
-  readonly sessionId?: string | null;
-  readonly role?: Memory['role'];
-  readonly createdAtMs?: number;
-  readonly metadata?: Memory['metadata'];
+export { newMemory } from './new-memory.js';
+
+export interface SearchOptions {
+  readonly mode: SearchMode;
+  /** Most memories to return. */
+  readonly limit: number;
+  readonly filter?: MemoryFilter;
 }
 
-/** A line of an import: the memory it holds, or why it holds none. */
-export type ImportLine =
-  { readonly line: number; readonly memory: Memory } | { readonly line: number; readonly problem: string };
+/** What somebody wants changed of a memory; what is not set stays. */
+export interface MemoryEdit {
+  readonly text?: string;
+  readonly metadata?: Memory['metadata'];
+  readonly isPinned?: boolean;
+}
 
-/** For whom something is kept, and the mark that the user had when it began. */
-interface KeepTarget extends CallOptions {
-  readonly userId: string;
-  readonly forgetMark: string;
+/** A memory that was to be kept, as it is now. */
+export interface KeptMemory {
+  readonly memory: Memory;
+  /** `false`: others are worth more and took the room, or the user was forgotten meanwhile. */
+  readonly isKept: boolean;
 }
 
 interface CallOptions {
   readonly signal?: AbortSignal;
 }
 
-// One page of an export, and one step of an import: a request to the embedder and one to the store each.
-const PAGE = 64;
+const EXPORT_PAGE = 64;
 
-/** Memories of a user for the user: insert, look up, search, delete, take along. */
+/** Memories of a user for the user: insert, look up, search, change, delete, take along. */
 @Injectable()
 export class MemoryService {
   constructor(
     private readonly store: MemoryStore,
     private readonly embedder: Embedder,
+    private readonly settings: Settings,
   ) {}
 
-  /** Keeps all of them, or none. @throws MemoryStoreUnavailableError, the embedder's errors */
-  async add(userId: string, drafts: readonly MemoryDraft[], { signal }: CallOptions = {}): Promise<Memory[]> {
+  /**
+   * Keeps all of them, or none; a text that the user has is counted once more. Returns the memories that now stand for them.
+   * @throws MemoryStoreUnavailableError, the embedder's errors
+   */
+  async add(userId: string, drafts: readonly MemoryDraft[], { signal }: CallOptions = {}): Promise<KeptMemory[]> {
+    const forgetMark = await this.store.forgetMark(userId);
     const memories = drafts.map((draft) => newMemory(userId, draft));
-    await this.keep(memories, { userId, forgetMark: await this.store.forgetMark(userId), signal });
-    return memories;
+    const outcomes = await keepMemories({ store: this.store, embedder: this.embedder }, memories, { userId, forgetMark, signal });
+    return Promise.all(memories.map((memory, index) => this.asItIs(memory, outcomes[index]?.id ?? memory.id)));
   }
 
   /** @throws MemoryNotFoundError for an id that this user does not have, whoever else has it */
   async get(userId: string, id: string): Promise<Memory> {
-    const memory = await this.store.get(userId, id);
-    if (!memory) throw new MemoryNotFoundError();
-    return memory;
+    return found(await this.store.get(userId, id));
   }
 
   /** Newest first. */
@@ -60,15 +72,65 @@ export class MemoryService {
     return this.store.list(userId, options);
   }
 
-  /** Most similar first. */
+  /**
+   * Best first. `lexical` needs no embedder.
+   * @throws MemoryStoreUnavailableError, the embedder's errors
+   */
   async search(
     userId: string,
     query: string,
-    options: SearchOptions,
+    { mode, limit, filter }: SearchOptions,
     { signal }: CallOptions = {},
   ): Promise<FoundMemory[]> {
-    const [vector] = await this.embedder.embed([query], { maxWindows: QUESTION_WINDOWS, signal });
-    return vector ? this.store.search(userId, vector, options) : [];
+    const [vector] =
+      mode === 'lexical' ? [] : await this.embedder.embed([query], { maxWindows: QUESTION_WINDOWS, signal });
+    const [candidates, spaces] = await Promise.all([
+      this.store.candidates(userId, {
+        ...(vector && { vector }),
+        ...(mode !== 'dense' && { terms: queryTerms(query) }),
+        ...(filter && { filter }),
+        limit: Math.max(CANDIDATES, limit),
+      }),
+      this.store.spaces(),
+    ]);
+    const asOfThen = candidates.map((one) => ({ ...one, memory: memoryAsOf(one.memory, filter?.asOfMs) }));
+    return rankCandidates(asOfThen, { mode, embeddingModel: spaces.current?.model ?? '' }).slice(0, limit);
+  }
+
+  /**
+   * Changes metadata and pin in place. A new text makes a new memory, which supersedes the one that is kept under the old id.
+   * @throws MemoryNotFoundError, TooManyPinsError, MemoryStoreUnavailableError, the embedder's errors
+   */
+  async edit(userId: string, id: string, edit: MemoryEdit, { signal }: CallOptions = {}): Promise<KeptMemory> {
+    const before = await this.get(userId, id);
+    const { text = before.text, metadata = before.metadata, isPinned = before.isPinned } = edit;
+    if (isPinned) await this.assertRoomToPin(before, { ...before, text, metadata });
+    const inPlace = {
+      ...(edit.metadata && { metadata }),
+      ...(edit.isPinned !== undefined && { isPinned }),
+    };
+    // What counts as the same text would supersede itself.
+    if (textDigest({ ...before, text }) === textDigest(before)) {
+      return { memory: found(await this.store.change(userId, id, inPlace)), isKept: true };
+    }
+    const { sessionId, role, context } = before;
+    const edited = newMemory(userId, { text, sessionId, role, context, metadata, isPinned });
+    const vectors = await this.embedder.embed([text], { signal });
+    const [indexed] = vectors.map((vector) => indexMemory(edited, vector));
+    const outcome = found(indexed && (await this.store.replace(userId, id, indexed)));
+    if (outcome.status === 'duplicate') await this.store.change(userId, outcome.id, { ...inPlace, isPinned });
+    // The pin goes with what holds now.
+    if (before.isPinned) await this.store.change(userId, id, { isPinned: false });
+    return this.asItIs(edited, outcome.id);
+  }
+
+  /** Takes back that a memory was superseded. @throws MemoryNotFoundError */
+  async reinstate(userId: string, id: string): Promise<Memory> {
+    return found(await this.store.reinstate(userId, id));
+  }
+
+  usage(userId: string): Promise<MemoryUsage> {
+    return this.store.usage(userId);
   }
 
   /** @throws MemoryNotFoundError */
@@ -83,93 +145,37 @@ export class MemoryService {
 
   /** All memories of a user, newest first, a page at a time. */
   async *export(userId: string): AsyncGenerator<Memory, void> {
-    let page = await this.store.list(userId, { limit: PAGE });
-    while (page.length > 0) {
+    let page = await this.store.list(userId, { limit: EXPORT_PAGE });
+    for (let last = page.at(-1); last !== undefined; last = page.at(-1)) {
       yield* page;
-      const after = page.at(-1)?.id;
-      page = after === undefined ? [] : await this.store.list(userId, { limit: PAGE, after });
+      const { createdAtMs, id } = last;
+      page = await this.store.list(userId, { limit: EXPORT_PAGE, after: { createdAtMs, id } });
     }
   }
 
-  /**
-   * Keeps memories as they come, under the ids they have. A line that cannot be kept is reported and stops none of the
-   * others; after any failure the whole may be sent again.
-   * @throws what `lines` throws, MemoryStoreUnavailableError, the embedder's errors that no text is to blame for
-   */
-  async import(userId: string, lines: AsyncIterable<ImportLine>, { signal }: CallOptions = {}): Promise<ImportResult> {
-    const target = { userId, forgetMark: await this.store.forgetMark(userId), signal };
-    const report = new ImportReport();
-    let page: ImportLine[] = [];
-    for await (const line of lines) {
-      page.push(line);
-      if (page.length < PAGE) continue;
-      await this.importPage(page, report, target);
-      page = [];
-    }
-    await this.importPage(page, report, target);
-    return report.result;
+  private async asItIs(memory: Memory, id: string): Promise<KeptMemory> {
+    const stored = await this.store.get(memory.userId, id);
+    return { memory: stored ?? memory, isKept: stored !== undefined };
   }
 
-  private async importPage(page: readonly ImportLine[], report: ImportReport, target: KeepTarget): Promise<void> {
-    const { userId } = target;
-    const memories = page.flatMap((line) => ('memory' in line ? [{ ...line.memory, userId }] : []));
-    const outcomes = await this.keepEach(memories, target);
-    for (const line of page) {
-      const outcome = 'memory' in line ? outcomes.shift() : ({ status: 'failed', problem: line.problem } as const);
-      if (outcome) report.add(line.line, outcome);
-    }
-  }
-
-  /** Together, or, where one of the texts cannot be embedded, one by one. */
-  private async keepEach(memories: readonly Memory[], target: KeepTarget): Promise<LineOutcome[]> {
-    try {
-      const isNew = await this.keep(memories, target);
-      return isNew.map((one) => ({ status: one ? 'imported' : 'known' }));
-    } catch (error) {
-      if (!(error instanceof VorpalRequestError || error instanceof MemoryVectorError)) throw error;
-      if (memories.length === 1) return [{ status: 'failed', problem: error.message }];
-      const outcomes: LineOutcome[] = [];
-      for (const memory of memories) outcomes.push(...(await this.keepEach([memory], target)));
-      return outcomes;
-    }
-  }
-
-  /** Keeps nothing where the user was forgotten since the mark was read. */
-  private async keep(memories: readonly Memory[], { userId, forgetMark, signal }: KeepTarget): Promise<boolean[]> {
-    if (memories.length === 0) return [];
-    const vectors = await this.embedder.embed(
-      memories.map(({ text }) => text),
-      { signal },
-    );
-    return this.store.put(
-      userId,
-      memories.flatMap((memory, index) => {
-        const vector = vectors[index];
-        return vector ? [{ memory, vector }] : [];
-      }),
-      forgetMark,
-    );
+  private async assertRoomToPin(before: Memory, after: Memory): Promise<void> {
+    const isLarger = bytesOf(after) > bytesOf(before);
+    if (before.isPinned && !isLarger) return;
+    const { pinned, pinnedBytes } = await this.store.usage(before.userId);
+    const others = before.isPinned
+      ? { pinned: pinned - 1, pinnedBytes: pinnedBytes - bytesOf(before) }
+      : { pinned, pinnedBytes };
+    if (!hasRoomToPin(others, bytesOf(after), this.settings.memory)) throw new TooManyPinsError();
   }
 }
 
-/** A memory that nobody judged. */
-export function newMemory(userId: string, draft: MemoryDraft & { readonly id?: string }): Memory {
-  const createdAtMs = draft.createdAtMs ?? Date.now();
-  return {
-    id: draft.id ?? newId(),
-    text: draft.text,
-    userId,
-    sessionId: draft.sessionId ?? null,
-    role: draft.role ?? 'user',
-    createdAtMs,
-    perplexity: null,
-    avgLogprob: null,
-    novelty: null,
-    surprise: null,
-    model: null,
-    source: 'manual',
-    metadata: draft.metadata ?? {},
-    count: 1,
-    lastSeenAtMs: createdAtMs,
-  };
+/** @throws MemoryNotFoundError */
+function found<T>(value: T | undefined): T {
+  if (value === undefined) throw new MemoryNotFoundError();
+  return value;
+}
+
+/** What superseded a memory later than `asOfMs` counts for nothing. */
+function memoryAsOf(memory: Memory, asOfMs = Infinity): Memory {
+  return memory.supersededBy && memory.supersededBy.atMs > asOfMs ? { ...memory, supersededBy: null } : memory;
 }

@@ -9,6 +9,7 @@ import { LifecycleModule } from '../../src/infra/lifecycle/index.js';
 import { StorageModule } from '../../src/infra/storage/index.js';
 import { Embedder, MemoryStore, RecallService } from '../../src/memory/index.js';
 import { ForgetService } from '../../src/memory/forget.service.js';
+import { ImportService } from '../../src/memory/import.service.js';
 import { MemoryService } from '../../src/memory/memory.service.js';
 import { SessionService, SessionStore } from '../../src/sessions/index.js';
 import { CaptureService, InputStream } from '../../src/stream/index.js';
@@ -38,6 +39,7 @@ export async function startChatModule(vorpalUrl: string, environment: NodeJS.Pro
     chat: module.get(ChatService),
     recall: module.get(RecallService, { strict: false }),
     memories: module.get(MemoryService, { strict: false }),
+    importing: module.get(ImportService, { strict: false }),
     forgetting: module.get(ForgetService, { strict: false }),
     store: module.get(MemoryStore, { strict: false }),
     embedder: module.get(Embedder, { strict: false }),
