@@ -192,7 +192,12 @@ describe(ImportService.name, () => {
     await parts.close();
     parts = await startChatModule(stub().url, { MEMORY_MAX_MEMORIES: '10' });
     sut = parts.importing;
-    expect(await importInto('ada', facts(8).map((fact) => ({ ...fact, pinned: true })))).toMatchObject({ imported: 8 });
+    expect(
+      await importInto(
+        'ada',
+        facts(8).map((fact) => ({ ...fact, pinned: true })),
+      ),
+    ).toMatchObject({ imported: 8 });
     expect((await memoriesOf('ada')).filter(({ isPinned }) => isPinned)).toHaveLength(5);
   });
 

@@ -44,9 +44,12 @@ export function memoryTerms({
   createdAtMs,
   context,
 }: Pick<Memory, 'text' | 'createdAtMs' | 'context'>): string[] {
-  const parts = [text, DATE_IN_WORDS.format(createdAtMs), context];
+  const parts = [text, dateInWords(createdAtMs), context];
   return parts.flatMap(termsOfText).slice(0, MAX_MEMORY_TERMS);
 }
+
+/** As in "Friday, 27 November 2026". */
+export const dateInWords = (timeMs: number): string => DATE_IN_WORDS.format(timeMs);
 
 /** The distinct terms of a query. */
 export function queryTerms(query: string): string[] {

@@ -1,4 +1,15 @@
-import { Body, Controller, Delete, Get, HttpCode, Param, Patch, Post, Query, type StreamableFile } from '@nestjs/common';
+import {
+  Body,
+  Controller,
+  Delete,
+  Get,
+  HttpCode,
+  Param,
+  Patch,
+  Post,
+  Query,
+  type StreamableFile,
+} from '@nestjs/common';
 import { Settings } from '../config/index.js';
 import { assertTextLength, ClientSignal, NdjsonBody, streamedAnswer } from '../http/index.js';
 import { ForgetService } from './forget.service.js';

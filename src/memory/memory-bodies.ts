@@ -1,5 +1,5 @@
 import type { ImportResult } from './import-report.js';
-import { matchedWords } from './matched-words.js';
+import { dateInWords, wordsMatching } from './lexical-text.js';
 import type { Decision, FoundMemory, Memory } from './memory.js';
 import type { MemoryLimits } from './memory-limits.js';
 import type { MemoryUsage } from './memory-store.port.js';
@@ -46,11 +46,13 @@ export function toKeptBody({ memory, isKept }: KeptMemory) {
 
 /** `similarity` is the cosine, as in the answers of chats. */
 export function toFoundBody({ memory, cosine, bm25, matchedTerms, score }: FoundMemory) {
+  const { text, createdAtMs, context } = memory;
+  const indexed = [text, dateInWords(createdAtMs), context].join('\n');
   return {
     ...toMemoryBody(memory),
     similarity: cosine,
     score,
-    why: { cosine, bm25, matched_words: matchedWords(memory, matchedTerms) },
+    why: { cosine, bm25, matched_words: wordsMatching(indexed, matchedTerms) },
   };
 }
 

@@ -15,7 +15,6 @@ const MAX_DECISIONS = 1_000;
 // Metadata is kept with each memory and read with each search; a bound keeps it from being used as a file store.
 const MAX_METADATA_CHARACTERS = 16_384;
 
-
 const role = z.enum(['user', 'assistant'], 'must be user or assistant');
 const source = z.enum(['worker', 'manual', 'promoted'], 'must be worker, manual or promoted');
 const flag = z.boolean('must be true or false');

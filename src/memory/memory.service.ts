@@ -58,7 +58,11 @@ export class MemoryService {
   async add(userId: string, drafts: readonly MemoryDraft[], { signal }: CallOptions = {}): Promise<KeptMemory[]> {
     const forgetMark = await this.store.forgetMark(userId);
     const memories = drafts.map((draft) => newMemory(userId, draft));
-    const outcomes = await keepMemories({ store: this.store, embedder: this.embedder }, memories, { userId, forgetMark, signal });
+    const outcomes = await keepMemories({ store: this.store, embedder: this.embedder }, memories, {
+      userId,
+      forgetMark,
+      signal,
+    });
     return Promise.all(memories.map((memory, index) => this.asItIs(memory, outcomes[index]?.id ?? memory.id)));
   }
 
