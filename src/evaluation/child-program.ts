@@ -10,6 +10,7 @@ const LISTENING = 'Listening on ';
 const PROGRAMS = {
   brain: new URL('../../dist/main.js', import.meta.url),
   reembed: new URL('../../dist/commands/reembed-memories.js', import.meta.url),
+  reindex: new URL('../../dist/commands/reindex-memories.js', import.meta.url),
   'local-vorpal': new URL('../../dist/local-vorpal/main.js', import.meta.url),
   'stub-vorpal': new URL('../../dist/evaluation/stub-vorpal-program.js', import.meta.url),
   'minimal-proxy': new URL('../../dist/evaluation/minimal-proxy.js', import.meta.url),

@@ -1,4 +1,4 @@
-import { Controller, Get } from '@nestjs/common';
+import { Controller, Get, type OnApplicationBootstrap } from '@nestjs/common';
 import { HealthCheck, type HealthCheckResult, HealthCheckService, HealthIndicatorService } from '@nestjs/terminus';
 import { DrainService } from '../http/index.js';
 import { MemoryHealth } from '../memory/index.js';
@@ -8,7 +8,7 @@ import { VorpalHealth } from '../vorpal/index.js';
 
 /** Health for people (`/health`) and for Kubernetes (`live`, `ready`, `startup`); docs/operations.md has the probes. */
 @Controller('health')
-export class HealthController {
+export class HealthController implements OnApplicationBootstrap {
   constructor(
     private readonly health: HealthCheckService,
     private readonly indicators: HealthIndicatorService,
@@ -18,6 +18,10 @@ export class HealthController {
     private readonly memory: MemoryHealth,
     private readonly worker: MemoryWorkerHealth,
   ) {}
+
+  onApplicationBootstrap(): void {
+    void this.memory.begin();
+  }
 
   @Get()
   @HealthCheck()

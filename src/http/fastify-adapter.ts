@@ -17,6 +17,8 @@ const STALLED_CLIENT_MS = 60_000;
 const MIN_IMPORT_BYTES_PER_SECOND = 1_024;
 // How often Node looks for late headers: each look goes over all connections.
 const LONGEST_CHECK_MS = 10_000;
+// Of an id in an address, decoded; ids that other systems gave to memories may be that long.
+const MAX_ID_CHARACTERS = 200;
 
 /**
  * The HTTP server: JSON bodies only, bounded, and closing idle connections at shutdown (requests in flight are waited
@@ -30,6 +32,7 @@ export function createFastifyAdapter(
   const logger = new Logger('Http');
   const adapter = new FastifyAdapter({
     bodyLimit: server.bodyLimitBytes,
+    routerOptions: { maxParamLength: MAX_ID_CHARACTERS },
     forceCloseConnections: true,
     keepAliveTimeout: server.keepAliveTimeoutMs,
     connectionTimeout: stalledMs,

@@ -3,6 +3,7 @@ import { HealthIndicatorService } from '@nestjs/terminus';
 import { describeError } from '../shared/index.js';
 import { SessionStore } from '../sessions/index.js';
 import { MemoryStore } from './memory-store.port.js';
+import { ReindexNotice } from './reindex-notice.js';
 
 // A probe must be answered before its own time-out; Kubernetes gives one second unless told otherwise.
 const CHECK_TIMEOUT_MS = 900;
@@ -13,7 +14,13 @@ export class MemoryHealth {
     private readonly indicators: HealthIndicatorService,
     private readonly store: MemoryStore,
     private readonly sessions: SessionStore,
+    private readonly notice: ReindexNotice,
   ) {}
+
+  /** At the start, so that the log tells what an upgrade asks for. */
+  async begin(): Promise<void> {
+    await this.notice.look();
+  }
 
   /** Up if a memory could be written now, with the embedding model that the memories are of, and what could not be read. */
   check() {
@@ -28,10 +35,16 @@ export class MemoryHealth {
           embedding_model: current?.model ?? null,
           dimensions: current?.dimensions ?? null,
           ...(next && { reembedding_to: next.model }),
+          ...this.unindexed(),
           ...this.undecodable(),
         };
       })
       .withTimeout(CHECK_TIMEOUT_MS);
+  }
+
+  private unindexed() {
+    const { done, total } = this.notice.progress ?? { done: 0, total: 0 };
+    return done < total && { unindexed_memories: total - done, unindexed_remedy: 'npm run memories:reindex' };
   }
 
   private undecodable() {

@@ -15,6 +15,7 @@ import { MemoryService } from './memory.service.js';
 import { MemoryStore } from './memory-store.port.js';
 import { RecallService } from './recall.service.js';
 import { ReembedService } from './reembed.service.js';
+import { ReindexNotice } from './reindex-notice.js';
 import { ReindexService } from './reindex.service.js';
 import { RememberService } from './remember.service.js';
 
@@ -37,6 +38,7 @@ function openMemories({ backend }: Storage, { memory, stream: { keyPrefix } }: S
     RecallService,
     ReembedService,
     ReindexService,
+    ReindexNotice,
     MemoryHealth,
   ],
   exports: [

@@ -1,6 +1,6 @@
 import { type ChatParts, startChatModule } from '../../test/support/chat-module.js';
 import { collect } from '../../test/support/chat-events.js';
-import { embeddings, sendJson } from '../../test/support/stub-vorpal.js';
+import { sendJson } from '../../test/support/stub-vorpal.js';
 import { until } from '../../test/support/until.js';
 import { useStubVorpal } from '../../test/support/use-stub-vorpal.js';
 import { newId } from '../shared/index.js';

@@ -1,0 +1,19 @@
+// npm run memories:reindex: indexes the words of memories that an earlier version of the program left. May be broken off and
+// run again; brains may go on meanwhile.
+import 'reflect-metadata';
+import { parseArgs } from 'node:util';
+import { ReindexService } from '../memory/index.js';
+import { runLongCommand } from './long-command.js';
+
+await runLongCommand({
+  name: 'Reindex',
+  doing: 'indexing memories',
+  failed: 'The memories could not be indexed; run the command again to go on.',
+  run: async (app, work) => {
+    parseArgs({ options: {} });
+    const memories = await app.get(ReindexService).run(work);
+    return memories === 0
+      ? 'Nothing to do: all memories are found by their words already.'
+      : `${memories} memories indexed; all are found by their words now.`;
+  },
+});
