@@ -32,26 +32,47 @@ export function streamKeys({ key }: { readonly key: string }, topology: RedisTop
   };
 }
 
-/** The keys of one tier (memories, or the shadow buffer) of one user. */
-export interface TierKeys {
-  /** Sorted set of the ids with score 0: ids are UUIDv7, so their lexicographic order is that of time. */
+/** The keys of one user's memories. All carry the user as their hash tag, so a script may touch any of them together. */
+export interface UserMemoryKeys {
+  /** Sorted set: id → when it was created, or 0 where it was written before lists went by that. */
   readonly ids: string;
-  /** Hash: id → memory as JSON. */
+  /** Hash: id → memory as JSON, which is written once. */
   readonly items: string;
   /** Vector set of one embedding generation. */
   vectors(generation: number): string;
-}
 
-/** The keys of one user's memories. All carry the user as their hash tag, so a script may touch any of them together. */
-export interface UserMemoryKeys {
-  readonly memory: TierKeys;
-  readonly shadow: TierKeys;
-  /** Sorted set: id of an entry of the shadow buffer → when it expires. */
-  readonly shadowExpiry: string;
+  /** Hash: id → what it is found by, and what it takes up. */
+  readonly index: string;
+  /** Hash: number → id. Numbers stand for ids where there are many of them. */
+  readonly numbers: string;
+  /** Hash: term → how many sorted sets it has. */
+  readonly terms: string;
+  /** What the keys of these sorted sets begin with; itself never a key. */
+  readonly term: string;
+  /** Hash: digest of a text → id. */
+  readonly texts: string;
+  /** Hash: sums over the index. */
+  readonly totals: string;
+
+  /** Sorted set: id → what it is worth keeping, without those pinned. */
+  readonly retention: string;
+  /** Sorted set of the pinned ones: id → what it is worth keeping. */
+  readonly pinned: string;
   /** Hash: id → how often it was said again. */
   readonly repetitions: string;
   /** Hash: id → when it was said last, where it was said again. */
   readonly lastSeen: string;
+  /** Hash: id → how often it stood in a prompt. */
+  readonly recalls: string;
+  /** Hash: id → when it stood in a prompt last. */
+  readonly lastRecalled: string;
+  /** Hash: id → from when on it holds again. */
+  readonly validFrom: string;
+  /** Hash: id → when, how surely, why and by what it was superseded. */
+  readonly superseded: string;
+  /** Hash: id → the ids that it supersedes, as JSON. */
+  readonly supersedes: string;
+
   /** Hash: id → decision as JSON. */
   readonly decisions: string;
   /** Sorted set: id → when it was decided. */
@@ -60,6 +81,20 @@ export interface UserMemoryKeys {
   readonly statistics: string;
   /** What tells apart what was begun before and after the user was forgotten last. */
   readonly forgetMark: string;
+
+  readonly shadow: ShadowKeys;
+}
+
+/** Where releases up to 0.1 kept what had no place among the memories yet. */
+export interface ShadowKeys {
+  /** Sorted set of the ids with score 0. */
+  readonly ids: string;
+  /** Hash: id → memory as JSON. */
+  readonly items: string;
+  /** Sorted set: id → when it expires. */
+  readonly expiry: string;
+  /** Vector set of one embedding generation. */
+  vectors(generation: number): string;
 }
 
 export interface MemoryKeys {
@@ -77,25 +112,36 @@ export function memoryKeys(prefix = ''): MemoryKeys {
     ofUser: (userId) => {
       const user = `${prefix}memory:${hashTag(userId)}`;
       return {
-        memory: tierKeys(user),
-        shadow: tierKeys(`${user}:shadow`),
-        shadowExpiry: `${user}:shadow:expiry`,
+        ids: `${user}:ids`,
+        items: `${user}:items`,
+        vectors: (generation) => `${user}:vectors:${generation}`,
+        index: `${user}:index`,
+        numbers: `${user}:numbers`,
+        terms: `${user}:terms`,
+        term: `${user}:term`,
+        texts: `${user}:texts`,
+        totals: `${user}:totals`,
+        retention: `${user}:retention`,
+        pinned: `${user}:pinned`,
         repetitions: `${user}:repetitions`,
         lastSeen: `${user}:last_seen`,
+        recalls: `${user}:recalls`,
+        lastRecalled: `${user}:last_recalled`,
+        validFrom: `${user}:valid_from`,
+        superseded: `${user}:superseded`,
+        supersedes: `${user}:supersedes`,
         decisions: `${user}:decisions`,
         decisionTimes: `${user}:decisions:times`,
         statistics: `${user}:statistics`,
         forgetMark: `${user}:forget_mark`,
+        shadow: {
+          ids: `${user}:shadow:ids`,
+          items: `${user}:shadow:items`,
+          expiry: `${user}:shadow:expiry`,
+          vectors: (generation) => `${user}:shadow:vectors:${generation}`,
+        },
       };
     },
-  };
-}
-
-function tierKeys(prefix: string): TierKeys {
-  return {
-    ids: `${prefix}:ids`,
-    items: `${prefix}:items`,
-    vectors: (generation) => `${prefix}:vectors:${generation}`,
   };
 }
 

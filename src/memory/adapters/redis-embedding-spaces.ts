@@ -4,7 +4,7 @@ import { sleep } from '../../shared/index.js';
 import type { EmbeddingSpace } from '../memory.js';
 import { MemoryStoreUnavailableError } from '../memory.errors.js';
 import { reachingSharedKeys } from './redis-failures.js';
-import { BEGIN_REEMBEDDING, CLAIM_SPACE, FINISH_REEMBEDDING } from './redis-memory-scripts.js';
+import { BEGIN_REEMBEDDING, CLAIM_SPACE, FINISH_REEMBEDDING } from './redis-move-scripts.js';
 
 // Without it every call would ask for the generation first, which takes a second round trip: a script on a user's keys
 // cannot read it, because it is on another slot.

@@ -1,24 +1,90 @@
-import type { Memory } from '../memory.js';
+import { z } from 'zod';
+import type { ScriptArgument } from '../../infra/redis/index.js';
+import { TERMS_VERSION } from '../lexical-text.js';
+import type { Memory, Supersession } from '../memory.js';
+import type { IndexedMemory } from '../memory-store.port.js';
+import { bytesOf, retentionOf } from '../retention.js';
 import type { MemoryRow } from './redis-memory-replies.js';
 import { decodeMemoryBody, encodeMemoryBody } from './stored-memory.js';
-import type { DecodedRecord } from './stored-record.js';
+import { type DecodedRecord, parseJson } from './stored-record.js';
 
-/** @param row id and body, and what has been added to its count and seen of it since, where that is anything */
-export function decodeMemoryRow(
-  userId: string,
-  [id, body, repetitions, lastSeenAtMs]: MemoryRow,
-): DecodedRecord<Memory> {
-  const { record, problem } = decodeMemoryBody(userId, id, body);
+/** A memory as its body says, with what has changed since. */
+export function decodeMemoryRow(userId: string, row: MemoryRow): DecodedRecord<Memory> {
+  const { record, problem } = decodeMemoryBody(userId, row.id, row.body);
   if (!record) return { problem };
-  const count = record.count + Number(repetitions ?? 0);
-  const seenAtMs = lastSeenAtMs === null ? record.lastSeenAtMs : Math.max(record.lastSeenAtMs, Number(lastSeenAtMs));
-  if (Number.isNaN(count + seenAtMs)) return { problem: 'what was added to its count, or its time, is no number' };
-  return { record: { ...record, count, lastSeenAtMs: seenAtMs } };
+  const supersededBy = row.superseded === null ? null : parseSupersession(row.superseded);
+  const { data: supersedes } = z.array(z.string()).safeParse(parseJson(row.supersedes ?? '[]'));
+  const changes = {
+    count: record.count + Number(row.repetitions ?? 0),
+    lastSeenAtMs: Math.max(record.lastSeenAtMs, Number(row.lastSeen ?? 0)),
+    recallCount: Number(row.recalls ?? 0),
+    lastRecalledAtMs: row.lastRecalled === null ? null : Number(row.lastRecalled),
+    validFromMs: row.validFrom === null ? record.validFromMs : Number(row.validFrom),
+  };
+  if (Object.values(changes).some(Number.isNaN) || supersededBy === undefined || supersedes === undefined) {
+    return { problem: 'what has changed of it since it was written cannot be read' };
+  }
+  return { record: { ...record, ...changes, isPinned: row.pinned !== null, supersededBy, supersedes } };
 }
 
-/** The body as the memories have it, once the shadow buffer has let go of it. */
-export function asPromoted(memory: Memory): string {
-  return encodeMemoryBody({ ...memory, source: 'promoted' });
+/** How a memory is superseded, without by what: `time score reason`. */
+export function encodeSupersession({ atMs, score, reason }: Omit<Supersession, 'id'>): string {
+  return `${atMs} ${score ?? '-'} ${reason}`;
+}
+
+const supersession = z.object({
+  atMs: z.coerce.number(),
+  score: z.union([z.literal('-').transform(() => null), z.coerce.number()]),
+  reason: z.enum(['changed', 'edited', 'said_again']),
+  id: z.string(),
+});
+
+function parseSupersession(stored: string): Supersession | undefined {
+  const { groups } = /^(?<atMs>\S+) (?<score>\S+) (?<reason>\S+) (?<id>.*)$/s.exec(stored) ?? {};
+  return supersession.safeParse(groups).data;
+}
+
+/** What scripts are given of a memory; `ADD` has their order. @param memory without a vector where it has one already */
+export function memoryArguments({
+  memory,
+  terms,
+  digest,
+  vector,
+}: Omit<IndexedMemory, 'vector'> & Partial<Pick<IndexedMemory, 'vector'>>): ScriptArgument[] {
+  const { supersededBy } = memory;
+  return [
+    ...[memory.id, encodeMemoryBody(memory), vector === undefined ? '' : encodeVector(vector), digest],
+    ...[memory.createdAtMs, encodeTerms(terms), TERMS_VERSION, terms.length, bytesOf(memory), retentionOf(memory)],
+    ...[memory.isPinned ? 1 : 0, memory.count, memory.lastSeenAtMs, memory.recallCount || ''],
+    memory.lastRecalledAtMs ?? '',
+    supersededBy === null ? '' : `${encodeSupersession(supersededBy)} ${supersededBy.id}`,
+    memory.supersedes.length === 0 ? '' : JSON.stringify(memory.supersedes),
+  ];
+}
+
+/** Distinct terms with spaces between them, each with a tab and how often it comes where that is more than once. */
+function encodeTerms(terms: readonly string[]): string {
+  const counts = new Map<string, number>();
+  for (const term of terms) counts.set(term, (counts.get(term) ?? 0) + 1);
+  return [...counts].map(([term, count]) => (count === 1 ? term : `${term}\t${count}`)).join(' ');
+}
+
+export interface IndexedWords {
+  /** How many terms the memory has, also those that are not in the index. */
+  readonly length: number;
+  /** How often it has those that are. */
+  readonly counts: ReadonlyMap<string, number>;
+}
+
+/** What {@link MemoryRow.index} says; `undefined` for what is not there or cannot be read. */
+export function parseWords(index: string | null): IndexedWords | undefined {
+  const [, , length, , , ...words] = (index ?? '').split(' ');
+  if (length === undefined || Number.isNaN(Number(length))) return undefined;
+  const counts = words.filter(Boolean).map((word): [string, number] => {
+    const [term = '', count = '1'] = word.split('\t');
+    return [term, Number(count)];
+  });
+  return { length: Number(length), counts: new Map(counts) };
 }
 
 /** Little-endian 32-bit floats, as `FP32` has them. */

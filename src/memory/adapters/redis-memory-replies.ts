@@ -1,71 +1,103 @@
 import { z } from 'zod';
 import { clampSimilarity } from '../memory-limits.js';
-import type { MemoryTier } from '../memory.js';
-import type { Nearest } from '../memory-store.port.js';
 
-// Numbers come as text from hashes and sorted sets.
-const number = z.coerce.number();
 const flag = z.union([z.literal(0), z.literal(1)]).transform((value) => value === 1);
-
-// As they are: one that cannot be read must not take the others of a reply with it.
+// As it is: one that cannot be read must not take the others of a reply with it.
 const text = z.string().nullable();
-const memoryRow = z.tuple([z.string(), text, text, text]);
+
+/** What is stored of a memory; `null` for what it does not have. */
+export interface MemoryRow {
+  readonly id: string;
+  readonly body: string | null;
+  /** What it is found by. */
+  readonly index: string | null;
+  readonly repetitions: string | null;
+  readonly lastSeen: string | null;
+  readonly recalls: string | null;
+  readonly lastRecalled: string | null;
+  readonly validFrom: string | null;
+  readonly superseded: string | null;
+  readonly supersedes: string | null;
+  readonly pinned: string | null;
+}
+
+// In the order in which the scripts read them.
+const COLUMNS = [
+  ...['id', 'body', 'index', 'repetitions', 'lastSeen', 'recalls', 'lastRecalled', 'validFrom', 'superseded'],
+  ...['supersedes', 'pinned'],
+] as (keyof MemoryRow)[];
+const columnsReply = z.array(z.array(text)).length(COLUMNS.length);
+
+export function parseRows(reply: unknown): MemoryRow[] {
+  const columns = columnsReply.parse(reply);
+  return columns[0]!.map(
+    (_, row) =>
+      Object.fromEntries(COLUMNS.map((name, column) => [name, columns[column]![row] ?? null])) as unknown as MemoryRow,
+  );
+}
+
 const decisionRow = z.tuple([z.string(), text]);
 
-/** Id and body of a memory, how often it was said again, and when it was seen last; `null`: never again, or no body. */
-export type MemoryRow = z.output<typeof memoryRow>;
 /** Id and body of a decision. */
 export type DecisionRow = z.output<typeof decisionRow>;
 
 export const parseFlag = (reply: unknown): boolean => flag.parse(reply);
 export const parseCount = (reply: unknown): number => z.number().parse(reply);
-export const parseMemories = (reply: unknown): MemoryRow[] => z.array(memoryRow).parse(reply);
 export const parseDecisions = (reply: unknown): DecisionRow[] => z.array(decisionRow).parse(reply);
 
-/** Of a memory by itself, `undefined` where there is no body and so no memory. */
-export function parseMemory(id: string, [body, ...changes]: readonly (string | null)[]): MemoryRow | undefined {
-  return body === null ? undefined : memoryRow.parse([id, body, ...changes]);
+const status = z.enum(['new', 'known', 'duplicate', 'forgotten']);
+const putReply = z.tuple([status, z.string(), flag, flag]);
+
+export function parsePut(reply: unknown) {
+  const [outcome, id, isFirstOfUser, hasMore] = putReply.parse(reply);
+  return { outcome: { status: outcome, id }, isFirstOfUser, hasMore };
 }
 
-const putReply = z.tuple([flag, flag]);
+const replaceReply = z.tuple([status, z.string(), flag]).nullable();
 
-export function parsePut(reply: unknown): { readonly isNew: boolean; readonly isFirstOfUser: boolean } {
-  const [isNew, isFirstOfUser] = putReply.parse(reply);
-  return { isNew, isFirstOfUser };
+export function parseReplace(reply: unknown) {
+  const parsed = replaceReply.parse(reply);
+  return parsed && { outcome: { status: parsed[0], id: parsed[1] }, hasMore: parsed[2] };
 }
 
-const recordReply = z.tuple([z.enum(['recorded', 'known', 'forgotten']), flag]);
+const changeReply = z.tuple([flag, flag]);
+
+export function parseChange(reply: unknown) {
+  const [isDone, hasMore] = changeReply.parse(reply);
+  return { isDone, hasMore };
+}
+
+const recordReply = z.tuple([z.enum(['recorded', 'known', 'forgotten', 'stale']), flag, flag]);
 
 export function parseRecord(reply: unknown) {
-  const [outcome, isFirstOfUser] = recordReply.parse(reply);
-  return { outcome, isFirstOfUser };
+  const [outcome, isFirstOfUser, hasMore] = recordReply.parse(reply);
+  return { outcome, isFirstOfUser, hasMore };
 }
 
-export interface FoundRow {
-  readonly tier: MemoryTier;
-  readonly similarity: number;
-  readonly row: MemoryRow;
+const wordsReply = z.tuple([z.number(), z.number(), z.array(z.number()), z.array(z.string())]);
+
+export function parseWords(reply: unknown) {
+  const [memories, length, frequencies, ids] = wordsReply.parse(reply);
+  return { memories, length, frequencies, ids };
 }
 
-const foundRow = z
-  .tuple([z.enum(['memory', 'shadow']), number, ...memoryRow.def.items])
-  .transform(([tier, similarity, ...row]): FoundRow => ({ tier, similarity: clampSimilarity(similarity), row }));
+const number = z.coerce.number();
 
-export const parseFound = (reply: unknown): FoundRow[] => z.array(foundRow).parse(reply);
-
-const nearestReply = z.union([z.tuple([]), z.tuple([z.string(), number])]);
-
-/** `VSIM … WITHSCORES COUNT 1`, whose score is a similarity moved to the range from 0 to 1. */
-export function parseNearest(reply: unknown): Nearest | undefined {
-  const found = nearestReply.parse(reply);
-  return found.length === 0 ? undefined : { id: found[0], similarity: clampSimilarity(2 * found[1] - 1) };
+/** `VSIM … WITHSCORES`, whose scores are similarities moved to the range from 0 to 1. Nearest first. */
+export function parseSimilarities(reply: unknown): Map<string, number> {
+  const found = z.array(z.string()).parse(reply);
+  const similarities = new Map<string, number>();
+  for (let i = 0; i < found.length; i += 2) {
+    similarities.set(found[i]!, clampSimilarity(2 * number.parse(found[i + 1]) - 1));
+  }
+  return similarities;
 }
 
-const pendingReply = z.tuple([z.string().nullable(), z.array(z.string())]);
+const pendingReply = z.tuple([z.string(), z.array(z.string())]);
 
 export function parsePending(reply: unknown) {
-  const [last, ids] = pendingReply.parse(reply);
-  return { last, ids };
+  const [cursor, ids] = pendingReply.parse(reply);
+  return { cursor, ids };
 }
 
 const progressReply = z.tuple([z.number(), z.number()]);

@@ -1,72 +1,73 @@
 import {
   carriedMark,
   FORGET_MARK_LASTS_MS,
-  type MemoryKeys,
   memoryKeys,
   type RedisConnections,
-  type RedisScript,
   type ScriptArgument,
 } from '../../infra/redis/index.js';
-import type { Decision, EmbeddingSpace, FoundMemory, Memory } from '../memory.js';
-import { assertComparable, assertVectors, type MemoryLimits } from '../memory-limits.js';
+import type { Decision, EmbeddingSpace, Memory } from '../memory.js';
+import { assertVectors, type MemoryLimits } from '../memory-limits.js';
 import {
+  type Candidate,
+  type CandidateQuery,
   type Effect,
-  type EmbeddedMemory,
+  type IndexedMemory,
   type Judgement,
   type ListOptions,
-  type MemoryCounts,
+  type ListPosition,
+  type MemoryChange,
   MemoryStore,
-  type Nearest,
+  type MemoryUsage,
   type PendingReembedding,
+  type PendingReindexing,
+  type PutOutcome,
   type RecordOutcome,
-  type SearchOptions,
   type StatisticsStep,
   type StoreSpaces,
 } from '../memory-store.port.js';
+import { bytesOf, retentionOf } from '../retention.js';
 import { inWaves } from './batches.js';
 import { decodableOf, decodablePage } from './decodable.js';
+import { matchesFilter } from './memory-filter.js';
 import { NO_GENERATION, RedisEmbeddingSpaces, type StoredSpaces } from './redis-embedding-spaces.js';
 import { reachingRedis, reachingSharedKeys } from './redis-failures.js';
-import { asPromoted, decodeMemoryRow, encodeVector } from './redis-memory-records.js';
+import { decodeMemoryRow, encodeSupersession, memoryArguments } from './redis-memory-records.js';
 import {
   type DecisionRow,
-  type FoundRow,
   type MemoryRow,
+  parseChange,
   parseCount,
   parseDecisions,
   parseFlag,
-  parseFound,
-  parseMemories,
-  parseMemory,
-  parseNearest,
   parsePut,
   parseRecord,
+  parseReplace,
+  parseRows,
   parseSums,
 } from './redis-memory-replies.js';
+import { RedisMemorySearch } from './redis-memory-search.js';
+import { DECISIONS, LIST, READ } from './redis-read-scripts.js';
+import { RedisReembedding } from './redis-reembedding.js';
+import { RedisReindexing } from './redis-reindexing.js';
+import { RedisUsers } from './redis-users.js';
 import {
-  DECISIONS,
+  CHANGE,
   DELETE,
   FORGET,
-  LIST,
-  NEAREST_OF_FEW,
-  PROMOTE,
+  MAKE_ROOM,
+  NOTE_RECALLED,
   PUT,
   RECORD,
-  scriptKeys,
-  SEARCH,
-} from './redis-memory-scripts.js';
-import { RedisReembedding } from './redis-reembedding.js';
+  REINSTATE,
+  REPLACE,
+} from './redis-write-scripts.js';
 import { decodeDecision, encodeDecision } from './stored-decision.js';
 import { encodeMemoryBody } from './stored-memory.js';
 
-// How many neighbours a search weighs (EF). Of the nearest ten among 100,000 vectors of 384 dimensions this found 96 to 99 %;
-// Redis' own 100 found 71 to 94 %.
-const SEARCH_EFFORT = 400;
-// A search by itself gives the server a thread for it, which takes 0.1 ms of processor time; among so few the search takes as
-// much, and is made where it stands. Among more, it would hold up whoever else asks the server.
-const FEW_MEMORIES = 256;
 // The layout of the keys, for a later version that changes it.
 const LAYOUT = 1;
+// Memories that one look of a list with a filter takes in, which may leave few of them.
+const FILTERED_PAGE = 500;
 
 export interface RedisMemoryStoreOptions {
   /** Stands before every key. */
@@ -74,13 +75,15 @@ export interface RedisMemoryStoreOptions {
 }
 
 /**
- * {@link MemoryStore} on Redis 8: for each user a vector set per tier, with hashes and sorted sets beside it, all on one
- * slot. Whatever changes more than one of them is one script.
+ * {@link MemoryStore} on Redis 8: for each user a vector set, sorted sets of terms, and hashes and sorted sets beside them,
+ * all on one slot. Whatever changes more than one of them is one script.
  */
 export class RedisMemoryStore extends MemoryStore {
-  private readonly keys: MemoryKeys;
+  private readonly users: RedisUsers;
   private readonly embeddingSpaces: RedisEmbeddingSpaces;
+  private readonly search: RedisMemorySearch;
   private readonly reembedding: RedisReembedding;
+  private readonly reindexing: RedisReindexing;
 
   constructor(
     private readonly connections: RedisConnections,
@@ -88,9 +91,12 @@ export class RedisMemoryStore extends MemoryStore {
     { keyPrefix = '' }: RedisMemoryStoreOptions = {},
   ) {
     super();
-    this.keys = memoryKeys(keyPrefix);
-    this.embeddingSpaces = new RedisEmbeddingSpaces(connections, this.keys.spaces);
-    this.reembedding = new RedisReembedding(connections, this.keys, this.embeddingSpaces, this.undecodable);
+    const keys = memoryKeys(keyPrefix);
+    this.users = new RedisUsers(connections, keys);
+    this.embeddingSpaces = new RedisEmbeddingSpaces(connections, keys.spaces);
+    this.search = new RedisMemorySearch(this.users, this.embeddingSpaces, (userId, row) => this.decode(userId, row));
+    this.reembedding = new RedisReembedding(this.users, this.embeddingSpaces, this.undecodable);
+    this.reindexing = new RedisReindexing(this.users, this.embeddingSpaces, limits, this.undecodable);
   }
 
   async spaces(): Promise<StoreSpaces> {
@@ -101,136 +107,146 @@ export class RedisMemoryStore extends MemoryStore {
     return reachingRedis(async () => toStoreSpaces(await this.embeddingSpaces.claim(space)));
   }
 
-  async put(userId: string, memories: readonly EmbeddedMemory[], forgetMark?: string): Promise<boolean[]> {
+  async put(userId: string, memories: readonly IndexedMemory[], forgetMark?: string): Promise<PutOutcome[]> {
     if (memories.length === 0) return [];
     return reachingRedis(async () => {
-      const spaces = await this.embeddingSpaces.recent();
-      assertVectors(
-        memories.map(({ vector }) => vector),
-        spaces.current,
-      );
-      return this.registering(userId, async () => {
-        const replies = await inWaves(memories, ({ memory, vector }) =>
-          this.run(PUT, userId, writable(spaces), [
-            ...[memory.id, encodeMemoryBody(memory), encodeVector(vector)],
-            carriedMark(forgetMark),
-          ]),
-        );
-        const put = replies.map(parsePut);
-        return { result: put.map(({ isNew }) => isNew), isFirst: put.some(({ isFirstOfUser }) => isFirstOfUser) };
+      const spaces = await this.writableSpaces(memories);
+      return this.users.registering(userId, async () => {
+        const replies = await inWaves(memories, async (memory) => {
+          const args = [carriedMark(forgetMark), ...this.room(), ...memoryArguments(memory)];
+          const put = parsePut(await this.users.run(PUT, userId, writable(spaces), args));
+          await this.makeRoom(userId, spaces, put.hasMore);
+          return put;
+        });
+        return {
+          result: replies.map(({ outcome }) => outcome),
+          isFirst: replies.some(({ isFirstOfUser }) => isFirstOfUser),
+        };
       });
     });
   }
 
   async get(userId: string, id: string): Promise<Memory | undefined> {
-    const { memory, repetitions, lastSeen } = this.keys.ofUser(userId);
-    const stored = await reachingRedis(() =>
-      Promise.all([memory.items, repetitions, lastSeen].map((key) => this.connections.commands.hget(key, id))),
-    );
-    const row = parseMemory(id, stored);
+    const row = await reachingRedis(() => this.row(userId, id));
     return row && this.decode(userId, row);
   }
 
   async list(userId: string, options: ListOptions): Promise<Memory[]> {
-    const read = async (after: string | undefined): Promise<MemoryRow[]> => {
-      const from = after === undefined ? '+' : `(${after}`;
-      return parseMemories(await reachingRedis(() => this.run(LIST, userId, [], [from, options.limit])));
+    const { limit, filter } = options;
+    const count = filter === undefined ? limit : Math.max(limit, FILTERED_PAGE);
+    const read = async (after: ListPosition | undefined): Promise<MemoryRow[]> => {
+      const position = after === undefined ? [] : [after.createdAtMs, after.id];
+      return parseRows(await reachingRedis(() => this.users.run(LIST, userId, [], [count, ...position])));
     };
-    return decodablePage(
-      options,
-      read,
-      ([id]) => id,
-      (row) => this.decode(userId, row),
-    );
+    const decode = (row: MemoryRow): Memory | undefined => {
+      const memory = this.decode(userId, row);
+      return memory && matchesFilter(memory, filter) ? memory : undefined;
+    };
+    // Found again by its id; only where it is deleted meanwhile, its time says where it was.
+    const positionOf = (row: MemoryRow): ListPosition => ({
+      id: row.id,
+      createdAtMs: decodeMemoryRow(userId, row).record?.createdAtMs ?? 0,
+    });
+    return decodablePage(options, read, positionOf, decode);
   }
 
-  async search(userId: string, vector: Float32Array, options: SearchOptions): Promise<FoundMemory[]> {
-    assertComparable(vector);
-    const { limit, minSimilarity, includeShadow } = options;
-    return reachingRedis(async () => {
-      const { current } = await this.embeddingSpaces.recent();
-      if (current === undefined || limit < 1) return [];
-      assertVectors([vector], current);
-      const more = [minSimilarity, includeShadow ? 1 : 0, Date.now(), SEARCH_EFFORT];
-      const read = async (count: number): Promise<FoundRow[]> =>
-        parseFound(await this.run(SEARCH, userId, [current.generation], [encodeVector(vector), count, ...more]));
-      return decodableOf(limit, read, ({ tier, similarity, row }) => {
-        const memory = this.decode(userId, row);
-        return memory && { memory, tier, similarity };
-      });
-    });
+  async candidates(userId: string, query: CandidateQuery): Promise<Candidate[]> {
+    return reachingRedis(() => this.search.candidates(userId, query));
   }
 
-  async nearest(userId: string, vector: Float32Array): Promise<Nearest | undefined> {
-    assertComparable(vector);
-    return reachingRedis(async () => {
-      const { current } = await this.embeddingSpaces.recent();
-      if (current === undefined) return undefined;
-      assertVectors([vector], current);
-      const set = this.keys.ofUser(userId).memory.vectors(current.generation);
-      const { commands } = this.connections;
-      const bytes = encodeVector(vector);
-      const ofFew = await NEAREST_OF_FEW.run(commands, [set], [bytes, SEARCH_EFFORT, FEW_MEMORIES]);
-      if (ofFew !== null) return parseNearest(ofFew);
-      const query = ['FP32', bytes, 'WITHSCORES', 'COUNT', 1, 'EF', SEARCH_EFFORT] as const;
-      return parseNearest(await commands.call('VSIM', set, ...query));
-    });
+  async findText(userId: string, digest: string): Promise<string | undefined> {
+    const { texts } = this.users.keys.ofUser(userId);
+    return (await reachingRedis(() => this.connections.commands.hget(texts, digest))) ?? undefined;
   }
 
   async delete(userId: string, id: string): Promise<boolean> {
     return reachingRedis(async () =>
-      parseFlag(await this.onAllGenerations((all) => this.run(DELETE, userId, all, [id, Date.now()]))),
+      parseFlag(await this.onAllGenerations((all) => this.users.run(DELETE, userId, all, [id]))),
     );
   }
 
-  async count(userId: string): Promise<MemoryCounts> {
-    const { memory, shadowExpiry } = this.keys.ofUser(userId);
-    const { commands } = this.connections;
+  async change(userId: string, id: string, change: MemoryChange): Promise<Memory | undefined> {
     return reachingRedis(async () => {
-      const [memories, shadow] = await Promise.all([
-        commands.zcard(memory.ids),
-        commands.zcount(shadowExpiry, `(${Date.now()}`, '+inf'),
-      ]);
-      return { memories, shadow };
+      const spaces = await this.embeddingSpaces.recent();
+      for (;;) {
+        const row = await this.row(userId, id);
+        const memory = row && this.decode(userId, row);
+        if (row === undefined || memory === undefined || row.body === null) return undefined;
+        const changed = { ...memory, ...change };
+        // Read beforehand, because a script cannot change one field of a JSON text faithfully.
+        const body = change.metadata === undefined ? row.body : encodeMemoryBody(changed);
+        const pin = change.isPinned === undefined ? '' : Number(change.isPinned);
+        const args = [id, row.body, body, bytesOf(changed), pin, retentionOf(changed), ...this.room()];
+        const { isDone, hasMore } = parseChange(await this.users.run(CHANGE, userId, writable(spaces), args));
+        await this.makeRoom(userId, spaces, hasMore);
+        if (isDone) return changed;
+      }
     });
   }
 
-  async promote(userId: string, id: string, vector: Float32Array): Promise<boolean> {
+  async replace(userId: string, id: string, edited: IndexedMemory): Promise<PutOutcome | undefined> {
     return reachingRedis(async () => {
-      const spaces = await this.embeddingSpaces.recent();
-      assertVectors([vector], spaces.current);
-      // Read beforehand, because a script cannot change one field of a JSON text faithfully; an entry never changes.
-      const body = await this.connections.commands.hget(this.keys.ofUser(userId).shadow.items, id);
-      const memory = body === null ? undefined : this.decode(userId, [id, body, null, null]);
-      if (memory === undefined) return false;
-      const args = [id, asPromoted(memory), encodeVector(vector), Date.now()];
-      return parseFlag(await this.run(PROMOTE, userId, writable(spaces), args));
+      const spaces = await this.writableSpaces([edited]);
+      const how = encodeSupersession({ atMs: edited.memory.validFromMs, reason: 'edited', score: null });
+      const args = [id, how, ...this.room(), ...memoryArguments(edited)];
+      const replaced = parseReplace(await this.users.run(REPLACE, userId, writable(spaces), args));
+      await this.makeRoom(userId, spaces, replaced?.hasMore ?? false);
+      return replaced?.outcome;
+    });
+  }
+
+  async reinstate(userId: string, id: string): Promise<Memory | undefined> {
+    await reachingRedis(async () =>
+      this.users.run(REINSTATE, userId, writable(await this.embeddingSpaces.recent()), [id]),
+    );
+    return this.get(userId, id);
+  }
+
+  async noteRecalled(userId: string, ids: readonly string[], atMs: number): Promise<void> {
+    if (ids.length === 0) return;
+    await reachingRedis(() => this.users.run(NOTE_RECALLED, userId, [], [atMs, ...ids]));
+  }
+
+  async usage(userId: string): Promise<MemoryUsage> {
+    const { ids, pinned, totals } = this.users.keys.ofUser(userId);
+    const { commands } = this.connections;
+    return reachingRedis(async () => {
+      const [memories, pins, sums] = await Promise.all([
+        commands.zcard(ids),
+        commands.zcard(pinned),
+        commands.hmget(totals, 'bytes', 'pinned_bytes'),
+      ]);
+      const [bytes = 0, pinnedBytes = 0] = sums.map(Number);
+      return { memories, bytes, pinned: pins, pinnedBytes };
     });
   }
 
   async record({ decision, forgetMark, effect, statistics }: Judgement): Promise<RecordOutcome> {
     const { userId } = decision;
     return reachingRedis(async () => {
-      const spaces = await this.embeddingSpaces.recent();
-      if (effect.kind !== 'strengthen') assertVectors([effect.memory.vector], spaces.current);
+      const spaces =
+        effect.kind === 'keep' ? await this.writableSpaces([effect.memory]) : await this.embeddingSpaces.recent();
       const write = async () => {
-        const reply = await this.run(RECORD, userId, writable(spaces), [
-          ...[decision.id, encodeDecision(decision), decision.decidedAtMs, carriedMark(forgetMark), Date.now()],
-          ...[this.limits.maxDecisions, this.limits.shadowMaxEntries],
+        const reply = await this.users.run(RECORD, userId, writable(spaces), [
+          ...[decision.id, encodeDecision(decision), decision.decidedAtMs, carriedMark(forgetMark)],
+          ...[this.limits.maxDecisions, ...this.room()],
           ...effectArguments(effect),
           ...statistics.flatMap(stepArguments),
         ]);
-        const { outcome, isFirstOfUser } = parseRecord(reply);
-        if (outcome === 'forgotten') await this.unregister(userId);
+        const { outcome, isFirstOfUser, hasMore } = parseRecord(reply);
+        await this.makeRoom(userId, spaces, hasMore);
+        if (outcome === 'forgotten') await this.users.unregister(userId);
         return { result: outcome, isFirst: isFirstOfUser };
       };
       // A user whose memory was the nearest has one, and is listed since.
-      return decision.nearestId === null ? this.registering(userId, write) : this.registeringFirst(userId, write);
+      return decision.nearestId === null
+        ? this.users.registering(userId, write)
+        : this.users.registeringFirst(userId, write);
     });
   }
 
   async statistics(userId: string, model: string): Promise<number[]> {
-    const { statistics } = this.keys.ofUser(userId);
+    const { statistics } = this.users.keys.ofUser(userId);
     const sums = parseSums(await reachingRedis(() => this.connections.commands.hget(statistics, model)));
     if (sums === undefined) this.note('statistics', userId, model, 'they are no numbers');
     return sums ?? [];
@@ -238,7 +254,7 @@ export class RedisMemoryStore extends MemoryStore {
 
   async decisions(userId: string, limit: number): Promise<Decision[]> {
     const read = async (count: number): Promise<DecisionRow[]> =>
-      parseDecisions(await reachingRedis(() => this.run(DECISIONS, userId, [], [count])));
+      parseDecisions(await reachingRedis(() => this.users.run(DECISIONS, userId, [], [count])));
     return decodableOf(limit, read, ([id, body]) => {
       const { record, problem } = decodeDecision(userId, id, body);
       if (!record) this.note('decision', userId, id, problem);
@@ -247,13 +263,17 @@ export class RedisMemoryStore extends MemoryStore {
   }
 
   async forgetMark(userId: string): Promise<string> {
-    return (await reachingRedis(() => this.connections.commands.get(this.keys.ofUser(userId).forgetMark))) ?? '';
+    const { forgetMark } = this.users.keys.ofUser(userId);
+    return (await reachingRedis(() => this.connections.commands.get(forgetMark))) ?? '';
   }
 
   async forget(userId: string, mark: string): Promise<number> {
+    const { shadow } = this.users.keys.ofUser(userId);
     return reachingRedis(async () => {
-      const reply = await this.onAllGenerations((all) => this.run(FORGET, userId, all, [mark, FORGET_MARK_LASTS_MS]));
-      await this.unregister(userId);
+      const reply = await this.onAllGenerations((all) =>
+        this.users.run(FORGET, userId, all, [mark, FORGET_MARK_LASTS_MS], all.map(shadow.vectors)),
+      );
+      await this.users.unregister(userId);
       return parseCount(reply);
     });
   }
@@ -278,18 +298,35 @@ export class RedisMemoryStore extends MemoryStore {
     await reachingRedis(() => this.reembedding.finish());
   }
 
+  async pendingReindexing(limit: number): Promise<PendingReindexing[]> {
+    return reachingRedis(() => this.reindexing.pending(limit));
+  }
+
+  async reindexingProgress(): Promise<{ total: number; done: number }> {
+    return reachingRedis(() => this.reindexing.progress());
+  }
+
+  async putReindexed(items: readonly Omit<IndexedMemory, 'vector'>[]): Promise<void> {
+    await reachingRedis(() => this.reindexing.put(items));
+  }
+
   /** A write that changes nothing after the first time, and is refused when writes are. */
   async check(): Promise<void> {
     await reachingSharedKeys(async () => {
-      await this.connections.commands.hsetnx(this.keys.spaces, 'layout', LAYOUT);
+      await this.connections.commands.hsetnx(this.users.keys.spaces, 'layout', LAYOUT);
       // The memories of users are on all masters of a cluster, that key on one.
       await this.connections.ping();
     });
   }
 
+  private async row(userId: string, id: string): Promise<MemoryRow | undefined> {
+    const [row] = parseRows(await this.users.run(READ, userId, [], [id]));
+    return row === undefined || row.body === null ? undefined : row;
+  }
+
   private decode(userId: string, row: MemoryRow): Memory | undefined {
     const { record, problem } = decodeMemoryRow(userId, row);
-    if (!record) this.note('memory', userId, row[0], problem);
+    if (!record) this.note('memory', userId, row.id, problem);
     return record;
   }
 
@@ -297,44 +334,25 @@ export class RedisMemoryStore extends MemoryStore {
     this.undecodable.note({ kind, userId, id, problem });
   }
 
-  private run(
-    script: RedisScript,
-    userId: string,
-    generations: readonly number[],
-    args: readonly ScriptArgument[],
-  ): Promise<unknown> {
-    return script.run(this.connections.commands, scriptKeys(this.keys.ofUser(userId), generations), args);
+  private room(): [number, number] {
+    return [this.limits.maxMemories, this.limits.maxBytes];
   }
 
-  /**
-   * Has the user listed among those with memories while `write` gives them some: before, so that a crash leaves no
-   * memories that a re-embedding would miss, and after the first one again, in case a forget came between the two.
-   */
-  private async registering<T>(userId: string, write: () => Promise<Written<T>>): Promise<T> {
-    const [, result] = await Promise.all([this.enlist(userId), this.registeringFirst(userId, write)]);
-    return result;
+  /** Goes on where one script would have held the server for too long. */
+  private async makeRoom(userId: string, spaces: StoredSpaces, hasMore: boolean): Promise<void> {
+    for (let goesOn = hasMore; goesOn;) {
+      goesOn = parseFlag(await this.users.run(MAKE_ROOM, userId, writable(spaces), this.room()));
+    }
   }
 
-  /** The same for a user who is listed, and whom a forget may take off the list meanwhile. */
-  private async registeringFirst<T>(userId: string, write: () => Promise<Written<T>>): Promise<T> {
-    const { result, isFirst } = await write();
-    if (isFirst) await this.enlist(userId);
-    return result;
-  }
-
-  /** Takes the user off the list, unless somebody gave them memories meanwhile. */
-  private async unregister(userId: string): Promise<void> {
-    const { commands } = this.connections;
-    const { memory, shadow } = this.keys.ofUser(userId);
-    const [, left] = await Promise.all([
-      reachingSharedKeys(() => commands.srem(this.keys.users, userId)),
-      commands.exists(memory.ids, shadow.ids),
-    ]);
-    if (left > 0) await this.enlist(userId);
-  }
-
-  private async enlist(userId: string): Promise<void> {
-    await reachingSharedKeys(() => this.connections.commands.sadd(this.keys.users, userId));
+  /** @throws MemoryVectorError unless all vectors belong into the current space */
+  private async writableSpaces(memories: readonly IndexedMemory[]): Promise<StoredSpaces> {
+    const spaces = await this.embeddingSpaces.recent();
+    assertVectors(
+      memories.map(({ vector }) => vector),
+      spaces.current,
+    );
+    return spaces;
   }
 
   /**
@@ -348,12 +366,6 @@ export class RedisMemoryStore extends MemoryStore {
     if (now.some((generation) => !known.includes(generation))) await remove(now);
     return reply;
   }
-}
-
-interface Written<T> {
-  readonly result: T;
-  /** Whether the user had nothing before. */
-  readonly isFirst: boolean;
 }
 
 /** The generations that a write has to do with: it adds to the first and takes away from both. */
@@ -371,10 +383,13 @@ function toStoreSpaces({ current, next }: StoredSpaces): StoreSpaces {
 }
 
 function effectArguments(effect: Effect): ScriptArgument[] {
-  if (effect.kind === 'strengthen') return [effect.kind, effect.id, '', '', effect.seenAtMs];
-  const { memory, vector } = effect.memory;
-  const expiresAtMs = effect.kind === 'shadow' ? Math.ceil(effect.expiresAtMs) : '';
-  return [effect.kind, memory.id, encodeMemoryBody(memory), encodeVector(vector), expiresAtMs];
+  if (effect.kind === 'drop') return [effect.kind, '', '', '', 0];
+  const { memory, duplicateOf, supersedes } = effect;
+  const args = memoryArguments(memory);
+  return [
+    ...[effect.kind, duplicateOf ?? '', supersedes?.id ?? '', supersedes ? encodeSupersession(supersedes) : ''],
+    ...[args.length, ...args],
+  ];
 }
 
 function stepArguments({ model, decay, addends }: StatisticsStep): ScriptArgument[] {

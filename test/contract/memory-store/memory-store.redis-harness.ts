@@ -1,7 +1,9 @@
 import { memoryKeys } from '../../../src/infra/redis/index.js';
 import { RedisMemoryStore } from '../../../src/memory/adapters/redis-memory-store.js';
+import { RECORD_VERSION } from '../../../src/memory/adapters/stored-record.js';
+import type { MemoryLimits } from '../../../src/memory/memory-limits.js';
 import type { RedisUnderTest } from '../../support/redis-settings.js';
-import type { MemoryStoreHarness } from './memory-store.harness.js';
+import { type MemoryStoreHarness, TEST_LIMITS } from './memory-store.harness.js';
 import { RedisBacking } from '../../support/redis-backing.js';
 
 export interface RedisMemoryHarness extends MemoryStoreHarness {
@@ -11,18 +13,30 @@ export interface RedisMemoryHarness extends MemoryStoreHarness {
 /** Each store has connections of its own; they share keys of their own on `server`. */
 export function makeRedisMemoryHarness(server: RedisUnderTest): RedisMemoryHarness {
   const backing = new RedisBacking(server);
+  const keys = memoryKeys(backing.keyPrefix).ofUser('ada');
+  const open = async (limits: Partial<MemoryLimits> = {}): Promise<RedisMemoryStore> => {
+    const { keyPrefix } = backing;
+    return new RedisMemoryStore(await backing.connect(), { ...TEST_LIMITS, ...limits }, { keyPrefix });
+  };
   return {
     backing,
-    async open({ shadowMaxEntries = 100, maxDecisions = 100 } = {}) {
-      const { keyPrefix } = backing;
-      return new RedisMemoryStore(await backing.connect(), { shadowMaxEntries, maxDecisions }, { keyPrefix });
-    },
+    open,
     async damage({ kind, id, how }) {
-      const { memory, shadow, decisions, statistics } = memoryKeys(backing.keyPrefix).ofUser('ada');
-      const key = { memory: memory.items, shadow: shadow.items, decision: decisions, statistics }[kind];
+      const key = { memory: keys.items, shadow: keys.items, decision: keys.decisions, statistics: keys.statistics }[
+        kind
+      ];
       const stored = (await backing.outside.hget(key, id)) ?? '';
-      const newer = (): string => JSON.stringify({ ...(JSON.parse(stored) as object), v: 2 });
+      const newer = (): string => JSON.stringify({ ...(JSON.parse(stored) as object), v: RECORD_VERSION + 1 });
       await backing.outside.hset(key, id, how === 'newer' ? newer() : `not ${stored}`);
+    },
+    async unindex(id) {
+      const { outside } = backing;
+      const body = (await outside.hget(keys.items, id)) ?? '';
+      const vector = (await outside.call('VEMB', keys.vectors(1), id)) as string[];
+      await (await open()).delete('ada', id);
+      await outside.call('VADD', keys.vectors(1), 'VALUES', vector.length, ...vector, id);
+      await outside.hset(keys.items, id, body);
+      await outside.zadd(keys.ids, 0, id);
     },
     beginOutage: () => backing.beginOutage(),
     closeAll: () => backing.closeAll(),

@@ -1,0 +1,30 @@
+// As usual; see Robertson and Zaragoza, The Probabilistic Relevance Framework (2009), 3.4.
+const K1 = 1.2;
+const B = 0.75;
+
+/** What BM25 needs to know of all documents. */
+export interface TermStatistics {
+  readonly documents: number;
+  /** Terms of all documents together. */
+  readonly length: number;
+  /** How many documents have each term of the query. */
+  readonly frequencies: ReadonlyMap<string, number>;
+}
+
+/** How well a document answers the query of `statistics`, and which of the query's terms it has. */
+export function bm25(
+  document: { readonly length: number; readonly counts: ReadonlyMap<string, number> },
+  { documents, length, frequencies }: TermStatistics,
+): { readonly score: number; readonly matched: readonly string[] } {
+  const relativeLength = (document.length * documents) / Math.max(1, length);
+  const matched: string[] = [];
+  let score = 0;
+  for (const [term, frequency] of frequencies) {
+    const count = document.counts.get(term);
+    if (count === undefined) continue;
+    matched.push(term);
+    const idf = Math.log(1 + (documents - frequency + 0.5) / (frequency + 0.5));
+    score += (idf * count * (K1 + 1)) / (count + K1 * (1 - B + B * relativeLength));
+  }
+  return { score, matched };
+}
