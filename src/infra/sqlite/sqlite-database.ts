@@ -221,7 +221,10 @@ function migrate(database: DatabaseSync): void {
       `The file has schema version ${version} and this program knows ${MIGRATIONS.length}: a newer version wrote it. Use that one, or another folder`,
     );
   }
-  for (const step of MIGRATIONS.slice(version)) database.exec(step);
+  for (const step of MIGRATIONS.slice(version)) {
+    if (typeof step === 'string') database.exec(step);
+    else step(database);
+  }
   // Nothing is written where nothing changes: a brain whose disk is full can start, and answer.
   if (version < MIGRATIONS.length) database.exec(`PRAGMA user_version = ${MIGRATIONS.length}`);
   database.exec('COMMIT');

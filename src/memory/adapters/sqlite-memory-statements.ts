@@ -1,10 +1,53 @@
 import type { SqliteDatabase, SqliteStatement } from '../../infra/sqlite/index.js';
 
-const MEMORY_COLUMNS = `id, text, user_id, session_id, role, created_at_ms, perplexity, avg_logprob, novelty, surprise, model,
-  source, metadata, count, last_seen_at_ms, v`;
+/** Of the table; what is superseded names what supersedes it, and not the other way round. */
+const STORED_COLUMNS = [
+  'id',
+  'text',
+  'user_id',
+  'session_id',
+  'role',
+  'created_at_ms',
+  'perplexity',
+  'avg_logprob',
+  'information_nats',
+  'novelty',
+  'surprise',
+  'model',
+  'source',
+  'metadata',
+  'context',
+  'is_question',
+  'is_pinned',
+  'count',
+  'last_seen_at_ms',
+  'recall_count',
+  'last_recalled_at_ms',
+  'valid_from_ms',
+  'superseded_by',
+  'superseded_at_ms',
+  'superseded_reason',
+  'supersession_score',
+  'v',
+] as const;
+
+/** Of the row of a memory, without what stands in other rows. */
+export type StoredColumn = (typeof STORED_COLUMNS)[number];
+
+/** What is kept beside a memory. */
+const INDEX_COLUMNS = ['generation', 'bytes', 'retention', 'digest', 'terms_version', 'term_count', 'terms'] as const;
+export type IndexColumn = (typeof INDEX_COLUMNS)[number];
+
+const COLUMNS = [...STORED_COLUMNS, ...INDEX_COLUMNS];
+
+/** All of a memory. */
+export const MEMORY_COLUMNS = `seq, ${STORED_COLUMNS.join(', ')}, (
+    SELECT json_group_array(older.id ORDER BY older.superseded_at_ms DESC, older.seq DESC) FROM memories AS older
+    WHERE older.user_id = memories.user_id AND older.superseded_by = memories.id
+  ) AS supersedes`;
 
 export interface MemoryStatements {
-  /** generation, expires_at_ms, the columns of a memory. */
+  /** All columns by name. */
   readonly insert: SqliteStatement;
   /** user id, id */
   readonly locate: SqliteStatement;
@@ -12,116 +55,93 @@ export interface MemoryStatements {
   readonly read: SqliteStatement;
   /** user id, id */
   readonly get: SqliteStatement;
-  /** user id, limit */
-  readonly list: SqliteStatement;
-  /** user id, after id, limit */
-  readonly listAfter: SqliteStatement;
-  /** user id, user id, now */
-  readonly count: SqliteStatement;
-  /** user id: shadow entries, expired ones included, and decisions. */
-  readonly sizes: SqliteStatement;
-  /** seq */
+  /** user id, digest */
+  readonly findText: SqliteStatement;
+  /** user id */
+  readonly counts: SqliteStatement;
+  /** seq: gives user id and packed terms. */
   readonly remove: SqliteStatement;
-  /** generation, seq: out of the shadow buffer. */
-  readonly promote: SqliteStatement;
-  /** seen at, user id, id */
-  readonly strengthen: SqliteStatement;
+  /** times, seen at, seq */
+  readonly count: SqliteStatement;
+  /** is pinned, metadata, bytes, seq */
+  readonly change: SqliteStatement;
+  /** recalled at, retention, seq */
+  readonly recall: SqliteStatement;
 
-  /** now, count: of all users. */
-  readonly expired: SqliteStatement;
-  /** user id, how many: those that expire first. */
-  readonly firstToExpire: SqliteStatement;
+  /** superseded by, at, reason, score, seq */
+  readonly supersede: SqliteStatement;
+  /** valid from, seq: nothing supersedes it any more. */
+  readonly hold: SqliteStatement;
+
+  /** user id: what goes first, least first. */
+  readonly leastRetained: SqliteStatement;
+
   /** user id, highest seq, count */
   readonly someOfUser: SqliteStatement;
   /** user id */
   readonly highestSeq: SqliteStatement;
 
-  /** user id, id, decided at, decision: nothing where there is one. */
-  readonly decide: SqliteStatement;
-  /** user id, limit */
-  readonly decisions: SqliteStatement;
-  /** user id, how many: the oldest. */
-  readonly removeOldestDecisions: SqliteStatement;
-  /** user id */
-  readonly removeDecisions: SqliteStatement;
-
-  /** user id, model */
-  readonly sums: SqliteStatement;
-  /** user id, model, sums */
-  readonly putSums: SqliteStatement;
-  /** user id */
-  readonly removeSums: SqliteStatement;
-
-  /** generation, now, limit: memories that have no newer vector than that generation's. */
+  /** generation, limit: memories that have no newer vector than that generation's. */
   readonly pending: SqliteStatement;
   /** user id, id, text: the memory as {@link pending} gave it. */
   readonly locatePending: SqliteStatement;
-  /** generation */
-  readonly removeOfGeneration: SqliteStatement;
   /** generation, seq */
   readonly setGeneration: SqliteStatement;
   /** to generation, from generation */
   readonly resetGeneration: SqliteStatement;
-  /** generation, now */
+  /** generation */
   readonly progress: SqliteStatement;
+
+  /** after seq, terms version, limit */
+  readonly pendingReindexing: SqliteStatement;
+  /** terms version */
+  readonly reindexingProgress: SqliteStatement;
+  /** v, context, is question, valid from, bytes, retention, digest, terms version, term count, terms, seq */
+  readonly reindex: SqliteStatement;
 }
 
 export function prepareStatements(database: SqliteDatabase): MemoryStatements {
   const prepare = (sql: string): SqliteStatement => database.prepare(sql);
   return {
     insert: prepare(`
-      INSERT INTO memories (generation, expires_at_ms, ${MEMORY_COLUMNS})
-      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`),
-    locate: prepare('SELECT seq, expires_at_ms FROM memories WHERE user_id = ? AND id = ?'),
+      INSERT INTO memories (${COLUMNS.join(', ')}) VALUES (${COLUMNS.map((name) => `:${name}`).join(', ')})`),
+    locate: prepare('SELECT seq, id, superseded_by FROM memories WHERE user_id = ? AND id = ?'),
     read: prepare(`SELECT ${MEMORY_COLUMNS} FROM memories WHERE seq = ?`),
-    get: prepare(`SELECT ${MEMORY_COLUMNS} FROM memories WHERE user_id = ? AND id = ? AND expires_at_ms IS NULL`),
-    list: prepare(`
-      SELECT ${MEMORY_COLUMNS} FROM memories WHERE user_id = ? AND expires_at_ms IS NULL ORDER BY id DESC LIMIT ?`),
-    listAfter: prepare(`
-      SELECT ${MEMORY_COLUMNS} FROM memories WHERE user_id = ? AND expires_at_ms IS NULL AND id < ?
-      ORDER BY id DESC LIMIT ?`),
-    count: prepare(`
-      SELECT (SELECT memories FROM memory_counts WHERE user_id = ?) AS memories,
-        (SELECT count(*) FROM memories WHERE user_id = ? AND expires_at_ms > ?) AS shadow`),
-    sizes: prepare('SELECT shadow, decisions FROM memory_counts WHERE user_id = ?'),
-    remove: prepare('DELETE FROM memories WHERE seq = ?'),
-    promote: prepare(`UPDATE memories SET expires_at_ms = NULL, source = 'promoted', generation = ? WHERE seq = ?`),
-    strengthen: prepare(`
-      UPDATE memories SET count = count + 1, last_seen_at_ms = max(last_seen_at_ms, ?)
-      WHERE user_id = ? AND id = ? AND expires_at_ms IS NULL`),
+    get: prepare(`SELECT ${MEMORY_COLUMNS} FROM memories WHERE user_id = ? AND id = ?`),
+    findText: prepare('SELECT seq, id, superseded_by FROM memories WHERE user_id = ? AND digest = ?'),
+    counts: prepare('SELECT * FROM memory_counts WHERE user_id = ?'),
+    remove: prepare('DELETE FROM memories WHERE seq = ? RETURNING text, context, terms'),
+    count: prepare('UPDATE memories SET count = count + ?, last_seen_at_ms = max(last_seen_at_ms, ?) WHERE seq = ?'),
+    change: prepare('UPDATE memories SET is_pinned = ?, metadata = ?, bytes = ? WHERE seq = ?'),
+    recall: prepare(`
+      UPDATE memories SET recall_count = recall_count + 1, last_recalled_at_ms = max(coalesce(last_recalled_at_ms, 0), ?),
+        retention = ? WHERE seq = ?`),
 
-    expired: prepare('SELECT seq FROM memories WHERE expires_at_ms <= ? LIMIT ?'),
-    firstToExpire: prepare(`
-      SELECT seq FROM memories WHERE user_id = ? AND expires_at_ms IS NOT NULL ORDER BY expires_at_ms, id LIMIT ?`),
-    someOfUser: prepare('SELECT seq, expires_at_ms FROM memories WHERE user_id = ? AND seq <= ? LIMIT ?'),
+    supersede: prepare(`
+      UPDATE memories SET superseded_by = ?, superseded_at_ms = ?, superseded_reason = ?, supersession_score = ?
+      WHERE seq = ?`),
+    hold: prepare(`
+      UPDATE memories SET superseded_by = NULL, superseded_at_ms = NULL, superseded_reason = NULL,
+        supersession_score = NULL, valid_from_ms = max(valid_from_ms, ?) WHERE seq = ?`),
+
+    leastRetained: prepare(`
+      SELECT seq FROM memories WHERE user_id = ? AND is_pinned = 0 ORDER BY retention, seq LIMIT 1`),
+
+    someOfUser: prepare('SELECT seq FROM memories WHERE user_id = ? AND seq <= ? LIMIT ?'),
     highestSeq: prepare('SELECT max(seq) AS seq FROM memories WHERE user_id = ?'),
 
-    decide: prepare(`
-      INSERT INTO memory_decisions (user_id, id, decided_at_ms, decision) VALUES (?, ?, ?, ?)
-      ON CONFLICT (user_id, id) DO NOTHING`),
-    decisions: prepare(`
-      SELECT id, decision FROM memory_decisions WHERE user_id = ? ORDER BY decided_at_ms DESC, id DESC LIMIT ?`),
-    removeOldestDecisions: prepare(`
-      DELETE FROM memory_decisions WHERE seq IN (
-        SELECT seq FROM memory_decisions WHERE user_id = ? ORDER BY decided_at_ms, id LIMIT ?
-      )`),
-    removeDecisions: prepare('DELETE FROM memory_decisions WHERE user_id = ?'),
-
-    sums: prepare('SELECT sums FROM memory_statistics WHERE user_id = ? AND model = ?'),
-    putSums: prepare(`
-      INSERT INTO memory_statistics (user_id, model, sums) VALUES (?, ?, ?)
-      ON CONFLICT (user_id, model) DO UPDATE SET sums = excluded.sums`),
-    removeSums: prepare('DELETE FROM memory_statistics WHERE user_id = ?'),
-
-    pending: prepare(`
-      SELECT user_id, id, expires_at_ms, text FROM memories
-      WHERE generation = ? AND (expires_at_ms IS NULL OR expires_at_ms > ?) LIMIT ?`),
-    locatePending: prepare('SELECT seq, expires_at_ms FROM memories WHERE user_id = ? AND id = ? AND text = ?'),
-    removeOfGeneration: prepare('DELETE FROM memories WHERE generation = ?'),
+    pending: prepare('SELECT user_id, id, text FROM memories WHERE generation = ? LIMIT ?'),
+    locatePending: prepare('SELECT seq FROM memories WHERE user_id = ? AND id = ? AND text = ?'),
     setGeneration: prepare('UPDATE memories SET generation = ? WHERE seq = ?'),
     resetGeneration: prepare('UPDATE memories SET generation = ? WHERE generation = ?'),
-    progress: prepare(`
-      SELECT count(*) AS total, count(*) FILTER (WHERE generation = ?) AS done
-      FROM memories WHERE expires_at_ms IS NULL OR expires_at_ms > ?`),
+    progress: prepare('SELECT count(*) AS total, count(*) FILTER (WHERE generation = ?) AS done FROM memories'),
+
+    pendingReindexing: prepare(`
+      SELECT ${MEMORY_COLUMNS} FROM memories WHERE seq > ? AND terms_version IS NOT ? ORDER BY seq LIMIT ?`),
+    reindexingProgress: prepare(`
+      SELECT count(*) AS total, count(*) FILTER (WHERE terms_version = ?) AS done FROM memories`),
+    reindex: prepare(`
+      UPDATE memories SET v = ?, context = ?, is_question = ?, bytes = ?, retention = ?, digest = ?,
+        terms_version = ?, term_count = ?, terms = ? WHERE seq = ?`),
   };
 }

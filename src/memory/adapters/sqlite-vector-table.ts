@@ -1,10 +1,11 @@
 import type { SqliteDatabase, SqliteStatement } from '../../infra/sqlite/index.js';
-import type { EmbeddingSpace, MemoryTier } from '../memory.js';
+import type { EmbeddingSpace } from '../memory.js';
 import { MemoryVectorError } from '../memory.errors.js';
 import { clampSimilarity } from '../memory-limits.js';
+import type { SqlFilter } from './sqlite-memory-filter.js';
 
 /**
- * Vectors whose place is allocated at once, for each user and tier. With the default of 1,024 a user with one memory
+ * Vectors whose place is allocated at once, for each user. With the default of 1,024 a user with one memory
  * of 384 dimensions takes 1.5 MB, and 2,000 users 3 GB; a search among 10,000 takes 11 ms with either.
  */
 const CHUNK_SIZE = 8;
@@ -24,15 +25,15 @@ interface VectorStatements {
   readonly add: SqliteStatement;
   /** seq */
   readonly remove: SqliteStatement;
-  /** vector, owner, count */
-  readonly search: SqliteStatement;
-  /** vector, owner, count, user id, now: leaves out what has expired. */
-  readonly searchShadow: SqliteStatement;
+  /** vector, seq */
+  readonly distance: SqliteStatement;
 }
 
-/** The vectors of one embedding space; exact search by user and tier. Every method is part of a transaction. */
+/** The vectors of one embedding space; exact search by user. Every method is part of a transaction. */
 export class SqliteVectorTable {
   private readonly statements: VectorStatements;
+  /** By filter. */
+  private readonly searches = new Map<string, SqliteStatement>();
 
   /** The table must exist. */
   constructor(
@@ -67,45 +68,58 @@ export class SqliteVectorTable {
   }
 
   /** Of a memory that may have a vector in this space. */
-  put(seq: number, userId: string, tier: MemoryTier, vector: Float32Array): void {
+  put(seq: number, userId: string, vector: Float32Array): void {
     this.remove(seq);
-    this.add(seq, userId, tier, vector);
+    this.add(seq, userId, vector);
   }
 
   /** Of a memory that has none yet: looking for one takes a tenth of an insertion, the sync aside. */
-  add(seq: number, userId: string, tier: MemoryTier, vector: Float32Array): void {
-    this.statements.add.run(BigInt(seq), ownerOf(userId, tier), bytesOf(vector));
+  add(seq: number, userId: string, vector: Float32Array): void {
+    this.statements.add.run(BigInt(seq), ownerOf(userId), bytesOf(vector));
   }
 
   remove(seq: number): void {
     this.statements.remove.run(BigInt(seq));
   }
 
-  /** The most similar memories of a tier, most similar first; none that has expired. */
-  search(userId: string, tier: MemoryTier, vector: Float32Array, limit: number): SimilarRow[] {
-    const { search, searchShadow } = this.statements;
-    const args = [bytesOf(vector), ownerOf(userId, tier), BigInt(Math.min(limit, MAX_RESULTS))];
-    const rows = tier === 'memory' ? search.all(...args) : searchShadow.all(...args, userId, Date.now());
-    return rows.map(({ rowid, distance }) => ({
-      seq: Number(rowid),
-      similarity: clampSimilarity(1 - Number(distance)),
-    }));
+  /** The most similar memories that `filter` lets through, most similar first. */
+  search(userId: string, vector: Float32Array, limit: number, filter?: SqlFilter): SimilarRow[] {
+    const { sql, params } = filter ?? NO_FILTER;
+    const k = BigInt(Math.min(limit, MAX_RESULTS));
+    return this.searching(sql)
+      .all(bytesOf(vector), ownerOf(userId), k, ...params)
+      .map(({ rowid, distance }) => ({ seq: Number(rowid), similarity: similarityOf(distance) }));
+  }
+
+  /** How similar one memory is; `undefined` where it has no vector in this space. */
+  similarity(seq: number, vector: Float32Array): number | undefined {
+    const row = this.statements.distance.get(bytesOf(vector), BigInt(seq));
+    return row && similarityOf(row.distance);
+  }
+
+  private searching(filter: string): SqliteStatement {
+    let statement = this.searches.get(filter);
+    if (!statement) {
+      statement = this.database.prepare(`
+        SELECT rowid, distance FROM ${tableName(this.generation)} WHERE embedding MATCH ? AND owner = ? AND k = ? ${filter}
+        ORDER BY distance`);
+      this.searches.set(filter, statement);
+    }
+    return statement;
   }
 }
 
+const NO_FILTER: SqlFilter = { sql: '', params: [] };
+const similarityOf = (distance: unknown): number => clampSimilarity(1 - Number(distance));
 const tableName = (generation: number): string => `memory_vectors_${generation}`;
-const ownerOf = (userId: string, tier: MemoryTier): string => `${tier}:${userId}`;
+const ownerOf = (userId: string): string => `memory:${userId}`;
 const bytesOf = ({ buffer, byteOffset, byteLength }: Float32Array): Uint8Array =>
   new Uint8Array(buffer, byteOffset, byteLength);
 
 function prepareStatements(database: SqliteDatabase, table: string): VectorStatements {
-  const search = `SELECT rowid, distance FROM ${table} WHERE embedding MATCH ? AND owner = ? AND k = ?`;
   return {
     add: database.prepare(`INSERT INTO ${table} (rowid, owner, embedding) VALUES (?, ?, ?)`),
     remove: database.prepare(`DELETE FROM ${table} WHERE rowid = ?`),
-    search: database.prepare(`${search} ORDER BY distance`),
-    searchShadow: database.prepare(`
-      ${search} AND rowid IN (SELECT seq FROM memories WHERE user_id = ? AND expires_at_ms > ?)
-      ORDER BY distance`),
+    distance: database.prepare(`SELECT vec_distance_cosine(embedding, ?) AS distance FROM ${table} WHERE rowid = ?`),
   };
 }

@@ -4,10 +4,10 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { SqliteDatabase } from '../../../src/infra/sqlite/index.js';
 import { SqliteMemoryStore } from '../../../src/memory/adapters/sqlite-memory-store.js';
-import type { MemoryStoreHarness } from './memory-store.harness.js';
+import { type MemoryStoreHarness, TEST_LIMITS } from './memory-store.harness.js';
 import { takeTablesAway } from '../../support/sqlite-outage.js';
 
-const TABLES = ['memory_spaces', 'memories', 'memory_decisions', 'memory_statistics', 'forget_marks'];
+const TABLES = ['memory_spaces', 'memories', 'memory_counts', 'memory_decisions', 'memory_statistics', 'forget_marks'];
 
 /** Each store has a connection of its own to one file in a folder of its own. */
 export async function makeSqliteHarness(): Promise<MemoryStoreHarness> {
@@ -22,19 +22,29 @@ export async function makeSqliteHarness(): Promise<MemoryStoreHarness> {
     async open(limits) {
       const database = await SqliteDatabase.open(path);
       opened.push(database);
-      return new SqliteMemoryStore(database, { shadowMaxEntries: 100, maxDecisions: 100, ...limits });
+      return new SqliteMemoryStore(database, { ...TEST_LIMITS, ...limits });
     },
     async damage({ kind, id, how }) {
       const outside = new DatabaseSync(path);
       if (kind === 'statistics') {
         outside.prepare(`UPDATE memory_statistics SET sums = '[1' WHERE user_id = 'ada' AND model = ?`).run(id);
       } else if (kind === 'decision') {
-        const change = how === 'newer' ? `json_set(decision, '$.v', 2)` : `'{"kept":'`;
+        const change = how === 'newer' ? `json_set(decision, '$.v', 3)` : `'{"kept":'`;
         outside.prepare(`UPDATE memory_decisions SET decision = ${change} WHERE user_id = 'ada' AND id = ?`).run(id);
       } else {
-        const change = how === 'newer' ? 'v = 2' : `metadata = '{'`;
+        const change = how === 'newer' ? 'v = 3' : `metadata = '{'`;
         outside.prepare(`UPDATE memories SET ${change} WHERE user_id = 'ada' AND id = ?`).run(id);
       }
+      outside.close();
+    },
+    async unindex(id) {
+      const outside = new DatabaseSync(path);
+      outside
+        .prepare(
+          `UPDATE memories SET v = 1, digest = NULL, terms_version = NULL, term_count = NULL, terms = NULL
+          WHERE user_id = 'ada' AND id = ?`,
+        )
+        .run(id);
       outside.close();
     },
     beginOutage: () => takeTablesAway(path, TABLES),

@@ -1,0 +1,46 @@
+import type { Memory } from '../memory.js';
+import type { IndexedMemory } from '../memory-store.port.js';
+import { bytesOf, retentionOf } from '../retention.js';
+import { TERMS_VERSION } from '../lexical-text.js';
+import { packTerms } from './packed-terms.js';
+import type { IndexColumn, StoredColumn } from './sqlite-memory-statements.js';
+import { decodeStoredMemory, toStoredMemory } from './stored-memory.js';
+import { type DecodedRecord, parseJson } from './stored-record.js';
+
+export type Row = Record<string, unknown>;
+
+type Value = string | number | null | Uint8Array;
+
+/** What the columns of a memory hold. @param generation the newest embedding space that it has a vector in */
+export function toColumns(
+  { memory, terms, digest }: Omit<IndexedMemory, 'vector'>,
+  generation: number,
+): Record<StoredColumn | IndexColumn, Value> {
+  const { supersedes: _, ...stored } = toStoredMemory(memory);
+  return {
+    ...stored,
+    id: memory.id,
+    user_id: memory.userId,
+    metadata: JSON.stringify(stored.metadata),
+    is_question: Number(stored.is_question),
+    is_pinned: Number(stored.is_pinned),
+    generation,
+    bytes: bytesOf(memory),
+    retention: retentionOf(memory),
+    digest,
+    terms_version: TERMS_VERSION,
+    term_count: terms.length,
+    terms: packTerms(terms, memory),
+  };
+}
+
+export function decodeRow(row: Row): DecodedRecord<Memory> {
+  const { user_id: userId, id, metadata, is_question: isQuestion, is_pinned: isPinned, supersedes, ...columns } = row;
+  return decodeStoredMemory(String(userId), String(id), {
+    ...columns,
+    metadata: parseJson(String(metadata)),
+    is_question: isQuestion === 1,
+    is_pinned: isPinned === 1,
+    supersedes: parseJson(String(supersedes)),
+  });
+}
