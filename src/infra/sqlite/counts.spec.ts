@@ -2,7 +2,10 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
+import { prepareJudgementStatements } from '../../memory/adapters/sqlite-judgements.js';
+import { indexMemory } from '../../memory/indexed-memory.js';
 import { newMemory } from '../../memory/memory.service.js';
+import type { IndexedMemory, Judgement } from '../../memory/memory-store.port.js';
 import { prepareStatements as prepareMemoryStatements } from '../../memory/adapters/sqlite-memory-statements.js';
 import { SqliteMemoryStore } from '../../memory/adapters/sqlite-memory-store.js';
 import { newId } from '../../shared/index.js';
@@ -16,12 +19,15 @@ const STREAM_COUNTS = `
     (SELECT count(*) FROM stream_entries WHERE consumer IS NOT NULL) AS pending,
     (SELECT count(*) FROM stream_dead_letters) AS dead`;
 const MEMORY_COUNTS = `
-  SELECT user_id, sum(m) AS memories, sum(s) AS shadow, sum(d) AS decisions FROM (
-    SELECT user_id, expires_at_ms IS NULL AS m, expires_at_ms IS NOT NULL AS s, 0 AS d FROM memories
-    UNION ALL SELECT user_id, 0, 0, 1 FROM memory_decisions
+  SELECT user_id, sum(m) AS memories, sum(b) AS bytes, sum(p) AS pinned, sum(p * b) AS pinned_bytes, sum(i) AS indexed,
+    sum(t) AS terms, sum(d) AS decisions
+  FROM (
+    SELECT user_id, 1 AS m, bytes AS b, is_pinned AS p, term_count IS NOT NULL AS i, coalesce(term_count, 0) AS t, 0 AS d
+    FROM memories
+    UNION ALL SELECT user_id, 0, 0, 0, 0, 0, 1 FROM memory_decisions
   ) GROUP BY user_id ORDER BY user_id`;
 /** The migration that brought the counters. */
-const COUNTED_SINCE = MIGRATIONS.findIndex((step) => step.includes('CREATE TABLE stream_counts'));
+const COUNTED_SINCE = MIGRATIONS.findIndex((step) => String(step).includes('CREATE TABLE stream_counts'));
 
 describe('what the embedded store counts', () => {
   let folder: string;
@@ -43,31 +49,32 @@ describe('what the embedded store counts', () => {
 
   function expectTruth(of: SqliteDatabase): void {
     expect(of.prepare('SELECT lag, pending, dead FROM stream_counts').all()).toEqual(of.prepare(STREAM_COUNTS).all());
-    expect(of.prepare('SELECT user_id, memories, shadow, decisions FROM memory_counts ORDER BY user_id').all()).toEqual(
-      of.prepare(MEMORY_COUNTS).all(),
-    );
+    const counted = of.prepare('SELECT * FROM memory_counts ORDER BY user_id').all();
+    expect(counted.map(({ user, ...counts }) => counts)).toEqual(of.prepare(MEMORY_COUNTS).all());
   }
 
   it('is right for a file that was written before it was counted', async () => {
     const old = new DatabaseSync(path);
-    for (const step of MIGRATIONS.slice(0, COUNTED_SINCE)) old.exec(step);
+    for (const step of MIGRATIONS.slice(0, COUNTED_SINCE)) old.exec(String(step));
     old.exec(`
       PRAGMA user_version = ${COUNTED_SINCE};
       INSERT INTO stream_entries (id, consumer) VALUES ('a', NULL), ('b', NULL), ('c', 'brain');
       INSERT INTO stream_dead_letters (id, error, deliveries, dead_lettered_at) VALUES ('d', 'e', 1, 'now');
       INSERT INTO memory_decisions (user_id, id, decided_at_ms, decision) VALUES ('ada', 'a', 1, '{}'), ('bob', 'b', 1, '{}');
       INSERT INTO memories (user_id, id, expires_at_ms, generation, text, role, created_at_ms, source, metadata, count, last_seen_at_ms)
-      VALUES ('ada', 'a', NULL, 1, '', 'user', 1, 'worker', '{}', 1, 1), ('ada', 'b', 9, 1, '', 'user', 1, 'worker', '{}', 1, 1)`);
+      VALUES ('ada', 'a', NULL, 1, 'é', 'user', 1, 'worker', '{}', 1, 1), ('ada', 'b', 9, 1, '', 'user', 1, 'worker', '{}', 1, 1)`);
     old.close();
 
     const sut = await open();
 
     expectTruth(sut);
     expect(sut.prepare('SELECT lag, pending, dead FROM stream_counts').get()).toEqual({ lag: 2, pending: 1, dead: 1 });
-    expect(sut.prepare(`SELECT * FROM memory_counts WHERE user_id = 'ada'`).get()).toEqual({
-      user_id: 'ada',
+    // What had expired in the shadow buffer, which there was then, is gone.
+    expect(sut.prepare(`SELECT * FROM memory_counts WHERE user_id = 'ada'`).get()).toMatchObject({
       memories: 1,
-      shadow: 1,
+      bytes: 4,
+      pinned: 0,
+      indexed: 0,
       decisions: 1,
     });
   });
@@ -109,31 +116,35 @@ describe('what the embedded store counts', () => {
 
   it('stays right through all that happens to a memory, and lets go of the name of a user who is forgotten', async () => {
     const sut = await open();
-    const store = new SqliteMemoryStore(sut, { shadowMaxEntries: 2, maxDecisions: 3 });
-    const vector = Float32Array.of(1, 0, 0);
+    const store = new SqliteMemoryStore(sut, { maxMemories: 3, maxBytes: 1_000, maxDecisions: 3 });
     await store.claimSpace({ model: 'small', dimensions: 3 });
+    const kept = (text: string): IndexedMemory =>
+      indexMemory(newMemory('ada', { id: text, text }), Float32Array.of(1, 0, 0));
     for (let i = 0; i < 6; i++) {
-      const id = `entry-${i}`;
-      const memory = { memory: newMemory('ada', { id, text: id }), vector };
+      const memory = kept(`entry ${i}`);
       await store.record({
-        decision: { id, userId: 'ada', decidedAtMs: i } as Parameters<typeof store.record>[0]['decision'],
-        effect:
-          i === 5 ? { kind: 'keep', memory } : { kind: 'shadow', memory, expiresAtMs: Date.now() + 1_000_000 + i },
+        decision: { id: memory.memory.id, userId: 'ada', decidedAtMs: i } as Judgement['decision'],
+        effect: { kind: 'keep', memory, duplicateOf: null },
         statistics: [],
       });
       expectTruth(sut);
     }
-    const counts = sut.prepare(`SELECT memories, shadow, decisions FROM memory_counts WHERE user_id = 'ada'`);
-    expect(counts.get()).toEqual({ memories: 1, shadow: 2, decisions: 3 });
-    await store.promote('ada', 'entry-4', vector);
+    const counts = sut.prepare(`SELECT memories, decisions FROM memory_counts WHERE user_id = 'ada'`);
+    expect(counts.get()).toEqual({ memories: 3, decisions: 3 });
+    await store.change('ada', 'entry 5', { isPinned: true, metadata: { place: 'Łódź' } });
     expectTruth(sut);
-    expect(await store.count('ada')).toEqual({ memories: 2, shadow: 1 });
-    await store.delete('ada', 'entry-5');
+    expect(await store.usage('ada')).toMatchObject({ memories: 3, pinned: 1 });
+    await store.replace('ada', 'entry 5', kept('entry 7'));
+    expectTruth(sut);
+    await store.noteRecalled('ada', ['entry 5'], 1);
+    await store.putReindexed([kept('entry 5')]);
+    expectTruth(sut);
+    await store.delete('ada', 'entry 5');
     expectTruth(sut);
     await store.forget('ada', 'mark');
     expectTruth(sut);
     expect(counts.get()).toBeUndefined();
-    expect(await store.count('ada')).toEqual({ memories: 0, shadow: 0 });
+    expect(await store.usage('ada')).toEqual({ memories: 0, bytes: 0, pinned: 0, pinnedBytes: 0 });
   });
 
   it('is read, and kept within its limits, without going through what is there', async () => {
@@ -148,14 +159,17 @@ describe('what the embedded store counts', () => {
         .join('; ');
 
     expect(planOf(stream.statistics)).toBe('SCAN stream_counts');
-    const bounded = [memory.sizes, memory.expired, memory.firstToExpire, memory.removeOldestDecisions];
+    const judgements = prepareJudgementStatements(sut);
+    const bounded = [memory.counts, memory.leastRetained, memory.findText, judgements.size, judgements.removeOldest];
     for (const statement of [...bounded, stream.forgetIds, stream.trimDeadLetters, stream.takeUnread]) {
       // By an index or a key, and in its order: neither all rows nor a sort of them.
       expect(planOf(statement)).not.toMatch(
         /SCAN (?!stream_entries USING (COVERING )?INDEX stream_entries_unread)|TEMP B-TREE/,
       );
     }
-    for (const { sourceSQL } of [...Object.values(memory), ...Object.values(stream)] as { sourceSQL: string }[]) {
+    for (const { sourceSQL } of [memory, judgements, stream].flatMap((some) => Object.values(some)) as {
+      sourceSQL: string;
+    }[]) {
       expect(sourceSQL).not.toMatch(/OFFSET/i);
     }
   });

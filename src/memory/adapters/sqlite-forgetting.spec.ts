@@ -2,7 +2,9 @@ import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { SqliteDatabase } from '../../infra/sqlite/index.js';
+import { indexMemory } from '../indexed-memory.js';
 import { newMemory } from '../memory.service.js';
+import type { PutOutcome } from '../memory-store.port.js';
 import { SqliteMemoryStore } from './sqlite-memory-store.js';
 
 const DIMENSIONS = 64;
@@ -22,7 +24,7 @@ describe('forgetting in the embedded store', () => {
   beforeEach(async () => {
     folder = await mkdtemp(join(tmpdir(), 'forgetting-'));
     database = await SqliteDatabase.open(join(folder, 'brain.sqlite'));
-    sut = new SqliteMemoryStore(database, { shadowMaxEntries: 10, maxDecisions: 10 });
+    sut = new SqliteMemoryStore(database, { maxMemories: 100, maxBytes: 1_000_000, maxDecisions: 10 });
     await sut.claimSpace({ model: 'small', dimensions: DIMENSIONS });
   });
 
@@ -31,8 +33,8 @@ describe('forgetting in the embedded store', () => {
     await rm(folder, { recursive: true });
   });
 
-  const put = (user: string, seed: number, id: string): Promise<boolean[]> =>
-    sut.put(user, [{ memory: newMemory(user, { id, text: `the text ${id}` }), vector: vectorOf(seed) }]);
+  const put = (user: string, seed: number, id: string): Promise<PutOutcome[]> =>
+    sut.put(user, [indexMemory(newMemory(user, { id, text: `the text ${id}` }), vectorOf(seed))]);
 
   async function standsInFiles(bytes: Buffer): Promise<boolean> {
     const names = await readdir(folder);

@@ -32,10 +32,10 @@ export function describeCandidates({ open, harness }: ContractContext): void {
       const found = await search(sut, 'ada', axis(0));
 
       expect(textsFound(found)).toEqual(ladder.map(String));
-      for (const [index, { similarity, tier }] of found.entries()) {
-        expect(Math.abs(similarity - ladder[index]!)).toBeLessThan(TOLERANCE);
-        expect(similarity).toBeLessThanOrEqual(1);
-        expect(tier).toBe('memory');
+      for (const [index, { cosine, bm25, matchedTerms }] of found.entries()) {
+        expect(Math.abs(cosine! - ladder[index]!)).toBeLessThan(TOLERANCE);
+        expect(cosine).toBeLessThanOrEqual(1);
+        expect([bm25, matchedTerms]).toEqual([null, []]);
       }
     });
 
@@ -68,22 +68,20 @@ export function describeCandidates({ open, harness }: ContractContext): void {
   describe('vectors', () => {
     it.each(BAD_VECTORS)('are refused before anything is written: %s', async (_, bad) => {
       const sut = await open();
-      const waiting = indexed('waiting', axis(1));
-      await sut.record(judgementOf(shadow(waiting)));
+      await sut.record(judgementOf(keep(indexed('kept', axis(1)))));
       const statistics = [{ model: 'llm-a', decay: 1, addends: [1] }];
 
       const calls = [
         () => sut.put('ada', [indexed('good'), indexed('bad', bad), indexed('good')]),
         () => sut.record(judgementOf(keep(indexed('bad', bad)), { statistics })),
-        () => sut.record(judgementOf(shadow(indexed('bad', bad)), { statistics })),
-        () => search(sut, 'ada', bad),
-        () => nearest(sut, 'ada', bad),
-        () => sut.promote('ada', waiting.memory.id, bad),
+        () => sut.candidates('ada', { vector: bad, limit: 1 }),
+        () => sut.candidates('ada', { vector: bad, terms: ['kept'], limit: 1 }),
+        () => sut.replace('ada', 'nothing', indexed('bad', bad)),
       ];
       for (const call of calls) await expect(call()).rejects.toThrow(MemoryVectorError);
 
-      expect(await sut.usage('ada')).toMatchObject({ memories: 0 });
-      expect(textsFound(await search(sut, 'ada', axis(0)))).toEqual(['waiting']);
+      expect(await sut.usage('ada')).toMatchObject({ memories: 1 });
+      expect(textsFound(await search(sut, 'ada', axis(0)))).toEqual(['kept']);
       expect(await sut.decisions('ada', 10)).toHaveLength(1);
       expect(await sut.statistics('ada', 'llm-a')).toEqual([]);
     });

@@ -1,5 +1,6 @@
 import { newId } from '../../../src/shared/index.js';
 import { idsOf, listAll, newestFirst, numbered, put, textsOf } from './memory-store.fixtures.js';
+import type { ListPosition } from '../../../src/memory/memory-store.port.js';
 import type { ContractContext } from './memory-store.harness.js';
 
 export function describeListing({ open }: ContractContext): void {
@@ -18,11 +19,11 @@ export function describeListing({ open }: ContractContext): void {
       await put(sut, memories);
       const pages: string[][] = [];
 
-      let after: string | undefined;
+      let after: ListPosition | undefined;
       do {
         const page = await sut.list('ada', { limit: 3, ...(after === undefined ? {} : { after }) });
         pages.push(idsOf(page));
-        after = page.at(-1)?.id;
+        after = page.at(-1);
       } while (after !== undefined);
 
       expect(pages.map((page) => page.length)).toEqual([3, 3, 1, 0]);
@@ -33,12 +34,12 @@ export function describeListing({ open }: ContractContext): void {
       const sut = await open();
       const [oldest, middle, newest] = numbered(3);
       await put(sut, [oldest!, middle!, newest!]);
-      const later = newId();
+      const later = { createdAtMs: newest!.memory.createdAtMs, id: newId() };
       await sut.delete('ada', middle!.memory.id);
 
-      expect(textsOf(await sut.list('ada', { limit: 10, after: middle!.memory.id }))).toEqual(['memory 0']);
+      expect(textsOf(await sut.list('ada', { limit: 10, after: middle!.memory }))).toEqual(['memory 0']);
       expect(textsOf(await sut.list('ada', { limit: 1, after: later }))).toEqual(['memory 2']);
-      expect(await sut.list('ada', { limit: 10, after: oldest!.memory.id })).toEqual([]);
+      expect(await sut.list('ada', { limit: 10, after: oldest!.memory })).toEqual([]);
     });
 
     it('has no gaps and no doubles while others put memories', async () => {
@@ -51,11 +52,11 @@ export function describeListing({ open }: ContractContext): void {
       const writing = (async () => {
         for (const memory of numbered(30)) await put(other, [memory]);
       })();
-      let after: string | undefined;
+      let after: ListPosition | undefined;
       do {
         const page = await sut.list('ada', { limit: 4, ...(after === undefined ? {} : { after }) });
         seen.push(...idsOf(page));
-        after = page.at(-1)?.id;
+        after = page.at(-1);
       } while (after !== undefined);
       await writing;
 
