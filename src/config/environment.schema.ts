@@ -324,7 +324,7 @@ const variables = z.object({
     section: 'Recall',
     description:
       'Time zone of the dates that the model is told with the memories, like `Europe/Berlin`, where a request names none.',
-    defaultText: 'that of the machine'
+    defaultText: 'that of the machine',
   }),
 
   VORPAL_URL: documented(httpUrl.optional(), {
@@ -392,6 +392,11 @@ const variables = z.object({
     section: 'Vorpal',
     description:
       'Longest piece of text scored at once, cut to the model’s window; a longer text is scored in overlapping pieces. A chat’s next token may have to wait for one.',
+  }),
+  SCORING_PREFIX: documented(text.default('auto'), {
+    section: 'Vorpal',
+    description:
+      'Token that every text is scored after, so that its first token has a score, too. `auto`: none where the tokenizer adds a BOS, else the model’s document separator (like `<|endoftext|>`) if it knows one; `none`: nothing; else the token as the model spells it.',
   }),
   SCORING_WINDOW_OVERLAP_TOKENS: documented(integer(128, 0, 65_536), {
     section: 'Vorpal',

@@ -131,6 +131,7 @@ const nest = (env: Environment) => ({
     chatConcurrency: env.CHAT_CONCURRENCY ?? DEFAULT_CHAT_CONCURRENCY[vorpalOf(env)],
     scoringMaxTokensPerRequest: env.SCORING_MAX_TOKENS_PER_REQUEST,
     scoringConcurrency: scoringConcurrencyOf(env),
+    scoringPrefix: env.SCORING_PREFIX,
     scoringWindowTokens: env.SCORING_WINDOW_TOKENS,
     scoringWindowOverlapTokens: env.SCORING_WINDOW_OVERLAP_TOKENS,
   },

@@ -4,14 +4,20 @@ import { ConfigModule, readSettings } from '../config/index.js';
 import { LifecycleModule } from '../infra/lifecycle/index.js';
 import { createLogger, ProgressBar } from '../observability/index.js';
 import { PerplexityScorer, type TextScore, VorpalClient, VorpalModule, waitForVorpal } from '../vorpal/index.js';
+import { areaUnderCurve } from './area-under-curve.js';
 import { countCorrect, type MinimalPair, readPairs } from './blimp.js';
 import { readArguments, requireFile } from './evaluation.js';
 import { formatTable, print, round } from './report.js';
 
 // Pairs of one scoring call: few enough that the bar moves, enough that requests are batches.
 const PAIRS_PER_CALL = 16;
+// A call takes seconds; one that takes minutes never ends.
+const SCORING_LIMIT_MS = 300_000;
 
-/** The share of minimal pairs whose good sentence has the higher total logprob. */
+/**
+ * The share of minimal pairs whose good sentence has the higher total logprob, and how well perplexity alone tells the good
+ * ones from the bad ones, all against all.
+ */
 export async function evaluateBlimp(args: readonly string[]): Promise<void> {
   const { positionals, values } = readArguments(args, { json: { type: 'boolean', default: false } });
   const pairs = readPairs(requireFile(positionals));
@@ -24,55 +30,57 @@ export async function evaluateBlimp(args: readonly string[]): Promise<void> {
   });
   try {
     await waitForVorpal(app.get(VorpalClient));
-    const { totals, model } = await scorePairs(app.get(PerplexityScorer), pairs);
-    report(pairs, totals, model, values.json);
+    const scored = await scorePairs(app.get(PerplexityScorer), pairs);
+    report(pairs, scored, values.json);
   } finally {
     await app.close();
   }
 }
 
-async function scorePairs(
-  scorer: PerplexityScorer,
-  pairs: readonly MinimalPair[],
-): Promise<{ totals: { good: number; bad: number }[]; model: string }> {
+interface PairScores {
+  readonly good: TextScore;
+  readonly bad: TextScore;
+}
+
+async function scorePairs(scorer: PerplexityScorer, pairs: readonly MinimalPair[]): Promise<PairScores[]> {
   const bar = new ProgressBar('scoring pairs', pairs.length);
-  const totals: { good: number; bad: number }[] = [];
-  let model = '';
+  const scored: PairScores[] = [];
   for (let start = 0; start < pairs.length; start += PAIRS_PER_CALL) {
     const chunk = pairs.slice(start, start + PAIRS_PER_CALL);
     const scores = await scorer.score(
       chunk.flatMap(({ good, bad }) => [{ text: good }, { text: bad }]),
-      { signal: AbortSignal.timeout(300_000) },
+      { signal: AbortSignal.timeout(SCORING_LIMIT_MS) },
     );
     for (const index of chunk.keys()) {
-      totals.push({ good: totalLogprob(scores[2 * index]), bad: totalLogprob(scores[2 * index + 1]) });
+      const [good, bad] = scores.slice(2 * index);
+      if (good && bad) scored.push({ good, bad });
     }
-    model = scores[0]?.model ?? model;
     bar.advance(chunk.length);
   }
   bar.stop();
-  return { totals, model };
+  return scored;
 }
 
-function totalLogprob(score: TextScore | undefined): number {
-  return score?.tokens.reduce((sum, { logprob }) => sum + (logprob ?? 0), 0) ?? Number.NaN;
-}
+const totalLogprob = ({ tokens }: TextScore): number => tokens.reduce((sum, { logprob }) => sum + (logprob ?? 0), 0);
 
-function report(
-  pairs: readonly MinimalPair[],
-  totals: readonly { good: number; bad: number }[],
-  model: string,
-  asJson: boolean,
-): void {
+function report(pairs: readonly MinimalPair[], scored: readonly PairScores[], asJson: boolean): void {
+  const totals = scored.map(({ good, bad }) => ({ good: totalLogprob(good), bad: totalLogprob(bad) }));
   const results = countCorrect(pairs, totals);
   const correct = results.reduce((sum, result) => sum + result.correct, 0);
   const share = round(correct / pairs.length, 4);
+  const perplexities = (side: keyof PairScores) => scored.flatMap((pair) => pair[side].perplexity ?? []);
+  const [good, bad] = [perplexities('good'), perplexities('bad')];
+  const area = round(areaUnderCurve(good, bad), 4);
+  const unscored = 2 * pairs.length - good.length - bad.length;
+  const { model = '', prefix = null } = scored[0]?.good ?? {};
   print(
     formatTable(
       ['paradigm', 'pairs', 'right', 'share'],
       results.map((result) => [result.paradigm, result.pairs, result.correct, round(result.correct / result.pairs, 3)]),
     ),
   );
-  print(`\n${model}: ${correct} of ${pairs.length} pairs right, share ${share}`);
-  if (asJson) print(JSON.stringify({ model, pairs: pairs.length, correct, share, paradigms: results }));
+  print(`\n${model}, scored after ${prefix ?? 'nothing'}: ${correct} of ${pairs.length} pairs right, share ${share}`);
+  print(`Perplexity of the good against that of the bad, area under the curve: ${area}; ${unscored} have none`);
+  if (!asJson) return;
+  print(JSON.stringify({ model, prefix, pairs: pairs.length, correct, share, area, unscored, paradigms: results }));
 }

@@ -6,7 +6,8 @@ const EVALUATIONS: readonly Evaluation[] = [
   {
     name: 'blimp',
     usage: 'FILE [--json]',
-    about: 'share of minimal pairs {"paradigm", "good", "bad"} whose good sentence has the higher total logprob',
+    about:
+      'share of minimal pairs {"paradigm", "good", "bad"} whose good sentence has the higher total logprob; area under the curve of perplexity',
     load: async () => (await import('./eval-blimp.js')).evaluateBlimp,
   },
   {

@@ -37,7 +37,14 @@ class FaultyScorer {
     this.calls += 1;
     if (this.outage) throw this.outage;
     if (inputs.some(({ text }) => text.includes(POISON))) throw new TypeError('cannot read the poison');
-    const score = { perplexity: 20, avgLogprob: -Math.log(20), tokenCount: 3, tokens: [], model: 'fixed' };
+    const score = {
+      perplexity: 20,
+      avgLogprob: -Math.log(20),
+      tokenCount: 3,
+      tokens: [],
+      model: 'fixed',
+      prefix: null,
+    };
     const failure = new VorpalProtocolError('not a number');
     const none = { ...score, perplexity: null, avgLogprob: null, reason: 'not a number', failure };
     return inputs.map(({ text }) => (text.includes(UNSCORABLE) ? none : score));

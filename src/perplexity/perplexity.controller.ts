@@ -6,6 +6,7 @@ import {
   type PerplexityRequest,
   perplexityRequestSchema,
   type PerplexityResponse,
+  type SinglePerplexityResponse,
   type TextPerplexity,
 } from './perplexity.schema.js';
 
@@ -26,7 +27,7 @@ export class PerplexityController {
   async score(
     @Body({ schema: perplexityRequestSchema }) request: PerplexityRequest,
     @ClientSignal() signal: AbortSignal,
-  ): Promise<PerplexityResponse | (TextPerplexity & { model: string })> {
+  ): Promise<PerplexityResponse | SinglePerplexityResponse> {
     const texts = request.texts ?? [request.text ?? ''];
     const maxCharacters = this.settings.chat.messageMaxCharacters;
     for (const text of texts) assertTextLength('text', text, maxCharacters);
@@ -40,9 +41,9 @@ export class PerplexityController {
       { signal },
     );
     const results = scores.map((score) => toTextPerplexity(score, request.tokens));
-    const model = scores[0]?.model ?? '';
+    const { model = '', prefix = null } = scores[0] ?? {};
     const [single] = results;
-    return request.text !== undefined && single ? { ...single, model } : { model, results };
+    return request.text !== undefined && single ? { ...single, model, prefix } : { model, prefix, results };
   }
 }
 

@@ -33,7 +33,14 @@ export interface TextPerplexity {
   readonly reason?: string;
 }
 
-export interface PerplexityResponse {
+interface ScoringConditions {
   readonly model: string;
+  /** The token that each text was scored after (`SCORING_PREFIX`), beside a BOS that the tokenizer adds; `null`: none. */
+  readonly prefix: string | null;
+}
+
+export interface PerplexityResponse extends ScoringConditions {
   readonly results: readonly TextPerplexity[];
 }
+
+export type SinglePerplexityResponse = TextPerplexity & ScoringConditions;

@@ -5,6 +5,7 @@ import {
   modelList,
   sendJson,
   STUB_BOS,
+  STUB_SEPARATOR,
   type StubHandler,
   stubLogprob,
   StubVorpal,
@@ -15,6 +16,7 @@ import {
   PerplexityScorer,
   type TextScore,
   VorpalFailedError,
+  VorpalScoringPrefixError,
   VorpalScoringUnsupportedError,
   VorpalTimeoutError,
   VorpalUnavailableError,
@@ -84,8 +86,77 @@ describe(PerplexityScorer.name, () => {
   it('asks for the special tokens once per model', async () => {
     const sut = await start();
     await sut.score([{ text: 'abc' }]);
+    const asked = stub.requestsFor('/tokenize').length;
     await sut.score([{ text: 'def' }]);
-    expect(stub.requestsFor('/tokenize')).toHaveLength(2);
+    expect(stub.requestsFor('/tokenize')).toHaveLength(asked);
+    stub.model = 'replacement';
+    stub.next(COMPLETIONS, (_, response) => {
+      sendJson(response, { error: { message: 'The model `stub-model` does not exist.', type: 'NotFoundError' } }, 404);
+    });
+    await sut.score([{ text: 'ghi' }]);
+    expect(stub.requestsFor('/tokenize')).toHaveLength(2 * asked);
+  });
+
+  describe('after a document separator', () => {
+    const PREFIX = '<|endoftext|>';
+
+    it('scores the first token too, and shows only tokens of the text', async () => {
+      const sut = await start({}, { separator: true });
+      const [score, single] = await sut.score([{ text: 'naïve' }, { text: 'x' }]);
+      expectScore(score, 'naïve', 0);
+      expectScore(single, 'x', 0);
+      expect(score?.prefix).toBe(PREFIX);
+      expect(stub.requestsFor(COMPLETIONS)[0]?.body.prompt).toEqual([`${PREFIX}naïve`, `${PREFIX}x`]);
+    });
+
+    it('has a context stand behind it, and the plain score as well', async () => {
+      const sut = await start({}, { separator: true });
+      const [score] = await sut.score([{ text: 'is', context: 'Sky\n', alsoPlain: true }]);
+      expectScore(score, 'is', 0);
+      expect(score?.plain?.avgLogprob).toBeCloseTo(expectedAverage('is', 0), 10);
+      expect(stub.requestsFor(COMPLETIONS)[0]?.body.prompt).toEqual([
+        [STUB_SEPARATOR, ...Buffer.from('Sky\nis')],
+        [STUB_SEPARATOR, ...Buffer.from('is')],
+      ]);
+    });
+
+    it('repeats it before every window of a long text', async () => {
+      const sut = await start({ SCORING_WINDOW_OVERLAP_TOKENS: '0' }, { separator: true, maxModelLen: 64 });
+      const text = 'It was the best of times, it was the worst of times. '.repeat(20);
+      const [score] = await sut.score([{ text }]);
+      expectScore(score, text, 0);
+      const prompts = stub.requestsFor(COMPLETIONS).flatMap(({ body }) => body.prompt as number[][]);
+      expect(prompts.every(([first, ...others]) => first === STUB_SEPARATOR && !others.includes(STUB_SEPARATOR))).toBe(
+        true,
+      );
+    });
+
+    it('sends ids where the tokenizer would not leave a string behind it as it is', async () => {
+      const sut = await start({}, { separator: 'sticky' });
+      const [score] = await sut.score([{ text: ' x' }]);
+      expectScore(score, ' x', 0);
+      expect(stub.requestsFor(COMPLETIONS)[0]?.body.prompt).toEqual([[STUB_SEPARATOR, ...Buffer.from(' x')]]);
+    });
+
+    it('has no more than the tokens of a text count against the budget', async () => {
+      const sut = await start({ SCORING_MAX_TOKENS_PER_REQUEST: '16' }, { separator: true });
+      await sut.score([{ text: 'abc' }, { text: 'def' }]);
+      expect(stub.requestsFor(COMPLETIONS)[0]?.body.prompt).toEqual([`${PREFIX}abc`, `${PREFIX}def`]);
+    });
+
+    it('can be turned off', async () => {
+      const sut = await start({ SCORING_PREFIX: 'none' }, { separator: true });
+      const [score] = await sut.score([{ text: 'abc' }]);
+      expectScore(score, 'abc', 1);
+      expect(score?.prefix).toBeNull();
+    });
+
+    it('fails with the name of the setting where a token is named that the model does not have', async () => {
+      const sut = await start({ SCORING_PREFIX: '<|doc|>' }, { separator: true });
+      const error = await failureOf(sut.score([{ text: 'abc' }]));
+      expect(error).toBeInstanceOf(VorpalScoringPrefixError);
+      expect(error.message).toContain('SCORING_PREFIX');
+    });
   });
 
   it.each([false, true])('averages only the message after a context (BOS: %s)', async (bos) => {
@@ -102,13 +173,9 @@ describe(PerplexityScorer.name, () => {
       [...(bos ? [STUB_BOS] : []), ...Buffer.from('Before.\ntwo')],
       [...(bos ? [STUB_BOS] : []), ...Buffer.from('three')],
     ]);
-    // The two of the special tokens, then each distinct part once.
-    expect(
-      stub
-        .requestsFor('/tokenize')
-        .slice(2)
-        .map(({ body }) => body.prompt),
-    ).toEqual(['one', context, 'two', 'three']);
+    // Behind the questions for special tokens, each distinct part once.
+    const tokenized = stub.requestsFor('/tokenize').map(({ body }) => body.prompt);
+    expect(tokenized.slice(-4)).toEqual(['one', context, 'two', 'three']);
   });
 
   it.each([

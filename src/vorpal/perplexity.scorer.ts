@@ -3,16 +3,9 @@ import { Settings } from '../config/index.js';
 import { boundedMap } from './bounded-map.js';
 import { type Perplexity, perplexityOf } from './perplexity.js';
 import type { PromptLogprobs } from './prompt-logprobs.js';
-import {
-  fewestRequests,
-  ownEntries,
-  type PlannedPrompt,
-  planString,
-  planWindow,
-  type SpecialTokens,
-  specialTokensBetween,
-} from './scoring-plan.js';
+import { fewestRequests, ownEntries, type PlannedPrompt, planString, planWindow } from './scoring-plan.js';
 import { scoringWindows } from './scoring-windows.js';
+import { findTextFrame, NO_FRAME, type TextFrame } from './text-frame.js';
 import { type ModelInfo, VorpalClient } from './vorpal.client.js';
 import {
   VorpalFailedError,
@@ -34,10 +27,12 @@ export interface ScoringInput {
 }
 
 export interface TextScore extends Perplexity {
-  /** Tokens of the text, a first one without logprob included; special tokens (BOS) and context are not. */
+  /** Tokens of the text, a first one without logprob included; those before it (BOS, separator, context) are not. */
   readonly tokenCount: number;
   readonly tokens: readonly { readonly token: string; readonly logprob: number | null }[];
   readonly model: string;
+  /** The token that the text was scored after (`SCORING_PREFIX`), beside a BOS that the tokenizer adds; `null`: none. */
+  readonly prefix: string | null;
   /** The score without context, where it was asked for and came with the same request. */
   readonly plain?: Perplexity;
   /**
@@ -60,6 +55,7 @@ export interface ScoringOptions {
 /** One call of `score`. */
 interface Run extends ScoringOptions {
   readonly model: ModelInfo;
+  readonly frame: TextFrame;
   /** By index of the text. */
   readonly faults: Map<number, TextFault>;
 }
@@ -75,12 +71,10 @@ const TOKENIZE_CONCURRENCY = 8;
 // Whatever a server can score at all, it can score this.
 const PLAIN_SENTENCE = 'The sky is blue.';
 
-const NO_SPECIAL_TOKENS: SpecialTokens = { prefix: [], suffix: [] };
-
 /** How surprising texts are to the language model: one prefill each, nothing generated. */
 @Injectable()
 export class PerplexityScorer {
-  private special: { readonly model: string; readonly tokens: SpecialTokens } | undefined;
+  private known: { readonly model: string; readonly frame: TextFrame } | undefined;
 
   constructor(
     private readonly client: VorpalClient,
@@ -90,20 +84,33 @@ export class PerplexityScorer {
   /**
    * One score per input, in their order.
    *
-   * Inputs without context that are sure to fit are sent as they are; any others are tokenized first, and long ones
-   * scored in overlapping windows. A call has one request at the server at a time, so that long texts leave room for
+   * Inputs without context that are sure to fit are sent as strings; any others are tokenized first, and long ones
+   * scored in overlapping windows. All stand after the tokens of {@link findTextFrame}, in every window. A call has one request at the server at a time, so that long texts leave room for
    * others; what a request holds does not change a score. An input that the server cannot score, though it scores others, gets
    * `perplexity: null` and a reason.
    * @throws the named errors of `vorpal.errors.ts` where the server is to blame; `AbortError`
    */
   async score(inputs: readonly ScoringInput[], options: ScoringOptions = {}): Promise<TextScore[]> {
-    return this.client.withModel(options.signal, (model) =>
-      this.scoreWith(inputs, { ...options, model, faults: new Map() }),
-    );
+    return this.client.withModel(options.signal, async (model) => {
+      // Empty texts cost no question to the server.
+      const isEmpty = inputs.every(({ text }) => text === '');
+      const frame = isEmpty ? NO_FRAME : await this.frameOf(model, options.signal);
+      return this.scoreWith(inputs, { ...options, model, frame, faults: new Map() });
+    });
+  }
+
+  /**
+   * The token that texts are scored after, beside a BOS that the tokenizer adds; `null`: none.
+   * @throws VorpalScoringPrefixError if `SCORING_PREFIX` names what is no single token of the model
+   */
+  async prefix(signal?: AbortSignal): Promise<string | null> {
+    const { separator } = await this.client.withModel(signal, (model) => this.frameOf(model, signal));
+    return separator;
   }
 
   private async scoreWith(inputs: readonly ScoringInput[], run: Run): Promise<TextScore[]> {
-    const { model } = run;
+    const { model, frame } = run;
+    const head = { model: model.id, prefix: frame.separator };
     const prompts = await this.plan(inputs, run);
     // Behind those of the inputs stand those of their plain forms.
     const entries: PromptLogprobs[][] = Array.from({ length: 2 * inputs.length }, () => []);
@@ -118,10 +125,10 @@ export class PerplexityScorer {
     if (run.faults.size > 0) await this.assertServerScores(prompts, run);
     return inputs.map((_, index) => {
       const fault = run.faults.get(index);
-      if (fault) return unscorable(fault, model.id, failures.get(index));
+      if (fault) return unscorable(fault, head, failures.get(index));
       const plain = entries[inputs.length + index] ?? [];
       return {
-        ...toScore(entries[index] ?? [], model.id),
+        ...toScore(entries[index] ?? [], head),
         ...(plain.length > 0 && { plain: perplexityOf(plain.flatMap(({ logprobs }) => logprobs)) }),
       };
     });
@@ -132,16 +139,17 @@ export class PerplexityScorer {
     if (texts.length === 0) return [];
     const { scoringMaxTokensPerRequest, scoringWindowTokens } = this.settings.vorpal;
     const maxTokens = Math.min(run.model.maxModelLen - 1, scoringWindowTokens, scoringMaxTokensPerRequest);
-    const special = await this.specialTokens(run);
-    if (maxTokens < special.prefix.length + 2) {
+    const { frame } = run;
+    if (maxTokens < frame.prefix.length + 2) {
       throw new VorpalScoringUnsupportedError(
         `The window of ${run.model.id} is too small to score in; use another model.`,
       );
     }
-    const strings = texts.map(({ text, index }) => planString(index, text, special));
+    const strings = texts.map(({ text, index }) => planString(index, text, frame));
     const total = strings.reduce((sum, prompt) => sum + prompt.maxTokens, 0);
     const fits = total <= scoringMaxTokensPerRequest && strings.every((prompt) => prompt.maxTokens <= maxTokens);
-    if (fits && texts.every(({ context = '' }) => context === '')) return strings;
+    const asStrings = frame.stringPrefix !== undefined && texts.every(({ context = '' }) => context === '');
+    if (fits && asStrings) return strings;
 
     const ids = await this.tokenizeAll(texts, run);
     const overlap = this.settings.vorpal.scoringWindowOverlapTokens;
@@ -153,7 +161,7 @@ export class PerplexityScorer {
       const [contextIds, message] = parts;
       if (isTextFault(contextIds) || isTextFault(message)) return [];
       const windowsOf = (contextIds: number[]) =>
-        scoringWindows({ prefix: special.prefix, context: contextIds, message, maxTokens, overlap });
+        scoringWindows({ prefix: frame.prefix, context: contextIds, message, maxTokens, overlap });
       if (alsoPlain && contextIds.length > 0) {
         plain.push(...windowsOf([]).map((window) => planWindow(inputs.length + index, window)));
       }
@@ -199,6 +207,7 @@ export class PerplexityScorer {
         prompts.map(({ prompt }) => prompt),
         {
           ...optionsOf(run),
+          sizes: prompts.map(({ maxTokens }) => maxTokens),
           onSent: (count) => {
             sent = prompts.slice(0, count);
             if (count === prompts.length) run.onLastSent?.();
@@ -231,25 +240,13 @@ export class PerplexityScorer {
   }
 
   /** Asked once per model: without it a BOS would count as a token of every text. */
-  private async specialTokens({ model, signal }: Run): Promise<SpecialTokens> {
-    if (this.special?.model === model.id) return this.special.tokens;
-    const tokens = await this.askSpecialTokens({ model: model.id, signal });
-    this.special = { model: model.id, tokens };
-    return tokens;
-  }
-
-  private async askSpecialTokens(options: { model: string; signal?: AbortSignal }): Promise<SpecialTokens> {
-    try {
-      const [withSpecial, plain] = await Promise.all([
-        this.client.tokenize(PLAIN_SENTENCE, { addSpecialTokens: true, ...options }),
-        this.client.tokenize(PLAIN_SENTENCE, { addSpecialTokens: false, ...options }),
-      ]);
-      return specialTokensBetween(withSpecial, plain);
-    } catch (error) {
-      // A server without /tokenize can still score short texts; a BOS, if it adds one, then shows as their first token.
-      if (error instanceof VorpalProtocolError) return NO_SPECIAL_TOKENS;
-      throw error;
-    }
+  private async frameOf({ id: model }: ModelInfo, signal?: AbortSignal): Promise<TextFrame> {
+    if (this.known?.model === model) return this.known.frame;
+    const tokenize = (text: string, addSpecialTokens: boolean) =>
+      this.client.tokenize(text, { addSpecialTokens, model, signal });
+    const frame = await findTextFrame(tokenize, this.settings.vorpal.scoringPrefix);
+    this.known = { model, frame };
+    return frame;
   }
 }
 
@@ -278,20 +275,24 @@ function isTextFault(outcome: unknown): outcome is TextFault {
   );
 }
 
-function toScore(parts: readonly PromptLogprobs[], model: string): TextScore {
+function toScore(parts: readonly PromptLogprobs[], head: Pick<TextScore, 'model' | 'prefix'>): TextScore {
   const tokens = parts.flatMap((part) =>
     part.tokens.map((token, index) => ({ token, logprob: part.logprobs[index] ?? null })),
   );
   const perplexity = perplexityOf(tokens.map(({ logprob }) => logprob));
-  return { ...perplexity, tokenCount: tokens.length, tokens, model };
+  return { ...perplexity, tokenCount: tokens.length, tokens, ...head };
 }
 
-const unscorable = (fault: TextFault, model: string, failure: TextScore['failure']): TextScore => ({
+const unscorable = (
+  fault: TextFault,
+  head: Pick<TextScore, 'model' | 'prefix'>,
+  failure: TextScore['failure'],
+): TextScore => ({
   perplexity: null,
   avgLogprob: null,
   reason: `Vorpal cannot score this text: ${fault.message}`,
   tokenCount: 0,
   tokens: [],
-  model,
+  ...head,
   ...(failure && { failure }),
 });

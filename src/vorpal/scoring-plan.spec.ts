@@ -1,6 +1,5 @@
-import { fewestRequests, planString, planWindow, specialTokensBetween } from './scoring-plan.js';
-
-const NONE = { prefix: [], suffix: [] };
+import { fewestRequests, planString, planWindow } from './scoring-plan.js';
+import { NO_FRAME } from './text-frame.js';
 
 describe(fewestRequests.name, () => {
   const window = (size: number) => planWindow(0, { ids: Array.from({ length: size }, () => 1), firstCounted: 0 });
@@ -32,19 +31,13 @@ describe(fewestRequests.name, () => {
 describe(planString.name, () => {
   it('never takes a text for shorter than a byte-level tokenizer makes it', () => {
     for (const text of ['a', 'naïve', '🦊', '\ud800', 'ﷺ']) {
-      const { maxTokens } = planString(0, text, { prefix: [1], suffix: [2] });
+      const { maxTokens } = planString(0, text, { ...NO_FRAME, prefix: [1], suffix: [2] });
       expect(maxTokens).toBeGreaterThanOrEqual(Buffer.from(text).length + 2);
     }
   });
-});
 
-describe(specialTokensBetween.name, () => {
-  it.each([
-    [[1, 2], [1, 2], NONE],
-    [[9, 1, 2], [1, 2], { prefix: [9], suffix: [] }],
-    [[9, 9, 1, 2, 8], [1, 2], { prefix: [9, 9], suffix: [8] }],
-    [[9, 3], [1, 2], NONE],
-  ])('%j without %j', (withSpecial, plain, expected) => {
-    expect(specialTokensBetween(withSpecial, plain)).toEqual(expected);
+  it('counts a separator as the one token it is, however it is spelled', () => {
+    const frame = { prefix: [0], stringPrefix: '<|endoftext|>', suffix: [], separator: '<|endoftext|>' };
+    expect(planString(0, 'abc', frame)).toMatchObject({ prompt: '<|endoftext|>abc', maxTokens: 5, skip: 1 });
   });
 });

@@ -1,11 +1,6 @@
 import { MAX_PROMPTS_PER_REQUEST, type PromptLogprobs, type ScoringPrompt } from './prompt-logprobs.js';
 import type { ScoringWindow } from './scoring-windows.js';
-
-/** Special tokens that the model's tokenizer puts around a text (BOS, sometimes EOS). */
-export interface SpecialTokens {
-  readonly prefix: readonly number[];
-  readonly suffix: readonly number[];
-}
+import type { TextFrame } from './text-frame.js';
 
 /** One prompt to be scored, and which of its tokens are the text's own. */
 export interface PlannedPrompt {
@@ -14,18 +9,22 @@ export interface PlannedPrompt {
   readonly prompt: ScoringPrompt;
   /** At least as many tokens as it has. */
   readonly maxTokens: number;
-  /** Entries to leave out at the start (BOS, context, overlap) and at the end (EOS). */
+  /** Entries to leave out at the start (BOS, separator, context, overlap) and at the end (EOS). */
   readonly skip: number;
   readonly drop: number;
 }
 
 /**
- * The text sent as it is. Byte-level tokenizers make at most one token of a byte, and sentencepiece ones put one space
+ * The text sent as a string. Byte-level tokenizers make at most one token of a byte, and sentencepiece ones put one space
  * before the text, so the bound holds without asking the server to count.
  */
-export function planString(text: number, prompt: string, { prefix, suffix }: SpecialTokens): PlannedPrompt {
-  const maxTokens = Buffer.byteLength(prompt.toWellFormed()) + 1 + prefix.length + suffix.length;
-  return { text, prompt, maxTokens, skip: prefix.length, drop: suffix.length };
+export function planString(
+  text: number,
+  content: string,
+  { prefix, stringPrefix = '', suffix }: TextFrame,
+): PlannedPrompt {
+  const maxTokens = Buffer.byteLength(content.toWellFormed()) + 1 + prefix.length + suffix.length;
+  return { text, prompt: stringPrefix + content, maxTokens, skip: prefix.length, drop: suffix.length };
 }
 
 export function planWindow(text: number, { ids, firstCounted }: ScoringWindow): PlannedPrompt {
@@ -54,17 +53,4 @@ export function fewestRequests(prompts: readonly PlannedPrompt[], maxTokens: num
     room -= size;
   }
   return requests;
-}
-
-/**
- * What the tokenizer puts around a text, from the ids of the same text with and without special tokens.
- * Nothing, if the one does not contain the other: such a tokenizer cannot be told apart from its text.
- */
-export function specialTokensBetween(withSpecial: readonly number[], plain: readonly number[]): SpecialTokens {
-  for (let start = 0; start + plain.length <= withSpecial.length; start++) {
-    if (plain.every((id, offset) => withSpecial[start + offset] === id)) {
-      return { prefix: withSpecial.slice(0, start), suffix: withSpecial.slice(start + plain.length) };
-    }
-  }
-  return { prefix: [], suffix: [] };
 }

@@ -67,6 +67,8 @@ export interface ScorePromptsOptions extends ModelOptions {
   readonly isUrgent?: boolean;
   /** Of the request, from when it is sent; not set: `VORPAL_SCORING_TIMEOUT_MS`. */
   readonly timeoutMs?: number;
+  /** By prompt, at least as many tokens as it has, for the budget; not set: as many as its bytes allow. */
+  readonly sizes?: readonly number[];
   /** Called when the request is sent, with how many of the prompts it holds. */
   readonly onSent?: (prompts: number) => void;
 }
@@ -252,7 +254,7 @@ export class VorpalClient {
    */
   async scorePrompts(prompts: readonly ScoringPrompt[], options: ScorePromptsOptions): Promise<PromptLogprobs[]> {
     const { model, signal, isUrgent, onSent, timeoutMs = this.settings.scoringTimeoutMs } = options;
-    const sizes = prompts.slice(0, MAX_PROMPTS_PER_REQUEST).map(mostTokensIn);
+    const sizes = (options.sizes ?? prompts.map(mostTokensIn)).slice(0, MAX_PROMPTS_PER_REQUEST);
     return this.scoring.run({ sizes, signal, isUrgent }, async (count) => {
       const sent = prompts.slice(0, count);
       const body = {

@@ -98,6 +98,19 @@ export class VorpalScoringUnsupportedError extends VorpalProtocolError {
   override readonly code = 'VORPAL_SCORING_UNSUPPORTED';
 }
 
+/** `SCORING_PREFIX` names what is no single token of the model: a setting is wrong, whatever the text. */
+export class VorpalScoringPrefixError extends BrainError {
+  readonly code = 'VORPAL_SCORING_PREFIX';
+  readonly httpStatus = 502;
+
+  /** @param problem what the token is instead, for the middle of a sentence */
+  constructor(token: string, problem: string) {
+    super(
+      `The token ${token} (SCORING_PREFIX) ${problem.replace(/\.$/, '')}. Name a special token of the model, or set SCORING_PREFIX to auto or none.`,
+    );
+  }
+}
+
 /** The server embeds nothing, as a vLLM that was started with a chat model. */
 export class VorpalEmbeddingsUnsupportedError extends BrainError {
   readonly code = 'VORPAL_EMBEDDINGS_UNSUPPORTED';

@@ -32,6 +32,18 @@ describe(VorpalHealth.name, () => {
     });
   });
 
+  it('is degraded, and says what to do, where SCORING_PREFIX is no token of the model', async () => {
+    await restart({ SCORING_PREFIX: '<|doc|>' });
+    const { vorpal } = await parts.health.check();
+    expect(vorpal).toMatchObject({ status: 'degraded', kind: 'remote', model: 'stub-model' });
+    expect(vorpal.reason).toContain('SCORING_PREFIX');
+    stub.on('/tokenize', (_, response) => {
+      sendJson(response, { count: 1, max_model_len: 2_048, tokens: [7] });
+    });
+    await restart({ SCORING_PREFIX: '<|doc|>' });
+    await expect(parts.health.check()).resolves.toMatchObject({ vorpal: { status: 'up' } });
+  });
+
   it('takes a server without a health route for alive', async () => {
     stub.on('/health', (_, response) => {
       sendJson(response, { detail: 'Not Found' }, 404);

@@ -1,7 +1,9 @@
 import { Injectable } from '@nestjs/common';
 import { type HealthIndicatorResult, HealthIndicatorService } from '@nestjs/terminus';
 import { Settings } from '../config/index.js';
+import { PerplexityScorer } from './perplexity.scorer.js';
 import { VorpalClient } from './vorpal.client.js';
+import { VorpalScoringPrefixError } from './vorpal.errors.js';
 
 // Probes of several kinds come together; one question a second to the server answers them all.
 const CACHE_MS = 1_000;
@@ -14,16 +16,35 @@ export class VorpalHealth {
   constructor(
     private readonly indicators: HealthIndicatorService,
     private readonly client: VorpalClient,
+    private readonly scorer: PerplexityScorer,
     private readonly settings: Settings,
   ) {}
 
-  /** `up` with the model, or `down` with the reason, which also says what to do: the one a chat sent now would be given. */
+  /**
+   * `up` with the model, or `down` with the reason, which also says what to do: the one a chat sent now would be given.
+   * `degraded` where chats are answered and nothing can be scored, because `SCORING_PREFIX` is wrong.
+   */
   async check(): Promise<HealthIndicatorResult<'vorpal'>> {
     const { url } = this.settings.vorpal;
-    return this.ask('vorpal', url, this.client.chatsFlowingForMs, async (signal) => {
+    const result = await this.ask('vorpal', url, this.client.chatsFlowingForMs, async (signal) => {
       const model = await this.client.check(signal);
-      return { model: model.id, max_model_len: model.maxModelLen };
+      return { model: model.id, max_model_len: model.maxModelLen, ...(await this.scoringProblem(signal)) };
     });
+    const { status, reason, ...details } = result.vorpal;
+    if (status !== 'up' || reason === undefined) return result;
+    return this.indicators.check('vorpal').degraded({ ...details, reason });
+  }
+
+  private async scoringProblem(signal: AbortSignal): Promise<{ reason?: string }> {
+    const { scoringPrefix } = this.settings.vorpal;
+    if (scoringPrefix === 'auto' || scoringPrefix === 'none') return {};
+    try {
+      await this.scorer.prefix(signal);
+    } catch (error) {
+      if (error instanceof VorpalScoringPrefixError) return { reason: error.message };
+    }
+    // Other failures are of the moment, and who scores tells of them.
+    return {};
   }
 
   /** `up` with the model, or `down` with the reason. */

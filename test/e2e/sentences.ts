@@ -75,8 +75,4 @@ export const PAIRINGS: Readonly<Record<string, readonly { everyday: string; nons
   ],
 };
 
-/** Probability that a nonsense sentence has the higher perplexity of a random pair (Mann–Whitney U / n·m). */
-export function areaUnderCurve(lower: readonly number[], higher: readonly number[]): number {
-  const wins = lower.flatMap((low) => higher.map((high) => (high > low ? 1 : high === low ? 0.5 : 0)));
-  return wins.reduce<number>((sum, win) => sum + win, 0) / wins.length;
-}
+export { areaUnderCurve } from '../../src/evaluation/area-under-curve.js';

@@ -25,10 +25,15 @@ export type StubHandler = (request: StubRequest, response: ServerResponse) => vo
 
 export const STUB_MODEL = 'stub-model';
 export const STUB_BOS = 256;
+/** What a stub with a `separator` makes of {@link STUB_SEPARATOR_TEXT}. */
+export const STUB_SEPARATOR = 257;
+export const STUB_SEPARATOR_TEXT = '<|endoftext|>';
 
 export interface StubOptions {
   /** Whether the stub's tokenizer puts a BOS before strings. */
   readonly bos?: boolean;
+  /** Whether its tokenizer knows a document separator; `sticky`: one that takes the space behind it. */
+  readonly separator?: boolean | 'sticky';
   readonly maxModelLen?: number;
   readonly model?: string;
 }
@@ -192,7 +197,13 @@ export class StubVorpal {
   }
 
   private tokenize(text: string, special: boolean): number[] {
-    return [...(special && this.options.bos ? [STUB_BOS] : []), ...Buffer.from(text)];
+    const { bos, separator } = this.options;
+    const parts = separator ? text.split(STUB_SEPARATOR_TEXT) : [text];
+    const ids = parts.flatMap((part, index) => [
+      ...(index > 0 ? [STUB_SEPARATOR] : []),
+      ...Buffer.from(index > 0 && separator === 'sticky' ? part.trimStart() : part),
+    ]);
+    return [...(special && bos ? [STUB_BOS] : []), ...ids];
   }
 
   private prompts(prompt: StubBody['prompt']): number[][] {
