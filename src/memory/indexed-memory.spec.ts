@@ -17,9 +17,12 @@ describe(indexMemory.name, () => {
     expect(kept).toBe(vector);
   });
 
-  it('marks what only asks, whatever it is told', () => {
-    expect(indexMemory({ ...said('Where do I live?'), isQuestion: false }, vector).memory.isQuestion).toBe(true);
-    expect(indexMemory({ ...said('I live in Bern.'), isQuestion: true }, vector).memory.isQuestion).toBe(false);
+  it.each([
+    ['Where do I live?', true],
+    ['I live in Bern.', false],
+  ])('knows whether it only asks, whatever it was told: %s', (text, isQuestion) => {
+    const told = { ...said(text), isQuestion: !isQuestion };
+    expect(indexMemory(told, vector).memory.isQuestion).toBe(isQuestion);
   });
 
   it('keeps the end of the context alone, and not less when it is indexed once more', () => {

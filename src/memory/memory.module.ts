@@ -38,7 +38,11 @@ function openMemories({ backend }: Storage, { memory, stream: { keyPrefix } }: S
     RecallService,
     ReembedService,
     ReindexService,
-    ReindexNotice,
+    {
+      provide: ReindexNotice,
+      inject: [MemoryStore],
+      useFactory: (store: MemoryStore) => new ReindexNotice(store),
+    },
     MemoryHealth,
   ],
   exports: [

@@ -7,7 +7,8 @@ import { startVorpalModule, type VorpalParts } from '../../test/support/vorpal-m
 import { SqliteDatabase } from '../infra/sqlite/index.js';
 import { SqliteMemoryStore } from './adapters/sqlite-memory-store.js';
 import { Embedder } from './embedder.js';
-import { newMemory } from './memory.service.js';
+import { indexMemory } from './indexed-memory.js';
+import { newMemory } from './new-memory.js';
 import { ReembedService } from './reembed.service.js';
 
 const TEXT = 'The spare key hangs under the blue bench.';
@@ -26,12 +27,12 @@ describe(ReembedService.name, () => {
   beforeEach(async () => {
     folder = await mkdtemp(join(tmpdir(), 'reembed-'));
     database = await SqliteDatabase.open(join(folder, 'brain.sqlite'));
-    store = new SqliteMemoryStore(database, { shadowMaxEntries: 10, maxDecisions: 10 });
+    store = new SqliteMemoryStore(database, { maxMemories: 10, maxBytes: 65_536, maxDecisions: 10 });
     vorpal = await startVorpalModule({ VORPAL_URL: stub().url });
     embedder = new Embedder(vorpal.client, store);
     sut = new ReembedService(store, embedder);
     const [vector] = await embedder.embed([TEXT]);
-    await store.put('ada', [{ memory: newMemory('ada', { text: TEXT }), vector: vector! }]);
+    await store.put('ada', [indexMemory(newMemory('ada', { text: TEXT }), vector!)]);
   });
 
   afterEach(async () => {
@@ -53,11 +54,7 @@ describe(ReembedService.name, () => {
 
     expect(await sut.run({ signal, onProgress, again: true })).toMatchObject({ kind: 'moved', memories: 1 });
 
-    const [found] = await store.search('ada', Float32Array.of(0, 1), {
-      limit: 1,
-      minSimilarity: 0,
-      includeShadow: false,
-    });
-    expect(found).toMatchObject({ memory: { text: TEXT }, similarity: expect.closeTo(1, 5) as number });
+    const [found] = await store.candidates('ada', { vector: Float32Array.of(0, 1), limit: 1 });
+    expect(found).toMatchObject({ memory: { text: TEXT }, cosine: expect.closeTo(1, 5) as number });
   });
 });

@@ -1,4 +1,4 @@
-import { Injectable, Logger } from '@nestjs/common';
+import { Logger } from '@nestjs/common';
 import { describeError } from '../shared/index.js';
 import { MemoryStore } from './memory-store.port.js';
 import type { ReindexProgress } from './reindex.service.js';
@@ -7,14 +7,16 @@ import type { ReindexProgress } from './reindex.service.js';
 const VALID_MS = 60_000;
 
 /** Tells that memories of an earlier version wait for `npm run memories:reindex`: in the log once, and for health. */
-@Injectable()
 export class ReindexNotice {
   private readonly logger = new Logger('Memory');
   private known: ReindexProgress | undefined;
   private isTold = false;
   private lookedAtMs = -Infinity;
 
-  constructor(private readonly store: MemoryStore) {}
+  constructor(
+    private readonly store: MemoryStore,
+    private readonly nowMs: () => number = () => performance.now(),
+  ) {}
 
   /** What is known by now; counts anew behind it, until all are indexed. */
   get progress(): ReindexProgress | undefined {
@@ -25,8 +27,8 @@ export class ReindexNotice {
   /** Never fails. */
   async look(): Promise<void> {
     const isOver = this.known !== undefined && this.known.done >= this.known.total;
-    if (isOver || performance.now() - this.lookedAtMs < VALID_MS) return;
-    this.lookedAtMs = performance.now();
+    if (isOver || this.nowMs() - this.lookedAtMs < VALID_MS) return;
+    this.lookedAtMs = this.nowMs();
     try {
       this.known = await this.store.reindexingProgress();
       const { done, total } = this.known;
