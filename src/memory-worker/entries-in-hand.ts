@@ -1,6 +1,8 @@
+import { Injectable } from '@nestjs/common';
 import type { DeliveredEntry } from '../stream/index.js';
 
 /** What this process has read and neither finished nor given up. */
+@Injectable()
 export class EntriesInHand {
   private readonly byReceipt = new Map<string, DeliveredEntry>();
 
@@ -13,6 +15,10 @@ export class EntriesInHand {
 
   release(batch: readonly DeliveredEntry[]): void {
     for (const { receipt } of batch) this.byReceipt.delete(receipt);
+  }
+
+  has(receipt: string): boolean {
+    return this.byReceipt.has(receipt);
   }
 
   all(): DeliveredEntry[] {

@@ -7,6 +7,7 @@ import { informationOf, PerplexityScorer, type ScoringInput, type TextScore } fr
 import { ControlRequest } from './control-request.js';
 import { isDoubtful, isOutage } from './failure-kinds.js';
 import { Turns } from './turns.js';
+import { UserOrder } from './user-order.js';
 import { WorkerStatus } from './worker-status.js';
 
 /** An entry that Vorpal failed on while it worked for a control request. */
@@ -20,9 +21,15 @@ export interface Processed {
   readonly doubts: readonly Doubt[];
 }
 
-interface RememberOptions {
-  readonly signal: AbortSignal;
+export interface ProcessingSteps {
+  /** Called when the last scoring request has had its turn and is sent. */
   readonly onLastSent?: () => void;
+  /** Called when entries wait for earlier ones of their users, with nothing left to do for Vorpal. */
+  readonly onWait?: () => void;
+}
+
+interface RememberOptions extends ProcessingSteps {
+  readonly signal: AbortSignal;
   /** Whether what Vorpal failed on goes on by its novelty alone. */
   readonly alsoUnscored?: boolean;
 }
@@ -38,7 +45,7 @@ interface ScoredStreamEntry {
 @Injectable()
 export class EntryProcessor {
   private readonly logger = new Logger('MemoryWorker');
-  /** By user. Two batches may be in flight, and what one message leaves behind decides how new the next one is. */
+  /** By user: what does not wait for its turn in the order is judged by itself all the same. */
   private readonly turns = new Turns();
 
   /** The marks of users when the worker began with entries that carry none, of other programs. */
@@ -52,6 +59,7 @@ export class EntryProcessor {
     private readonly scorer: PerplexityScorer,
     private readonly embedder: Embedder,
     private readonly memory: RememberService,
+    private readonly order: UserOrder,
     private readonly control: ControlRequest,
     private readonly status: WorkerStatus,
     private readonly settings: Settings,
@@ -60,21 +68,27 @@ export class EntryProcessor {
   /**
    * Processes a batch with one scoring and one embedding request. Where that fails because of an entry, or may have, each
    * is tried by itself, so that one bad entry does not hold up the others.
-   * @param onLastSent called when the last scoring request has had its turn and is sent
    * @throws the error of an outage (Vorpal, store or stream away); entries then remain pending and may be given again
    */
-  async process(batch: readonly DeliveredEntry[], signal: AbortSignal, onLastSent?: () => void): Promise<Processed> {
+  async process(
+    batch: readonly DeliveredEntry[],
+    signal: AbortSignal,
+    steps: ProcessingSteps = {},
+  ): Promise<Processed> {
     const open = batch.filter((delivered) => !this.settled.has(delivered));
     const [first] = open;
     if (first === undefined) return { doubts: [] };
     try {
-      return await this.rememberAndAcknowledge(open, { signal, onLastSent });
+      return await this.rememberAndAcknowledge(open, { signal, ...steps });
     } catch (error) {
       if (signal.aborted) throw error;
       const isInDoubt = isDoubtful(error);
       if (isInDoubt ? !(await this.control.succeeds(signal)) : isOutage(error)) throw error;
       if (open.length > 1) return this.processOneByOne(open, signal);
-      if (isInDoubt) return { doubts: [{ delivered: first, failure: error }] };
+      if (isInDoubt) {
+        this.order.pass(open);
+        return { doubts: [{ delivered: first, failure: error }] };
+      }
       await this.recordFailure(first, error, signal);
       return { doubts: [] };
     }
@@ -93,6 +107,7 @@ export class EntryProcessor {
     );
     if (isLast) await this.giveUp(delivered, error);
     this.settled.add(delivered);
+    this.order.pass([delivered]);
   }
 
   /** Sends an entry to the dead letters, unless its user was forgotten since. */
@@ -154,15 +169,22 @@ export class EntryProcessor {
   ): Promise<Processed> {
     const { signal } = options;
     await this.markUnmarked(batch);
+    const before = this.order.before(batch);
+    // Met when it is awaited, if scoring does not fail first.
+    before.catch(() => undefined);
     const scored = await this.scoreAndEmbed(batch, options);
     const isInDoubt = ({ score }: ScoredStreamEntry): boolean => score.failure !== undefined && !alsoUnscored;
-    const good = scored.filter((one) => !isInDoubt(one));
-    const done = await this.rememberAll(good, signal);
-    await this.stream.acknowledge(good.map(({ delivered }) => delivered));
-    for (const { delivered } of good) this.settled.add(delivered);
-    for (const [one, remembered] of done) this.report(one, remembered);
-    const doubts = scored.filter(isInDoubt).map(({ delivered, score }) => ({ delivered, failure: score.failure }));
-    return { doubts };
+    const [doubted, good] = [scored.filter(isInDoubt), scored.filter((one) => !isInDoubt(one))];
+    this.order.pass(doubted.map(({ delivered }) => delivered));
+    for await (const portion of this.order.inTurn(good, await before, options)) {
+      const done = await this.rememberAll(portion, signal);
+      const delivered = portion.map((one) => one.delivered);
+      this.order.pass(delivered);
+      await this.stream.acknowledge(delivered);
+      for (const one of delivered) this.settled.add(one);
+      for (const [one, remembered] of done) this.report(one, remembered);
+    }
+    return { doubts: doubted.map(({ delivered, score }) => ({ delivered, failure: score.failure })) };
   }
 
   private async scoreAndEmbed(

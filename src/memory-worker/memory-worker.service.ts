@@ -43,7 +43,6 @@ export class MemoryWorker implements OnApplicationBootstrap, OnModuleDestroy {
   private readonly logger = new Logger('MemoryWorker');
   private readonly stopping = new AbortController();
   private readonly working = new AbortController();
-  private readonly inHand = new EntriesInHand();
   /** In hand and not in flight: just read, or met by an outage. Before they are begun nothing is read. */
   private readonly ready: Batch[] = [];
   private readonly inFlight = new Set<Promise<void>>();
@@ -55,6 +54,9 @@ export class MemoryWorker implements OnApplicationBootstrap, OnModuleDestroy {
   private outages = 0;
   /** Batches that were processed so far. */
   private successes = 0;
+  /** The order in which batches were read. */
+  private readonly positions = new WeakMap<Batch, number>();
+  private batchesRead = 0;
   /** Batches that went unanswered before. */
   private readonly unanswered = new WeakSet<Batch>();
   private running: Promise<unknown> | undefined;
@@ -62,6 +64,7 @@ export class MemoryWorker implements OnApplicationBootstrap, OnModuleDestroy {
   constructor(
     private readonly stream: InputStream,
     private readonly processor: EntryProcessor,
+    private readonly inHand: EntriesInHand,
     private readonly gate: BatchGate,
     private readonly control: ControlRequest,
     private readonly suspects: SuspectLane,
@@ -133,7 +136,10 @@ export class MemoryWorker implements OnApplicationBootstrap, OnModuleDestroy {
     const { signal } = this.currentRead;
     const entries = this.inHand.take(await this.stream.read({ count, blockMs, signal }));
     for (let start = 0; start < entries.length; start += batchSize) {
-      this.ready.push(entries.slice(start, start + batchSize));
+      const batch = entries.slice(start, start + batchSize);
+      this.batchesRead += 1;
+      this.positions.set(batch, this.batchesRead);
+      this.ready.push(batch);
     }
   }
 
@@ -150,8 +156,13 @@ export class MemoryWorker implements OnApplicationBootstrap, OnModuleDestroy {
       this.wake();
     });
     try {
-      const processed = await this.processor.process(batch, this.working.signal, () => {
-        pass.sent();
+      const processed = await this.processor.process(batch, this.working.signal, {
+        onLastSent: () => {
+          pass.sent();
+        },
+        onWait: () => {
+          pass.waits();
+        },
       });
       this.successes += 1;
       if (isProbe) this.recover();
@@ -207,8 +218,15 @@ export class MemoryWorker implements OnApplicationBootstrap, OnModuleDestroy {
       this.inHand.release(batch);
       return;
     }
-    this.ready.push(batch);
+    // Others may wait for what its users said.
+    const position = this.positionOf(batch);
+    const next = this.ready.findIndex((other) => this.positionOf(other) > position);
+    this.ready.splice(next === -1 ? this.ready.length : next, 0, batch);
     this.currentRead.abort();
+  }
+
+  private positionOf(batch: Batch): number {
+    return this.positions.get(batch) ?? Infinity;
   }
 
   private recover(): void {
