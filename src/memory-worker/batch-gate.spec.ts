@@ -46,6 +46,24 @@ describe(BatchGate.name, () => {
     expect(sut.room).toBe(1);
   });
 
+  it('lets others in for what only waits for its turn in the order, up to a line of 256', () => {
+    const sut = new BatchGate(2);
+    const passes: BatchPass[] = [];
+    while (!sut.isLineFull) {
+      const pass = begin(sut);
+      passes.push(pass);
+      pass.sent();
+      pass.waits();
+      pass.waits();
+      expect(sut.room).toBe(2);
+    }
+    expect(sut).toMatchObject({ inFlight: 256, waiting: 256 });
+    passes[0]!.ended();
+    expect(sut).toMatchObject({ inFlight: 255, waiting: 255, isLineFull: false, room: 2 });
+    fill(sut);
+    expect(sut).toMatchObject({ inFlight: 257, waiting: 255, room: 0 });
+  });
+
   it('takes each batch for ended once, whether or not it was sent', () => {
     const sut = new BatchGate(64);
     const [first, second] = [begin(sut), begin(sut)];

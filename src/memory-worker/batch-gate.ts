@@ -35,9 +35,13 @@ export class BatchGate {
     return this.inLine;
   }
 
+  /** Whether so many wait that nothing more should be read for now. */
+  get isLineFull(): boolean {
+    return this.inLine >= MAX_IN_LINE;
+  }
+
   /** How many may be begun now. As many may wait as have been sent: with each turn given their number can double. */
   get room(): number {
-    if (this.inLine >= MAX_IN_LINE) return 0;
     const atWork = this.begun - this.inLine;
     const waiting = atWork - this.beingSent;
     return Math.max(0, Math.min(this.max - atWork, Math.max(LEAST_WAITING, this.beingSent) - waiting));

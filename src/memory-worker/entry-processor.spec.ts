@@ -20,7 +20,9 @@ import {
   VorpalUnavailableError,
 } from '../vorpal/index.js';
 import type { ControlRequest } from './control-request.js';
+import { EntriesInHand } from './entries-in-hand.js';
 import { EntryProcessor } from './entry-processor.js';
+import { UserOrder } from './user-order.js';
 import { WorkerStatus } from './worker-status.js';
 
 const POISON = 'poison';
@@ -92,6 +94,7 @@ describe(EntryProcessor.name, () => {
       scorer as unknown as PerplexityScorer,
       embedder as unknown as Embedder,
       new RememberService(store, chosen),
+      new UserOrder(stream, new EntriesInHand(), 60_000),
       { succeeds: async () => ((control.asked += 1), control.isAnswered) } as unknown as ControlRequest,
       status,
       chosen,
@@ -144,7 +147,7 @@ describe(EntryProcessor.name, () => {
 
   it('shows messages in the log only where the settings allow it', async () => {
     await sut.process(await deliver('a secret'), never);
-    const kept = expect.stringMatching(/^Kept: surprise 0\.77/) as unknown;
+    const kept = expect.stringMatching(/^Kept: Every message is kept \(surprise 0\.77\)/) as unknown;
     expect(logs.mock.calls.flat()).toEqual(['Message: a secret...', 'Perplexity: 20.00', kept]);
 
     logs.mockClear();
@@ -179,7 +182,7 @@ describe(EntryProcessor.name, () => {
     expect(await stream.statistics()).toMatchObject({ pending: 2, deadLetters: 0 });
   });
 
-  it('remembers what is surprising under the id of its entry, and leaves a decision for each', async () => {
+  it('remembers every message under the id of its entry, and leaves a decision for each', async () => {
     const batch = await deliver('one', 'two');
 
     await sut.process(batch, never);
@@ -187,9 +190,7 @@ describe(EntryProcessor.name, () => {
     const ids = batch.map(({ entry }) => entry.id).toReversed();
     expect((await store.decisions('ada', 10)).map(({ id }) => id)).toEqual(ids);
     const memories = await store.list('ada', { limit: 10 });
-    const kept = (await store.decisions('ada', 10)).filter((decision) => decision.kept);
-    expect(memories.map(({ id }) => id)).toEqual(kept.map(({ id }) => id));
-    expect(memories.length).toBeGreaterThan(0);
+    expect(memories.map(({ id }) => id)).toEqual(ids);
   });
 
   it('stores one memory and one decision, however often an entry is given', async () => {
@@ -199,7 +200,7 @@ describe(EntryProcessor.name, () => {
     await sut.process(batch, never);
 
     expect(await store.decisions('ada', 10)).toHaveLength(1);
-    expect(await store.count('ada')).toMatchObject({ memories: 1 });
+    expect(await store.usage('ada')).toMatchObject({ memories: 1 });
     expect((await store.statistics('ada', 'fixed'))[0]).toBe(1);
   });
 
@@ -207,8 +208,16 @@ describe(EntryProcessor.name, () => {
     await sut.process(await deliver('the same words', 'the same words'), never);
 
     expect(await store.list('ada', { limit: 10 })).toMatchObject([{ text: 'the same words', count: 2 }]);
-    const [second] = await store.decisions('ada', 10);
-    expect(second).toMatchObject({ kept: false, reason: expect.stringMatching(/^says what memory/) as unknown });
+    const [second, first] = await store.decisions('ada', 10);
+    expect(second).toMatchObject({
+      kept: true,
+      duplicateOf: first!.id,
+      reason: expect.stringMatching(/same text/) as unknown,
+    });
+    expect(status.recent).toMatchObject([
+      { outcome: 'duplicate', related_memory_id: first!.id },
+      { outcome: 'kept', related_memory_id: null },
+    ]);
   });
 
   it('waits while there are no embeddings, and loses nothing', async () => {
@@ -305,7 +314,7 @@ describe(EntryProcessor.name, () => {
     await sut.recordFailure(again!, doubts[0]?.failure, never);
 
     expect(await store.decisions('ada', 10)).toMatchObject([
-      { perplexity: null, reason: expect.stringMatching(/by novelty alone: not a number$/) as unknown },
+      { perplexity: null, reason: expect.stringMatching(/by novelty alone: not a number/) as unknown },
     ]);
     expect(await stream.statistics()).toMatchObject({ pending: 0, deadLetters: 0 });
   });

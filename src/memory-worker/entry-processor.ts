@@ -1,10 +1,11 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { Settings } from '../config/index.js';
-import { type Decision, Embedder, type Remembered, RememberService, type ScoredMessage } from '../memory/index.js';
+import { Embedder, type Remembered, RememberService, type ScoredMessage } from '../memory/index.js';
 import { BrainError, describeError, previewOf } from '../shared/index.js';
 import { type DeliveredEntry, InputStream, type StreamEntry } from '../stream/index.js';
 import { informationOf, PerplexityScorer, type ScoringInput, type TextScore } from '../vorpal/index.js';
 import { ControlRequest } from './control-request.js';
+import { describeOutcome, outcomeOf } from './entry-outcome.js';
 import { isDoubtful, isOutage } from './failure-kinds.js';
 import { Turns } from './turns.js';
 import { UserOrder } from './user-order.js';
@@ -234,7 +235,8 @@ export class EntryProcessor {
     });
   }
 
-  private report({ entry, score }: ScoredStreamEntry, { decision, outcome }: Remembered): void {
+  private report({ entry, score }: ScoredStreamEntry, remembered: Remembered): void {
+    const { decision, outcome } = remembered;
     if (outcome === 'forgotten') {
       this.logger.log('Dropped: its user was forgotten meanwhile');
       return;
@@ -251,6 +253,8 @@ export class EntryProcessor {
       novelty: decision.novelty,
       surprise: decision.surprise,
       kept: decision.kept,
+      outcome: outcomeOf(remembered),
+      related_memory_id: decision.duplicateOf ?? decision.supersedes,
       received_at: new Date(entry.timestampMs).toISOString(),
       scored_at: new Date().toISOString(),
     });
@@ -258,7 +262,7 @@ export class EntryProcessor {
     this.logger.log(
       `Perplexity: ${score.perplexity === null ? `none (${score.reason ?? 'unscorable'})` : score.perplexity.toFixed(2)}`,
     );
-    this.logger.log(outcome === 'known' ? 'Decided before: given again after an interruption' : describe(decision));
+    this.logger.log(describeOutcome(remembered));
   }
 }
 
@@ -287,8 +291,4 @@ function toScoredMessage({ entry, score, vector }: ScoredStreamEntry, forgetMark
     vector,
     isReadable: true,
   };
-}
-
-function describe({ kept, reason, novelty, mode }: Decision): string {
-  return `${kept ? 'Kept' : 'Not kept'}: ${reason} (novelty ${novelty.toFixed(2)}, mode ${mode})`;
 }

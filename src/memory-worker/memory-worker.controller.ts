@@ -19,6 +19,8 @@ interface MemoryWorkerReport {
   /** Entries that Vorpal fails on while it works for others; tried by themselves. */
   readonly set_aside: number;
   readonly in_flight_batches: number;
+  /** Of those, the ones that wait for what their users said before and is not remembered yet. */
+  readonly waiting_batches: number;
   /** Tokens that this process, `POST /perplexity` included, has scored at Vorpal at the moment. */
   readonly scoring_tokens_in_flight: number;
   /** Most of them while nobody chats; follows what Vorpal works off in a quarter of a second. */
@@ -55,6 +57,7 @@ export class MemoryWorkerController {
       failed: this.status.failed,
       set_aside: this.suspects.size,
       in_flight_batches: this.gate.inFlight,
+      waiting_batches: this.gate.waiting,
       scoring_tokens_in_flight: tokensInFlight,
       scoring_token_limit: tokenLimit,
       captured: this.capture.captured,

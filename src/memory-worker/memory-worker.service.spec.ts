@@ -18,9 +18,11 @@ import {
 } from '../vorpal/index.js';
 import { BatchGate } from './batch-gate.js';
 import type { ControlRequest } from './control-request.js';
-import type { EntryProcessor, Processed } from './entry-processor.js';
+import { EntriesInHand } from './entries-in-hand.js';
+import type { EntryProcessor, ProcessingSteps, Processed } from './entry-processor.js';
 import { MemoryWorker } from './memory-worker.service.js';
 import { SuspectLane } from './suspect-lane.js';
+import { UserOrder } from './user-order.js';
 import { WorkerStatus } from './worker-status.js';
 
 const never = new AbortController().signal;
@@ -37,6 +39,8 @@ class SlowProcessor {
   readonly attempts: string[] = [];
   readonly done: string[] = [];
   failure: (messages: readonly string[]) => Error | undefined = () => undefined;
+  /** Whether what holds it is the order of a user's entries. */
+  waitsInOrder: (messages: readonly string[]) => boolean = () => false;
   /** What a batch waits for besides. */
   hold: (messages: readonly string[]) => Promise<void> | undefined = () => undefined;
   isDoubtful: (message: string) => boolean = () => false;
@@ -45,7 +49,11 @@ class SlowProcessor {
 
   constructor(private readonly stream: SqliteInputStream) {}
 
-  async process(batch: readonly DeliveredEntry[], signal: AbortSignal, onLastSent?: () => void): Promise<Processed> {
+  async process(
+    batch: readonly DeliveredEntry[],
+    signal: AbortSignal,
+    { onLastSent, onWait }: ProcessingSteps = {},
+  ): Promise<Processed> {
     const messages = batch.map(({ entry }) => entry.message);
     this.attempts.push(...messages);
     this.inFlight += 1;
@@ -55,7 +63,9 @@ class SlowProcessor {
     try {
       if (this.givesTurns) onLastSent?.();
       if (!(await sleep(this.latencyMs, signal))) throw Object.assign(new Error('stopped'), { name: 'AbortError' });
-      await this.hold(messages);
+      const held = this.hold(messages);
+      if (held && this.waitsInOrder(messages)) onWait?.();
+      await held;
       if (failure) throw failure;
       const good = batch.filter(({ entry }) => !this.isDoubtful(entry.message));
       await this.stream.acknowledge(good);
@@ -120,9 +130,11 @@ describe(MemoryWorker.name, () => {
     const entries = processor as unknown as EntryProcessor;
     const answers = async (): Promise<boolean> => isControlAnswered;
     const control = { succeeds: answers, succeedsFor: answers } as unknown as ControlRequest;
-    const lane = new SuspectLane(entries, control, status, settings);
+    const inHand = new EntriesInHand();
+    const order = new UserOrder(stream, inHand, 60_000);
+    const lane = new SuspectLane(entries, order, control, status, settings);
     const deadline = new ShutdownDeadline(settings);
-    sut = new MemoryWorker(stream, entries, gate, control, lane, status, settings, deadline);
+    sut = new MemoryWorker(stream, entries, inHand, gate, control, lane, status, settings, deadline);
   }
 
   async function append(...messages: string[]): Promise<void> {
@@ -229,6 +241,44 @@ describe(MemoryWorker.name, () => {
     expect(processor.attempts.filter((message) => message === 'message 9')).toHaveLength(2);
     expect(processor.done.toSorted()).toEqual(numbered(300).toSorted());
     expect(warnings).not.toHaveBeenCalled();
+  });
+
+  it('begins others while batches wait for earlier entries, and first what was read first', async () => {
+    make({ WORKER_MAX_BATCHES: '2' });
+    processor.waitsInOrder = ([message]) => message !== 'message 0';
+    const refusals = [new VorpalOverloadedError('full')];
+    processor.failure = ([message]) => (message === 'message 0' ? refusals.pop() : undefined);
+    // The first is refused while the second is served, and then takes until most of the others wait for it.
+    processor.hold = ([message]) => {
+      if (message === 'message 1') return undefined;
+      if (message !== 'message 0') return until(() => processor.done.includes('message 0'));
+      const isFirst = processor.attempts.indexOf('message 0') === processor.attempts.lastIndexOf('message 0');
+      return until(() => processor.done.includes('message 1') && (isFirst || processor.inFlight > 10));
+    };
+    await append(...numbered(20));
+    sut.onApplicationBootstrap();
+    await until(() => processor.done.length >= 20);
+
+    expect(processor.mostInFlight).toBeGreaterThan(10);
+    expect(processor.attempts.filter((message) => message === 'message 0')).toHaveLength(2);
+  });
+
+  it('tries the batch read first when several met an outage, and does not stop at one that waits', async () => {
+    make({ WORKER_MAX_BATCHES: '4' });
+    processor.waitsInOrder = ([message]) => message !== 'message 0';
+    processor.latencyMs = 1;
+    let isAway = true;
+    processor.failure = ([message]) => (isAway ? new VorpalUnavailableError(`gone with ${message}`) : undefined);
+    await append(...numbered(4));
+    sut.onApplicationBootstrap();
+    await until(() => status.state === 'waiting' && processor.attempts.length >= 4 && processor.inFlight === 0);
+
+    // The second one is ready first and waits for the first, which is in hand and not begun.
+    processor.hold = ([message]) =>
+      message === 'message 0' ? undefined : until(() => processor.done.includes('message 0'));
+    isAway = false;
+    await until(() => processor.done.length >= 4);
+    expect(processor.done[0]).toBe('message 0');
   });
 
   it('waits where everything is refused', async () => {

@@ -143,13 +143,17 @@ export class MemoryWorker implements OnApplicationBootstrap, OnModuleDestroy {
     }
   }
 
+  /** @returns once the batch has ended, or has nothing to do but to wait for others */
   private begin(batch: Batch): Promise<void> {
-    const work = this.attempt(batch).finally(() => this.inFlight.delete(work));
+    const waiting = Promise.withResolvers<undefined>();
+    const work = this.attempt(batch, () => {
+      waiting.resolve(undefined);
+    }).finally(() => this.inFlight.delete(work));
     this.inFlight.add(work);
-    return work;
+    return Promise.race([work, waiting.promise]);
   }
 
-  private async attempt(batch: Batch): Promise<void> {
+  private async attempt(batch: Batch, onWait: () => void): Promise<void> {
     const { outages, successes } = this;
     const isProbe = this.failures > 0;
     const pass = this.gate.begin(() => {
@@ -162,6 +166,7 @@ export class MemoryWorker implements OnApplicationBootstrap, OnModuleDestroy {
         },
         onWait: () => {
           pass.waits();
+          onWait();
         },
       });
       this.successes += 1;
@@ -259,7 +264,12 @@ export class MemoryWorker implements OnApplicationBootstrap, OnModuleDestroy {
   }
 
   private async untilRoom(): Promise<void> {
-    while (this.gate.room === 0 && this.failures === 0 && !this.stopping.signal.aborted) await this.changed.promise;
+    while (!this.hasRoom() && this.failures === 0 && !this.stopping.signal.aborted) await this.changed.promise;
+  }
+
+  /** What is in hand already is begun however many wait: they may wait for it. */
+  private hasRoom(): boolean {
+    return this.gate.room > 0 && (this.ready.length > 0 || !this.gate.isLineFull);
   }
 
   private wake(): void {

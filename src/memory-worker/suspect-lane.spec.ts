@@ -7,6 +7,7 @@ import { VorpalProtocolError, VorpalTimeoutError } from '../vorpal/index.js';
 import type { ControlRequest } from './control-request.js';
 import type { EntryProcessor, Processed } from './entry-processor.js';
 import { SuspectLane } from './suspect-lane.js';
+import type { UserOrder } from './user-order.js';
 import { WorkerStatus } from './worker-status.js';
 
 const never = new AbortController().signal;
@@ -62,6 +63,7 @@ describe(SuspectLane.name, () => {
   let sut: SuspectLane;
   let now: number;
   let settled: string[];
+  let passed: string[];
   let seed = 1;
 
   beforeEach(() => {
@@ -82,9 +84,13 @@ describe(SuspectLane.name, () => {
     processor = new SingleEntryProcessor(vorpal);
     status = new WorkerStatus(settings);
     settled = [];
+    passed = [];
     const control = { succeeds: () => processor.succeeds(), succeedsFor: () => processor.succeeds() };
     sut = new SuspectLane(
       processor as unknown as EntryProcessor,
+      {
+        pass: (all: readonly DeliveredEntry[]) => passed.push(...all.map(({ receipt }) => receipt)),
+      } as unknown as UserOrder,
       control as unknown as ControlRequest,
       status,
       settings,
@@ -205,6 +211,13 @@ describe(SuspectLane.name, () => {
     suspect('one');
     await tryFor(3);
     expect(sut.size).toBe(1);
+  });
+
+  it('lets nobody wait for what it takes', () => {
+    make(() => 'right');
+    suspect('one');
+    suspect('two');
+    expect(passed).toEqual(['one', 'two']);
   });
 
   it('has a bound', () => {

@@ -5,6 +5,7 @@ import type { DeliveredEntry } from '../stream/index.js';
 import { ControlRequest } from './control-request.js';
 import { type Doubt, EntryProcessor } from './entry-processor.js';
 import { isOutage, isUnanswered } from './failure-kinds.js';
+import { UserOrder } from './user-order.js';
 import { WorkerStatus } from './worker-status.js';
 
 // The figures behind these three are in docs/decisions/0009-whose-fault-a-failure-is.md. With fewer, a Vorpal that fails
@@ -45,6 +46,7 @@ export class SuspectLane {
 
   constructor(
     private readonly processor: EntryProcessor,
+    private readonly order: UserOrder,
     private readonly control: ControlRequest,
     private readonly status: WorkerStatus,
     private readonly settings: Settings,
@@ -62,6 +64,7 @@ export class SuspectLane {
     const [first] = doubts;
     if (first === undefined) return;
     this.logger.warn(`Trying ${doubts.length} entry(s) alone, others work: ${describeError(first.failure)}`);
+    this.order.pass(doubts.map(({ delivered }) => delivered));
     const dueAt = performance.now();
     this.suspects.push(...doubts.map(({ delivered }) => ({ delivered, wentUnanswered: false, strikes: 0, dueAt })));
   }

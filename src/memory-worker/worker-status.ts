@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { Settings } from '../config/index.js';
+import type { EntryOutcome } from './entry-outcome.js';
 
 /** `waiting`: the stream or Vorpal is away and the worker is between two attempts. */
 export type WorkerState = 'off' | 'running' | 'waiting' | 'stopped';
@@ -18,6 +19,9 @@ export interface ScoredEntry {
   readonly novelty: number;
   readonly surprise: number;
   readonly kept: boolean;
+  readonly outcome: EntryOutcome;
+  /** The memory with the same text, which was counted once more, or the one that holds no longer. */
+  readonly related_memory_id: string | null;
   readonly received_at: string;
   readonly scored_at: string;
 }
