@@ -1,3 +1,4 @@
+import { jest } from '@jest/globals';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -65,8 +66,20 @@ describe(RememberService.name, () => {
   const remember = async (sut: RememberService, message: ScoredMessage): Promise<Remembered['decision']> =>
     (await sut.remember(message, never)).decision;
 
-  it('judges by the fixed rule first, and by the user’s own messages once it knows enough of them', async () => {
-    const { sut } = await worker({ SURPRISE_WARM_UP_MESSAGES: '10' });
+  it('keeps everything, and says how surprising it was: by the user’s own messages once it knows enough of them', async () => {
+    const { sut, store } = await worker({ SURPRISE_WARM_UP_MESSAGES: '10' });
+    for (let i = 0; i < 10; i++) await remember(sut, messageOf(40 + i, direction(i)));
+    const poor = await remember(sut, messageOf(1, direction(10)));
+    const rich = await remember(sut, messageOf(400, direction(11)));
+    expect(poor).toMatchObject({ mode: 'all', threshold: 0, kept: true, duplicateOf: null, supersedes: null });
+    expect(poor.surprise).toBeLessThan(0.1);
+    expect(rich.surprise).toBeGreaterThan(0.9);
+    expect(poor.reason).toMatch(/^Every message is kept \(surprise 0\.0\d\)\.$/);
+    expect(await store.usage('ada')).toMatchObject({ memories: 12 });
+  });
+
+  it('has a gate where the settings say so: fixed first, adaptive once it knows enough', async () => {
+    const { sut, store } = await worker({ SURPRISE_MODE: 'adaptive', SURPRISE_WARM_UP_MESSAGES: '10' });
     for (let i = 0; i < 10; i++) {
       const decision = await remember(sut, messageOf(40 + i, direction(i)));
       expect(decision.mode).toBe('fixed');
@@ -74,14 +87,19 @@ describe(RememberService.name, () => {
     const poor = await remember(sut, messageOf(20, direction(10)));
     const rich = await remember(sut, messageOf(120, direction(11)));
     expect(poor).toMatchObject({ mode: 'adaptive', threshold: 0.5, kept: false });
+    expect(poor.reason).toMatch(/^It is below the threshold of 0\.50 \(surprise 0\.\d\d\)\.$/);
     expect(rich).toMatchObject({ mode: 'adaptive', threshold: 0.5, kept: true });
-    expect(rich.surprise).toBeGreaterThan(poor.surprise);
+    expect(rich.reason).toMatch(/^It reaches the threshold of 0\.50 /);
+    expect(await store.get('ada', poor.id)).toBeUndefined();
+    expect(await store.get('ada', rich.id)).toBeDefined();
+    expect(await store.decisions('ada', 100)).toHaveLength(12);
   });
 
   it('shares its statistics with other workers, and takes them up after a restart, by user and by model', async () => {
-    const first = await worker();
+    const adaptive = { SURPRISE_MODE: 'adaptive' };
+    const first = await worker(adaptive);
     for (let i = 0; i < 12; i++) await remember(first.sut, messageOf(40 + i, direction(i)));
-    const second = await worker();
+    const second = await worker(adaptive);
     expect(await remember(second.sut, messageOf(50, direction(13)))).toMatchObject({ mode: 'adaptive' });
     expect(await remember(second.sut, messageOf(50, direction(14), { userId: 'bob' }))).toMatchObject({
       mode: 'fixed',
@@ -102,34 +120,97 @@ describe(RememberService.name, () => {
     expect(stranger).toMatchObject({ novelty: 1, nearestId: null });
   });
 
-  it('strengthens what it is told again instead of keeping it twice', async () => {
+  it('counts the same text instead of keeping it twice, whatever its case and spaces', async () => {
     const { sut, store } = await worker();
-    const first = await remember(sut, messageOf(50, direction(0)));
-    const again = await remember(sut, messageOf(80, direction(0, 0.05), { receivedAtMs: Date.now() + 1_000 }));
-    expect(again).toMatchObject({ kept: false, nearestId: first.id });
-    expect(await store.get('ada', first.id)).toMatchObject({ count: 2 });
-    expect(await store.count('ada')).toEqual({ memories: 1, shadow: 0 });
+    const first = await remember(sut, messageOf(50, direction(0), { text: 'I live in  Oslo' }));
+    const later = Date.now() + 1_000;
+    const again = messageOf(80, direction(0), { text: 'i LIVE in Oslo', receivedAtMs: later });
+    const decision = await remember(sut, again);
+    expect(decision).toMatchObject({ kept: true, duplicateOf: first.id, nearestId: first.id, novelty: 0 });
+    expect(decision.reason).toMatch(`Memory ${first.id} has the same text and was counted once more (surprise`);
+    expect(await store.list('ada', { limit: 10 })).toMatchObject([
+      { id: first.id, text: 'I live in  Oslo', count: 2, lastSeenAtMs: later },
+    ]);
+  });
+
+  it('keeps another text however near it is in meaning, and the same one of another role', async () => {
+    const { sut, store } = await worker();
+    for (const text of ['My flight leaves at 10:15', 'My flight leaves at 16:45']) {
+      expect(await remember(sut, messageOf(50, direction(0), { text }))).toMatchObject({
+        kept: true,
+        duplicateOf: null,
+      });
+    }
+    const said = messageOf(50, direction(0), { text: 'My flight leaves at 10:15', role: 'assistant' });
+    expect(await remember(sut, said)).toMatchObject({ kept: true, duplicateOf: null });
+    expect(await store.usage('ada')).toMatchObject({ memories: 3 });
+  });
+
+  it('lets no gate drop what is stored already', async () => {
+    const open = await worker();
+    const first = await remember(open.sut, messageOf(50, direction(0), { text: 'lol' }));
+    const gate = await worker({ SURPRISE_MODE: 'fixed', SURPRISE_THRESHOLD: '2' });
+    const again = await remember(gate.sut, messageOf(1, direction(0), { text: 'lol' }));
+    expect(again).toMatchObject({ kept: true, duplicateOf: first.id, threshold: 2 });
+    expect(await gate.store.get('ada', first.id)).toMatchObject({ count: 2 });
+    expect(await remember(gate.sut, messageOf(50, direction(1), { text: 'else' }))).toMatchObject({ kept: false });
+    expect(await gate.store.usage('ada')).toMatchObject({ memories: 1 });
+  });
+
+  it('makes one memory of one text that many workers have at once', async () => {
+    const workers = await Promise.all(Array.from({ length: 3 }, () => worker()));
+    const same = (): ScoredMessage => messageOf(50, direction(0), { text: 'over and over' });
+    const all = Array.from({ length: 60 }, (_, i) => workers[i % 3]!.sut.remember(same(), never));
+    const decisions = (await Promise.all(all)).map(({ decision }) => decision);
+    const [memory, ...others] = await workers[0]!.store.list('ada', { limit: 10 });
+    expect([memory, others]).toMatchObject([{ text: 'over and over', count: 60 }, []]);
+    const first = decisions.filter(({ duplicateOf }) => duplicateOf === null);
+    expect(first.map(({ id }) => id)).toEqual([memory!.id]);
+    expect(decisions.filter(({ duplicateOf }) => duplicateOf === memory!.id)).toHaveLength(59);
+  });
+
+  it('gives up with a name of its own while others store and remove the text all the while', async () => {
+    const { sut, store } = await worker();
+    jest.spyOn(store, 'record').mockResolvedValue('stale');
+    await expect(sut.remember(messageOf(50, direction(0)), never)).rejects.toMatchObject({
+      code: 'MEMORY_CONTENDED',
+      transient: true,
+    });
+  });
+
+  it('keeps what was said before it, up to two turns and without who said it, and whether it only asks', async () => {
+    const { sut, store } = await worker();
+    const context = 'User: Long ago.\nAssistant: Where do you live?\nUser: In Oslo,\nby the sea.\nUser: ';
+    const { id } = await remember(sut, messageOf(50, direction(0), { text: 'Since 2019.', context }));
+    expect(await store.get('ada', id)).toMatchObject({
+      context: expect.stringMatching(/^Where do you live\?\s+In Oslo,\s+by the sea\.$/) as unknown,
+      isQuestion: false,
+      informationNats: 50,
+    });
+    const asked = await remember(sut, messageOf(50, direction(1), { text: 'Where do I live?' }));
+    expect(await store.get('ada', asked.id)).toMatchObject({ context: '', isQuestion: true });
+  });
+
+  it('draws nothing from the vector of a text that the embedder cannot read', async () => {
+    const { sut, store } = await worker();
+    const unreadable = { isReadable: false };
+    const first = await remember(sut, messageOf(50, direction(0), { ...unreadable, text: 'ቤቴ አዲስ አበባ ነው' }));
+    const other = await remember(sut, messageOf(50, direction(0), { ...unreadable, text: 'ዛሬ ዝናብ ይዘንባል' }));
+    expect(other).toMatchObject({ novelty: 1, nearestId: null, duplicateOf: null, kept: true });
+    expect(await store.get('ada', other.id)).toMatchObject({ novelty: null });
+    const again = await remember(sut, messageOf(50, direction(0), { ...unreadable, text: 'ቤቴ አዲስ አበባ ነው' }));
+    expect(again).toMatchObject({ novelty: 0, duplicateOf: first.id });
   });
 
   it('goes by novelty alone where scoring failed for good, and says so', async () => {
-    const { sut, store } = await worker();
+    const { sut, store } = await worker({ SURPRISE_MODE: 'fixed' });
     const unscorable = { perplexity: null, avgLogprob: null, informationNats: null, unscorable: 'a single token' };
     const decision = await remember(sut, messageOf(0, direction(0), unscorable));
     expect(decision).toMatchObject({ perplexity: null, surprise: 1, kept: true });
-    expect(decision.reason).toMatch(/by novelty alone: a single token$/);
+    expect(decision.reason).toMatch(/, by novelty alone: a single token\)\.$/);
     expect(await store.get('ada', decision.id)).toMatchObject({ perplexity: null, surprise: 1 });
     const near = await remember(sut, messageOf(0, direction(0, 0.6), unscorable));
     expect(near).toMatchObject({ kept: false });
-  });
-
-  it('leaves what it does not keep in the shadow buffer, unless that is off', async () => {
-    const { sut, store } = await worker({ SURPRISE_MODE: 'fixed', SURPRISE_THRESHOLD: '2' });
-    await remember(sut, messageOf(50, direction(0)));
-    expect(await store.count('ada')).toEqual({ memories: 0, shadow: 1 });
-    const off = await worker({ SURPRISE_MODE: 'fixed', SURPRISE_THRESHOLD: '2', SHADOW_MAX_ENTRIES: '0' });
-    await remember(off.sut, messageOf(50, direction(1), { userId: 'bob' }));
-    expect(await store.count('bob')).toEqual({ memories: 0, shadow: 0 });
-    expect(await store.decisions('bob', 10)).toHaveLength(1);
   });
 
   it('decides about a message once', async () => {
@@ -139,5 +220,11 @@ describe(RememberService.name, () => {
     expect((await sut.remember(message, never)).outcome).toBe('known');
     expect(await store.list('ada', { limit: 10 })).toMatchObject([{ id: message.id, count: 1 }]);
     expect((await store.statistics('ada', 'm'))[0]).toBe(1);
+  });
+
+  it('writes nothing once it is broken off', async () => {
+    const { sut, store } = await worker();
+    await expect(sut.remember(messageOf(50, direction(0)), AbortSignal.abort())).rejects.toThrow(/abort/i);
+    expect(await store.decisions('ada', 10)).toEqual([]);
   });
 });

@@ -152,6 +152,21 @@ describe('the adaptive rule', () => {
     expect(after(10)).toMatchObject({ mode: 'adaptive', threshold: 0.5 });
   });
 
+  it('keeps everything in mode all, with the number that the other two would go by', () => {
+    const all = { ...adaptive, surpriseMode: 'all' } as const;
+    const known = distributionOf(accumulate(Array.from({ length: 20 }, (_, i) => informative(20 + i, 0.3 + i / 100))));
+    for (const distribution of [NOTHING, known]) {
+      const { surprise, kept } = judge(informative(1, 0.01), adaptive, distribution);
+      expect(kept).toBe(false);
+      expect(judge(informative(1, 0.01), all, distribution)).toEqual({
+        surprise,
+        threshold: 0,
+        mode: 'all',
+        kept: true,
+      });
+    }
+  });
+
   it.each([0.25, 0.5, 0.75])('keeps a share of %p, whatever the model and however full the store', (keepRate) => {
     for (const [logNats, novelty] of [
       [2, 0.9],

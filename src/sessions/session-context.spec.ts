@@ -1,4 +1,4 @@
-import { contextOf } from './session-context.js';
+import { contextOf, turnsIn } from './session-context.js';
 import type { Turn } from './session-store.port.js';
 
 const turn = (role: Turn['role'], text: string): Turn => ({
@@ -35,5 +35,20 @@ describe(contextOf.name, () => {
   it('does not cut a character in half', () => {
     const context = contextOf([turn('user', 'a😀😀')], 'user', { ...BOUNDS, contextMaxCharacters: 10 });
     expect(context.isWellFormed()).toBe(true);
+  });
+});
+
+describe(turnsIn.name, () => {
+  it('gives the turns of a context without who said them, the one that was cut included', () => {
+    expect(turnsIn(contextOf(TURNS, 'user', BOUNDS))).toEqual(['Hello', 'Hi!', 'How are you?']);
+    expect(turnsIn(' are you?\nAssistant: Fine,\nthank you: User: x\nUser: ')).toEqual([
+      'are you?',
+      'Fine,\nthank you: User: x',
+    ]);
+    expect(turnsIn('')).toEqual([]);
+  });
+
+  it('takes the context of another program as it is', () => {
+    expect(turnsIn('what came before')).toEqual(['what came before']);
   });
 });
