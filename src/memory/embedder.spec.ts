@@ -54,6 +54,16 @@ describe(Embedder.name, () => {
     expect(await store.spaces()).toEqual({ current: { model: 'embedder', dimensions: 2 }, next: undefined });
   });
 
+  it('says of a text in letters that the model does not know that its vector tells nothing', async () => {
+    stub.on(EMBEDDINGS, ({ body }, response) => {
+      sendJson(response, embeddings(body.input.map((text) => text.replaceAll(/\p{Script=Ethiopic}/gu, '?'))));
+    });
+
+    expect(await sut.isReadable('ልጄ ትምህርት ቤት ሄደች።')).toBe(false);
+    expect(sut.isKnownAsReadable('ዛሬ ዝናብ ይዘንባል።')).toBe(false);
+    expect(sut.isKnownAsReadable('My child went to school.')).toBe(true);
+  });
+
   it('asks nothing for nothing', async () => {
     expect(await sut.embed([])).toEqual([]);
     expect(stub.requests).toEqual([]);

@@ -4,6 +4,7 @@ import type { EmbeddingSpace } from './memory.js';
 import { isSameSpace } from './memory-limits.js';
 import { MemoryStore, type StoreSpaces } from './memory-store.port.js';
 import { EmbeddingModelChangedError, ReembeddingError } from './memory.errors.js';
+import { ReadableScripts } from './readable-scripts.js';
 import { WindowEmbedder } from './window-embedder.js';
 
 /**
@@ -32,6 +33,7 @@ export interface EmbeddedTexts {
 @Injectable()
 export class Embedder {
   private readonly windows: WindowEmbedder;
+  private readonly scripts: ReadableScripts;
   private known: { readonly spaces: StoreSpaces; readonly until: number } | undefined;
 
   constructor(
@@ -39,6 +41,10 @@ export class Embedder {
     private readonly store: MemoryStore,
   ) {
     this.windows = new WindowEmbedder(client);
+    this.scripts = new ReadableScripts(async (texts, signal) => {
+      const { vectors } = await this.windows.embed(texts, { maxWindows: 1, ...(signal && { signal }) });
+      return vectors;
+    });
   }
 
   /**
@@ -60,6 +66,19 @@ export class Embedder {
   async embedForAnySpace(texts: readonly string[], options: EmbedOptions = {}): Promise<EmbeddedTexts> {
     const { model, vectors } = await this.windows.embed(texts, { maxWindows: MAX_WINDOWS, ...options });
     return { space: { model, dimensions: vectors[0]?.length ?? 0 }, vectors };
+  }
+
+  /**
+   * Whether the vector of a text tells what it means: `false` for a script that the model cannot read. The first text of a
+   * script is one more request. Never fails: what nobody knows counts as readable.
+   */
+  isReadable(text: string, signal?: AbortSignal): Promise<boolean> {
+    return this.scripts.isReadable(text, signal);
+  }
+
+  /** The same, from what is known by now. */
+  isKnownAsReadable(text: string): boolean {
+    return this.scripts.isKnownAsReadable(text);
   }
 
   private async spaces(): Promise<StoreSpaces> {
