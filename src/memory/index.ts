@@ -1,3 +1,6 @@
+export { type Feature, FEATURES, featuresOf, type TextPair } from './change/change-features.js';
+export { type ChangeModel, type ChangeModels, type ChangeScore, scoreChange } from './change/change-model.js';
+export { CHANGE_MODELS } from './change/change-weights.js';
 export { Embedder } from './embedder.js';
 export type { Decision, EmbeddingSpace, FoundMemory, Memory } from './memory.js';
 export { MemoryVectorError } from './memory.errors.js';

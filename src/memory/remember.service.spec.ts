@@ -120,6 +120,36 @@ describe(RememberService.name, () => {
     expect(stranger).toMatchObject({ novelty: 1, nearestId: null });
   });
 
+  it('marks what a message changes as out of date, and keeps it; said again, it holds again', async () => {
+    const { sut, store } = await worker();
+    const at = Date.now();
+    const say = (text: string, minutes: number) =>
+      remember(sut, messageOf(50, direction(0, minutes / 10), { text, receivedAtMs: at + minutes * 60_000 }));
+    const first = await say('My ferry to Split leaves at 7:30.', 0);
+    const other = await say('My ferry to Bari leaves at 21:10.', 1);
+    const second = await say('My ferry to Split leaves at 11:15.', 2);
+    expect(other).toMatchObject({ supersedes: null, supersessionScore: null });
+    expect(second).toMatchObject({ kept: true, supersedes: first.id });
+    expect(second.reason).toMatch(`It changes what memory ${first.id} says (certainty 0.`);
+    expect(await store.get('ada', first.id)).toMatchObject({
+      supersededBy: { id: second.id, atMs: at + 120_000, reason: 'changed', score: second.supersessionScore },
+    });
+    expect(await store.get('ada', second.id)).toMatchObject({ supersededBy: null, supersedes: [first.id] });
+
+    const again = await say('my ferry to Split leaves at 7:30.', 3);
+    expect(again).toMatchObject({ duplicateOf: first.id, supersedes: null });
+    expect(await store.get('ada', first.id)).toMatchObject({ supersededBy: null });
+    expect(await store.get('ada', second.id)).toMatchObject({ supersededBy: { id: first.id, reason: 'said_again' } });
+  });
+
+  it('changes nothing by what a gate does not keep', async () => {
+    const { sut, store } = await worker({ SURPRISE_MODE: 'fixed' });
+    const first = await remember(sut, messageOf(80, direction(0), { text: 'My ferry to Split leaves at 7:30.' }));
+    const dropped = await remember(sut, messageOf(1, direction(0), { text: 'My ferry to Split leaves at 11:15.' }));
+    expect(dropped).toMatchObject({ kept: false, supersedes: null });
+    expect(await store.get('ada', first.id)).toMatchObject({ supersededBy: null });
+  });
+
   it('counts the same text instead of keeping it twice, whatever its case and spaces', async () => {
     const { sut, store } = await worker();
     const first = await remember(sut, messageOf(50, direction(0), { text: 'I live in  Oslo' }));

@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { Settings } from '../config/index.js';
 import { turnsIn } from '../sessions/index.js';
 import { fullJitterBackoffMs, sleep } from '../shared/index.js';
+import { detectChange } from './change/change-detector.js';
 import { indexMemory } from './indexed-memory.js';
 import { queryTerms } from './lexical-text.js';
 import type { Decision, Memory } from './memory.js';
@@ -74,6 +75,9 @@ interface Known {
   /** The id of the memory with the same text. */
   readonly duplicateOf: string | undefined;
 }
+
+/** The memories that a message has to do with. */
+type Related = Pick<Decision, 'nearestId' | 'duplicateOf' | 'supersedes' | 'supersessionScore'>;
 
 /** Decides about one message and writes the decision together with all that follows from it. */
 @Injectable()
@@ -150,12 +154,23 @@ export class RememberService {
       novelty: noveltyOf(nearest, duplicateOf),
     };
     const verdict = judge(surprisal, this.settings.memory, distributionOf(sums));
+    const { text, role, receivedAtMs } = message;
+    const isNew = verdict.kept && duplicateOf === undefined;
+    const change = isNew ? detectChange({ text, role, createdAtMs: receivedAtMs }, candidates) : undefined;
     const decision = toDecision(message, surprisal, verdict, {
       nearestId: duplicateOf ?? nearest?.memory.id ?? null,
       duplicateOf: duplicateOf ?? null,
+      supersedes: change?.id ?? null,
+      supersessionScore: change?.score ?? null,
     });
+    const supersedes = change && ({ ...change, atMs: receivedAtMs, reason: 'changed' } as const);
     const effect: Effect = decision.kept
-      ? { kind: 'keep', memory: toMemory(message, decision), duplicateOf: decision.duplicateOf }
+      ? {
+          kind: 'keep',
+          memory: toMemory(message, decision),
+          duplicateOf: decision.duplicateOf,
+          ...(supersedes && { supersedes }),
+        }
       : { kind: 'drop' };
     return { decision, effect, surprisal };
   }
@@ -176,7 +191,7 @@ function toDecision(
   message: ScoredMessage,
   { perplexity, informationNats, novelty }: Surprisal,
   verdict: Verdict,
-  related: Pick<Decision, 'nearestId' | 'duplicateOf'>,
+  related: Related,
 ): Decision {
   const { surprise, threshold, mode } = verdict;
   return {
@@ -196,19 +211,19 @@ function toDecision(
     mode,
     // A gate decides what becomes a memory; the text of this one is a memory already, and is counted.
     kept: verdict.kept || related.duplicateOf !== null,
-    supersedes: null,
-    supersessionScore: null,
     reason: reasonOf(verdict, related, message.unscorable),
   };
 }
 
 function reasonOf(
   { surprise, threshold, mode }: Verdict,
-  { duplicateOf }: Pick<Decision, 'duplicateOf'>,
+  { duplicateOf, supersedes, supersessionScore }: Related,
   unscorable: string | undefined,
 ): string {
   const judged = `surprise ${surprise.toFixed(2)}${unscorable === undefined ? '' : `, by novelty alone: ${unscorable}`}`;
   if (duplicateOf !== null) return `Memory ${duplicateOf} has the same text and was counted once more (${judged}).`;
+  if (supersedes !== null)
+    return `It changes what memory ${supersedes} says (certainty ${supersessionScore?.toFixed(2)}, ${judged}).`;
   if (mode === 'all') return `Every message is kept (${judged}).`;
   return `It ${surprise >= threshold ? 'reaches' : 'is below'} the threshold of ${threshold.toFixed(2)} (${judged}).`;
 }

@@ -1,0 +1,113 @@
+import { ADDITIONS, CHANGES, EPISODES, NEGATIONS, RELATIVES, type WordList } from './change-words.js';
+import { differenceOf, isSameWord, type Word } from './text-difference.js';
+import { isCalendarWord } from './value-words.js';
+
+/** What is known of two texts, the older one first. */
+export interface TextPair {
+  readonly before: string;
+  readonly after: string;
+  /** Of their vectors; `null` where it says nothing. */
+  readonly cosine: number | null;
+}
+
+const WORD_FEATURES = [
+  'sharedWords',
+  'sharedContent',
+  'addedContent',
+  'sameContent',
+  'nothingLost',
+  'lengthRatio',
+  'oneReplacement',
+  'valueReplaced',
+  'onlyValuesReplaced',
+  'valueAdded',
+  'valueShared',
+  'nameReplaced',
+  'nameAdded',
+  'nameAndValueReplaced',
+  'relativeReplaced',
+  'negationDiffers',
+  'negationOfShared',
+  'onlyNegationDiffers',
+  'changeSaid',
+  'changeOfShared',
+  'additionSaid',
+  'episodes',
+] as const;
+
+/** In their order: a pair has the first always, and the cosine where it says something. */
+export const FEATURES = { words: WORD_FEATURES, cosine: ['cosine'] } as const;
+export type Feature = (typeof FEATURES)[keyof typeof FEATURES][number];
+
+/** The features of a pair, as far as it has them: flags, shares of 0 to 1, and logarithms of `1 + x`. */
+export function featuresOf({ before, after, cosine }: TextPair): Partial<Record<Feature, number>> {
+  return {
+    ...wordFeatures(before, after),
+    ...(cosine !== null && { cosine }),
+  };
+}
+
+function wordFeatures(beforeText: string, afterText: string): Record<(typeof WORD_FEATURES)[number], number> {
+  const { before, after, replacements } = differenceOf(beforeText, afterText);
+  const [older, newer] = [describe(beforeText, before), describe(afterText, after)];
+  const [added, lost] = [wordsMissingIn(before, after), wordsMissingIn(after, before)];
+  const swaps = replacements.filter((one) => one.before.length > 0 && one.after.length > 0);
+  const isReplaced = (is: (word: Word) => boolean) => added.some(is) && lost.some(is);
+  const isAdded = (is: (word: Word) => boolean) => added.some(is) && !lost.some(is);
+  const addedContent = added.filter(isContent).length;
+  const isContentSame = addedContent === 0 && !lost.some(isContent);
+  const sharedContent = Math.max(0, newer.content - addedContent) / Math.max(1, Math.min(older.content, newer.content));
+  const isNegationNew = older.negations > 0 !== newer.negations > 0;
+  const isChangeSaid = newer.changes > older.changes;
+  return {
+    sharedWords: 1 - (added.length + lost.length) / Math.max(1, before.length + after.length),
+    sharedContent: Math.min(1, sharedContent),
+    addedContent: Math.log1p(addedContent),
+    sameContent: flag(isContentSame && !isNegationNew),
+    nothingLost: flag(!lost.some(isContent) && !isNegationNew),
+    lengthRatio: Math.abs(Math.log(Math.max(1, after.length) / Math.max(1, before.length))),
+    oneReplacement: flag(swaps.length === 1 && replacements.length === 1),
+    valueReplaced: flag(isReplaced(isValue)),
+    onlyValuesReplaced: flag(isReplaced(isValue) && [...added, ...lost].filter(isContent).every(isValue)),
+    valueAdded: flag(isAdded(isValue)),
+    valueShared: flag(after.some((word) => isValue(word) && !added.includes(word))),
+    nameReplaced: flag(isReplaced(isName)),
+    nameAdded: flag(isAdded(isName)),
+    nameAndValueReplaced: flag(isReplaced(isName) && isReplaced(isValue)),
+    relativeReplaced: flag(isReplaced(isRelative)),
+    negationDiffers: flag(isNegationNew),
+    negationOfShared: isNegationNew ? Math.min(1, sharedContent) : 0,
+    onlyNegationDiffers: flag(isContentSame && isNegationNew),
+    changeSaid: flag(isChangeSaid),
+    changeOfShared: isChangeSaid ? Math.min(1, sharedContent) : 0,
+    additionSaid: flag(newer.additions > older.additions),
+    episodes: flag(older.episodes > 0 && newer.episodes > 0),
+  };
+}
+
+const flag = (value: boolean): number => (value ? 1 : 0);
+
+// They are features of their own, and nothing new that is told.
+const GRAMMAR = [NEGATIONS, CHANGES, ADDITIONS];
+
+function describe(text: string, words: readonly Word[]) {
+  const count = (list: WordList) => list.count(text, words);
+  return {
+    negations: count(NEGATIONS),
+    changes: count(CHANGES),
+    additions: count(ADDITIONS),
+    episodes: count(EPISODES),
+    content: words.filter(isContent).length,
+  };
+}
+
+/** The words that the other text does not have, in whatever place or form. */
+function wordsMissingIn(others: readonly Word[], words: readonly Word[]): Word[] {
+  return words.filter((word) => !others.some((other) => isSameWord(word, other)));
+}
+
+const isContent = (word: Word): boolean => word.stem !== '' && !GRAMMAR.some((list) => list.has(word));
+const isValue = (word: Word): boolean => word.isNumber || isCalendarWord(word.folded);
+const isName = (word: Word): boolean =>
+  !word.beginsSentence && /^\p{Lu}/u.test(word.raw) && !/^i\b/u.test(word.folded) && !isCalendarWord(word.folded);
+const isRelative = (word: Word): boolean => RELATIVES.has(word);
