@@ -11,6 +11,13 @@ const EVALUATIONS: readonly Evaluation[] = [
     load: async () => (await import('./eval-blimp.js')).evaluateBlimp,
   },
   {
+    name: 'changes',
+    usage: 'FILE [--fit FILE] [--ablation] [--json]',
+    about:
+      'how well pairs {"before", "after", "kind"} of changed facts are told from others, and what recall makes of them',
+    load: async () => (await import('./eval-changes.js')).evaluateChanges,
+  },
+  {
     name: 'locomo',
     usage: 'FILE [--json]',
     about: 'what a gate keeps of the long conversations of LoCoMo, and what of it is found again',
