@@ -1,16 +1,13 @@
 import type { Decision, Memory } from '../../src/memory/memory.js';
 import { checkExactlyOnce, checkStream } from './exactly-once.js';
 import type { SentMessage } from './message-source.js';
-import type { TierState, UserState } from './store-state.js';
+import type { UserState } from './store-state.js';
 
 const USER = 'ada';
 const sentAs = (sessionId: string): SentMessage => ({ userId: USER, sessionId, text: `what ${sessionId} says` });
-const [KEPT, WAITING, REPEATED] = ['kept', 'waiting', 'repeated'].map(sentAs) as [
-  SentMessage,
-  SentMessage,
-  SentMessage,
-];
-const SENT = { accepted: [KEPT, WAITING, REPEATED], uncertain: [] };
+const [KEPT, OTHER] = [sentAs('kept'), sentAs('other')];
+const REPEATED = { ...sentAs('repeated'), text: KEPT.text };
+const SENT = { accepted: [KEPT, OTHER, REPEATED], uncertain: [] };
 
 const decided = (sessionId: string, changes: Partial<Decision>): Decision => ({
   id: `id-${sessionId}`,
@@ -25,10 +22,13 @@ const decided = (sessionId: string, changes: Partial<Decision>): Decision => ({
   novelty: 0.6,
   nearestId: null,
   surprise: 0.5,
-  threshold: 0.7,
-  mode: 'fixed',
-  kept: false,
-  reason: 'surprise 0.50 is below 0.70',
+  threshold: 0,
+  mode: 'all',
+  kept: true,
+  duplicateOf: null,
+  supersedes: null,
+  supersessionScore: null,
+  reason: 'Every message is kept (surprise 0.50).',
   ...changes,
 });
 
@@ -41,36 +41,44 @@ const remembered = (sessionId: string, changes: Partial<Memory> = {}): Memory =>
   createdAtMs: 1,
   perplexity: 12,
   avgLogprob: -2.5,
+  informationNats: 30,
   novelty: 0.6,
   surprise: 0.5,
   model: 'stub',
   source: 'worker',
   metadata: {},
+  context: '',
+  isQuestion: false,
+  isPinned: false,
   count: 1,
   lastSeenAtMs: 1,
+  recallCount: 0,
+  lastRecalledAtMs: null,
+  validFromMs: 1,
+  supersededBy: null,
+  supersedes: [],
   ...changes,
 });
 
-const tierOf = (...memories: Memory[]): TierState => {
+const memoriesOf = (...memories: Memory[]): Pick<UserState, 'memories' | 'indexes'> => {
   const ids = memories.map(({ id }) => id);
   return { memories: new Map(memories.map((memory) => [memory.id, memory])), indexes: [new Set(ids), new Set(ids)] };
 };
 
 const DECISIONS = [
-  decided('kept', { kept: true, novelty: 1 }),
-  decided('waiting', {}),
-  decided('repeated', { novelty: 0, nearestId: 'id-kept' }),
+  decided('kept', {}),
+  decided('other', {}),
+  decided('repeated', { novelty: 0, duplicateOf: 'id-kept' }),
 ];
 
-/** One message kept, one waiting, one that says again what the first said: as it must be. */
+/** Two messages kept, and one that says again what the first said: as it must be. */
 const stateWith = (changes: Partial<UserState>): UserState => {
   const { decisions = DECISIONS } = changes;
   return {
     userId: USER,
     decisions,
     decisionTimeIds: new Set(decisions.map(({ id }) => id)),
-    memory: tierOf(remembered('kept')),
-    shadow: tierOf(remembered('waiting')),
+    ...memoriesOf(remembered('kept'), remembered('other')),
     repetitions: new Map([['id-kept', 1]]),
     messagesCounted: decisions.length,
     ...changes,
@@ -84,9 +92,9 @@ describe(checkExactlyOnce.name, () => {
     expect(violationsOf({})).toBe('');
   });
 
-  it('accepts a promotion: a later chat recalled what waited', () => {
-    const memory = tierOf(remembered('kept'), remembered('waiting', { source: 'promoted' }));
-    expect(violationsOf({ memory, shadow: tierOf() })).toBe('');
+  it('accepts what a gate did not keep', () => {
+    const decisions = DECISIONS.toSpliced(1, 1, decided('other', { kept: false, mode: 'fixed', threshold: 0.7 }));
+    expect(violationsOf({ decisions, ...memoriesOf(remembered('kept')) })).toBe('');
   });
 
   it('accepts what was perhaps sent, with its effect and without', () => {
@@ -96,41 +104,53 @@ describe(checkExactlyOnce.name, () => {
   });
 
   it.each<[string, Partial<UserState>, RegExp]>([
-    ['a lost message', { decisions: DECISIONS.toSpliced(1, 1), shadow: tierOf() }, /waiting is lost/],
+    ['a lost message', { decisions: DECISIONS.toSpliced(1, 1), ...memoriesOf(remembered('kept')) }, /other is lost/],
     [
       'a message that was captured twice, under two ids',
-      { decisions: [...DECISIONS, decided('waiting', { id: 'another', novelty: 0, nearestId: 'id-kept' })] },
-      /waiting has 2 decisions/,
+      { decisions: [...DECISIONS, decided('other', { id: 'another', novelty: 0, duplicateOf: 'id-other' })] },
+      /other has 2 decisions/,
     ],
     ['a message counted twice by the statistics', { messagesCounted: 4 }, /count 4 messages for 3 decisions/],
-    ['a memory strengthened twice for one message', { repetitions: new Map([['id-kept', 2]]) }, /strengthened 2 times/],
-    ['a memory not strengthened', { repetitions: new Map() }, /strengthened 0 times for 1/],
-    ['a kept message without its memory', { memory: tierOf() }, /kept is nowhere where its decision says memory/],
+    ['a memory counted twice for one message', { repetitions: new Map([['id-kept', 2]]) }, /counted 2 times for 1/],
+    ['a memory not counted', { repetitions: new Map() }, /counted 0 times for 1/],
     [
-      'a message that is a memory and waits as well',
-      { shadow: tierOf(remembered('waiting'), remembered('kept')) },
-      /kept is memory and shadow/,
+      'a message counted for another text',
+      {
+        decisions: DECISIONS.toSpliced(2, 1, decided('repeated', { duplicateOf: 'id-other' })),
+        repetitions: new Map([['id-other', 1]]),
+      },
+      /repeated was counted for another text/,
+    ],
+    [
+      'a kept message without its memory',
+      memoriesOf(remembered('other')),
+      /kept is no memory and its decision says yes/,
     ],
     [
       'a repetition that became a memory of its own',
-      { memory: tierOf(remembered('kept'), remembered('repeated')) },
-      /repeated is memory where its decision says nowhere/,
+      memoriesOf(remembered('kept'), remembered('other'), remembered('repeated', { text: KEPT.text })),
+      /repeated is a memory and its decision says no/,
+    ],
+    [
+      'two memories of one text',
+      {
+        decisions: DECISIONS.toSpliced(2, 1, decided('repeated', {})),
+        repetitions: new Map(),
+        ...memoriesOf(remembered('kept'), remembered('other'), remembered('repeated', { text: KEPT.text })),
+      },
+      /id-kept and id-repeated have the same text/,
     ],
     [
       'a memory without a decision',
-      { memory: tierOf(remembered('kept'), remembered('stray')) },
+      memoriesOf(remembered('kept'), remembered('other'), remembered('stray')),
       /id-stray is remembered without a decision/,
     ],
     [
       'a memory with the text of another message',
-      { memory: tierOf(remembered('kept', { text: 'what somebody else says' })) },
+      memoriesOf(remembered('kept', { text: 'what somebody else says' }), remembered('other')),
       /kept has the text of another message/,
     ],
-    [
-      'a memory without its vector',
-      { memory: { ...tierOf(remembered('kept')), indexes: [new Set()] } },
-      /memory id-kept is not in all of its keys/,
-    ],
+    ['a memory without its vector', { indexes: [new Set(['id-other'])] }, /memory id-kept is not in all of its keys/],
     ['a decision without its time', { decisionTimeIds: new Set() }, /decision id-kept is not in both/],
     [
       'a decision of a message that nobody sent',

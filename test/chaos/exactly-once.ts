@@ -1,6 +1,6 @@
 import type { Decision } from '../../src/memory/memory.js';
 import type { SentMessage } from './message-source.js';
-import { DUPLICATE_NOVELTY, type StreamState, type TierState, type UserState } from './store-state.js';
+import type { StreamState, UserState } from './store-state.js';
 
 export interface Sent {
   /** What was accepted, and must have had its effect once. */
@@ -20,9 +20,9 @@ export function checkStream({ entries, pending, deadLetters }: StreamState): str
 
 /**
  * Whether each message had its effect exactly once. That its decision is there once says little, because decisions are kept
- * by the id of the entry. An effect that was applied twice, or half, shows in what follows from the decisions: memories and
- * shadow entries and their vectors, how often memories were strengthened, how many messages the statistics count. A message
- * that was captured twice, under two ids, shows as two decisions of its session.
+ * by the id of the entry. An effect that was applied twice, or half, shows in what follows from the decisions: memories with
+ * all that they are found by, how often each was said again, how many messages the statistics count. A message that was
+ * captured twice, under two ids, shows as two decisions of its session.
  * @returns what is not so, in words
  */
 export function checkExactlyOnce(sent: Sent, users: readonly UserState[]): string[] {
@@ -41,12 +41,12 @@ function checkUser(user: UserState, sent: readonly SentMessage[], optional: Read
   return [
     ...checkDecisions(user, sent, optional),
     ...checkEffects(user, sent),
-    ...checkStrengthened(user),
+    ...checkTexts(user),
+    ...checkRepetitions(user),
     ...(user.messagesCounted === user.decisions.length
       ? []
       : [`the statistics count ${user.messagesCounted} messages for ${user.decisions.length} decisions`]),
-    ...checkTier('memory', user.memory),
-    ...checkTier('shadow entry', user.shadow),
+    ...checkIndexes(user),
     ...difference(new Set(user.decisions.map(({ id }) => id)), user.decisionTimeIds).map(
       (id) => `decision ${id} is not in both of its keys`,
     ),
@@ -65,50 +65,50 @@ function checkDecisions(user: UserState, sent: readonly SentMessage[], optional:
   return [...counts, ...foreign.map((sessionId) => `${sessionId} has a decision and was never sent`)];
 }
 
-/** Whether a message is a memory, a shadow entry, or part of a memory, as its decision says, and only one of them. */
-function checkEffects({ decisions, memory, shadow }: UserState, sent: readonly SentMessage[]): string[] {
+/** Whether a message is a memory, or one more of a memory, as its decision says. */
+function checkEffects({ decisions, memories }: UserState, sent: readonly SentMessage[]): string[] {
   const texts = new Map<string | null, string>(sent.map(({ sessionId, text }) => [sessionId, text]));
   const decided = new Set(decisions.map(({ id }) => id));
   const effects = decisions.flatMap((decision) => {
-    const { id, sessionId } = decision;
-    const [kept, waiting] = [memory.memories.get(id), shadow.memories.get(id)];
-    const found = [
-      ...(kept ? [kept.source === 'promoted' ? 'promoted' : 'memory'] : []),
-      ...(waiting ? ['shadow'] : []),
-    ];
-    const allowed = effectsOf(decision);
-    const problems = allowed.includes(found.join('+'))
-      ? []
-      : [`is ${found.join(' and ') || 'nowhere'} where its decision says ${allowed.join(' or ') || 'nowhere'}`];
-    const text = (kept ?? waiting)?.text;
-    if (text !== undefined && text !== texts.get(sessionId)) problems.push('has the text of another message');
+    const { id, sessionId, duplicateOf } = decision;
+    const memory = memories.get(id);
+    const problems: string[] = [];
+    if (isNew(decision) !== (memory !== undefined)) {
+      problems.push(memory ? 'is a memory and its decision says no' : 'is no memory and its decision says yes');
+    }
+    if (duplicateOf !== null && memories.get(duplicateOf)?.text !== texts.get(sessionId)) {
+      problems.push('was counted for another text');
+    }
+    if (memory !== undefined && memory.text !== texts.get(sessionId)) problems.push('has the text of another message');
     return problems.map((problem) => `${sessionId} ${problem}`);
   });
-  const unexplained = [...memory.memories.keys(), ...shadow.memories.keys()].filter((id) => !decided.has(id));
+  const unexplained = [...memories.keys()].filter((id) => !decided.has(id));
   return [...effects, ...unexplained.map((id) => `${id} is remembered without a decision`)];
 }
 
-function effectsOf(decision: Decision): string[] {
-  if (decision.kept) return ['memory'];
-  if (isDuplicate(decision)) return [''];
-  // What is recalled from the shadow buffer by a later chat is promoted.
-  return ['shadow', 'promoted'];
+const isNew = ({ kept, duplicateOf }: Decision): boolean => kept && duplicateOf === null;
+
+/** The messages of scenarios differ in more than case and white space, or not at all. */
+function checkTexts({ memories }: UserState): string[] {
+  const byText = Map.groupBy(memories.values(), ({ text }) => text);
+  return [...byText.values()].flatMap((same) =>
+    same.length === 1 ? [] : [`${same.map(({ id }) => id).join(' and ')} have the same text`],
+  );
 }
 
-const isDuplicate = ({ kept, novelty }: Decision): boolean => !kept && novelty <= DUPLICATE_NOVELTY;
-
-function checkStrengthened({ decisions, repetitions }: UserState): string[] {
-  const expected = Map.groupBy(decisions.filter(isDuplicate), ({ nearestId }) => nearestId ?? '');
-  return [...new Set([...expected.keys(), ...repetitions.keys()])].flatMap((id) => {
+function checkRepetitions({ decisions, repetitions }: UserState): string[] {
+  const expected = Map.groupBy(decisions, ({ duplicateOf }) => duplicateOf);
+  const ids = new Set([...expected.keys(), ...repetitions.keys()].filter((id) => id !== null));
+  return [...ids].flatMap((id) => {
     const [times, decided] = [repetitions.get(id) ?? 0, expected.get(id)?.length ?? 0];
-    return times === decided ? [] : [`memory ${id} was strengthened ${times} times for ${decided} decisions`];
+    return times === decided ? [] : [`memory ${id} was counted ${times} times for ${decided} decisions`];
   });
 }
 
-function checkTier(what: string, { memories, indexes }: TierState): string[] {
-  const bodies = new Set(memories.keys());
-  const torn = new Set(indexes.flatMap((ids) => difference(bodies, ids)));
-  return [...torn].map((id) => `${what} ${id} is not in all of its keys`);
+function checkIndexes({ memories, indexes }: UserState): string[] {
+  const ids = new Set(memories.keys());
+  const torn = new Set(indexes.flatMap((others) => difference(ids, others)));
+  return [...torn].map((id) => `memory ${id} is not in all of its keys`);
 }
 
 const difference = (a: ReadonlySet<string>, b: ReadonlySet<string>): string[] => [

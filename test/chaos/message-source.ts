@@ -15,8 +15,8 @@ const WORDS = 'train harbour garden letter window copper violin winter orange is
 );
 
 /**
- * Messages of several users. Some say again what the same user said before: only a near-duplicate changes a memory that
- * is there, so only they show an effect that is applied twice. Lengths differ, so that some are kept and some are not.
+ * Messages of several users. Some say again what the same user said before: only the same text changes a memory that is
+ * there, so only they show an effect that is applied twice.
  */
 export class MessageSource {
   private readonly said = new Map<string, string[]>();

@@ -94,9 +94,8 @@ export class Stage {
       figures: {
         messages: sent.accepted.length,
         decisions: users.reduce((sum, { decisions }) => sum + decisions.length, 0),
-        memories: users.reduce((sum, { memory }) => sum + memory.memories.size, 0),
-        shadow_entries: users.reduce((sum, { shadow }) => sum + shadow.memories.size, 0),
-        strengthened: users.reduce((sum, { repetitions }) => sum + sumOf(repetitions.values()), 0),
+        memories: users.reduce((sum, { memories }) => sum + memories.size, 0),
+        said_again: users.reduce((sum, { repetitions }) => sum + sumOf(repetitions.values()), 0),
         given_again: this.logged(GIVEN_AGAIN).length,
         sent_from_spool: sumOf(this.logged(SENT_FROM_SPOOL).map(([, count]) => Number(count))),
         ...chatFigures(loads),

@@ -19,22 +19,17 @@ const ALL = 1_000_000;
 
 const texts = z.array(z.string());
 const hash = z.record(z.string(), z.string());
-const userReplies = z.tuple([hash, texts, hash, texts, hash, texts, texts, hash, texts, texts, texts]);
-
-export interface TierState {
-  readonly memories: ReadonlyMap<string, Memory>;
-  /** The ids in each of the other keys of the tier: they must all be the same. */
-  readonly indexes: readonly ReadonlySet<string>[];
-}
+const userReplies = z.tuple([hash, texts, hash, texts, hash, texts, texts, texts, texts, texts, texts, texts]);
 
 export interface UserState {
   readonly userId: string;
   readonly decisions: readonly Decision[];
   /** The ids in the key that has the times of decisions. */
   readonly decisionTimeIds: ReadonlySet<string>;
-  readonly memory: TierState;
-  readonly shadow: TierState;
-  /** Id of a memory → how often it was strengthened. */
+  readonly memories: ReadonlyMap<string, Memory>;
+  /** The ids in each of the other keys of memories: they must all be the same. */
+  readonly indexes: readonly ReadonlySet<string>[];
+  /** Id of a memory → how often its text was said again. */
   readonly repetitions: ReadonlyMap<string, number>;
   /** How many messages the running statistics are made of. */
   readonly messagesCounted: number;
@@ -47,9 +42,6 @@ export interface StreamState {
   readonly pending: number;
   readonly deadLetters: number;
 }
-
-/** Up to which novelty a message says what a memory says. */
-export const DUPLICATE_NOVELTY = 1 - RULE.duplicateSimilarity;
 
 export async function readStreamState(redis: Redis): Promise<StreamState> {
   const [entries, deadLetters, pending] = await Promise.all([
@@ -80,14 +72,14 @@ export async function appendRaw(redis: Redis, entries: readonly (readonly string
   for (const [error] of replies) if (error) throw error;
 }
 
-/** All that Redis has of these users, straight from its keys: over HTTP neither shadow buffer nor statistics show. */
+/** All that Redis has of these users, straight from its keys: over HTTP the statistics do not show. */
 export async function readUsers(redis: Redis, userIds: readonly string[]): Promise<UserState[]> {
   const keys = memoryKeys();
   const generation = Number(await redis.hget(keys.spaces, 'generation'));
   return Promise.all(userIds.map((userId) => readUser(redis, userId, keys.ofUser(userId), generation)));
 }
 
-/** In one transaction: a promotion behind the last answer would otherwise be seen half. */
+/** In one transaction: what is written behind the last answer would otherwise be seen half. */
 async function readUser(redis: Redis, userId: string, keys: UserMemoryKeys, generation: number): Promise<UserState> {
   const replies = await redis
     .multi()
@@ -95,36 +87,28 @@ async function readUser(redis: Redis, userId: string, keys: UserMemoryKeys, gene
     .zrange(keys.decisionTimes, 0, '-1')
     .hgetall(keys.repetitions)
     .hvals(keys.statistics)
-    .hgetall(keys.memory.items)
-    .zrange(keys.memory.ids, 0, '-1')
-    .call('VRANDMEMBER', keys.memory.vectors(generation), String(ALL))
-    .hgetall(keys.shadow.items)
-    .zrange(keys.shadow.ids, 0, '-1')
-    .zrange(keys.shadowExpiry, 0, '-1')
-    .call('VRANDMEMBER', keys.shadow.vectors(generation), String(ALL))
+    .hgetall(keys.items)
+    .zrange(keys.ids, 0, '-1')
+    .call('VRANDMEMBER', keys.vectors(generation), String(ALL))
+    .hkeys(keys.index)
+    .hvals(keys.numbers)
+    .hvals(keys.texts)
+    .zrange(keys.retention, 0, '-1')
+    .zrange(keys.pinned, 0, '-1')
     .exec();
-  const [decisions, decisionTimes, repetitions, sums, bodies, ids, vectors, shadowBodies, ...shadowIds] =
-    userReplies.parse((replies ?? []).map(([error, reply]) => error ?? reply));
+  const [decisions, decisionTimes, repetitions, sums, bodies, ...indexes] = userReplies.parse(
+    (replies ?? []).map(([error, reply]) => error ?? reply),
+  );
+  const [ids, vectors, index, numbers, digests, retention, pinned] = indexes;
+  const memories = Object.entries(bodies).map(([id, body]) => readable(decodeMemoryBody(userId, id, body)));
   return {
     userId,
     decisions: Object.entries(decisions).map(([id, body]) => readable(decodeDecision(userId, id, body))),
     decisionTimeIds: new Set(decisionTimes),
-    memory: tierOf(userId, bodies, [ids, vectors]),
-    shadow: tierOf(userId, shadowBodies, shadowIds),
+    memories: new Map(memories.map((memory) => [memory.id, memory])),
+    indexes: [ids, vectors, index, numbers, digests, [...retention, ...pinned]].map((all) => new Set(all)),
     repetitions: new Map(Object.entries(repetitions).map(([id, count]) => [id, Number(count)])),
     messagesCounted: sums.reduce((count, text) => count + messagesIn(text), 0),
-  };
-}
-
-function tierOf(
-  userId: string,
-  bodies: Readonly<Record<string, string>>,
-  indexes: readonly (readonly string[])[],
-): TierState {
-  const memories = Object.entries(bodies).map(([id, body]) => readable(decodeMemoryBody(userId, id, body)));
-  return {
-    memories: new Map(memories.map((memory) => [memory.id, memory])),
-    indexes: indexes.map((ids) => new Set(ids)),
   };
 }
 
