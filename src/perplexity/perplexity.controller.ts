@@ -1,7 +1,7 @@
 import { Body, Controller, HttpCode, Post } from '@nestjs/common';
 import { Settings } from '../config/index.js';
 import { assertTextLength, ClientSignal, TextsTooLongError } from '../http/index.js';
-import { PerplexityScorer, type TextScore } from '../vorpal/index.js';
+import { PerplexityScorer, type TextScore, type TokenSpan, TokenTexts } from '../vorpal/index.js';
 import {
   type PerplexityRequest,
   perplexityRequestSchema,
@@ -18,6 +18,7 @@ const MAX_TOTAL_CHARACTERS = 131_072;
 export class PerplexityController {
   constructor(
     private readonly scorer: PerplexityScorer,
+    private readonly tokenTexts: TokenTexts,
     private readonly settings: Settings,
   ) {}
 
@@ -40,19 +41,23 @@ export class PerplexityController {
       texts.map((text) => ({ text, context: request.context })),
       { signal },
     );
-    const results = scores.map((score) => toTextPerplexity(score, request.tokens));
+    const spans = request.tokens ? await this.tokenTexts.spansOf(scoredTexts(texts, scores), signal) : [];
+    const results = scores.map((score, index) => toTextPerplexity(score, spans[index]));
     const { model = '', prefix = null } = scores[0] ?? {};
     const [single] = results;
     return request.text !== undefined && single ? { ...single, model, prefix } : { model, prefix, results };
   }
 }
 
-function toTextPerplexity(score: TextScore, withTokens: boolean): TextPerplexity {
+const scoredTexts = (texts: readonly string[], scores: readonly TextScore[]) =>
+  scores.map((score, index) => ({ text: texts[index] ?? '', score }));
+
+function toTextPerplexity(score: TextScore, spans: readonly TokenSpan[] | undefined): TextPerplexity {
   return {
     perplexity: score.perplexity,
     avg_logprob: score.avgLogprob,
     token_count: score.tokenCount,
-    ...(withTokens && { tokens: score.tokens }),
+    ...(spans && { tokens: spans.map((span, index) => ({ ...span, logprob: score.tokens[index]?.logprob ?? null })) }),
     ...(score.reason !== undefined && { reason: score.reason }),
   };
 }

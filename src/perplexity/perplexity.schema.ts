@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import type { TokenSpan } from '../vorpal/index.js';
 import { optional, wellFormedText, withDefault } from '../http/index.js';
 
 /** More texts would make one request hold the scorer for long; clients send several requests instead. */
@@ -23,13 +24,18 @@ export const perplexityRequestSchema = z
   });
 export type PerplexityRequest = z.infer<typeof perplexityRequestSchema>;
 
+/** `token` is empty where a token is the rest of a character that began in the one before it. */
+export interface ScoredToken extends TokenSpan {
+  readonly logprob: number | null;
+}
+
 export interface TextPerplexity {
   /** `exp(-avg_logprob)`; `null` where there is nothing to average, and `reason` then says why. */
   readonly perplexity: number | null;
   readonly avg_logprob: number | null;
   readonly token_count: number;
-  /** Unless the request wants none. */
-  readonly tokens?: readonly { readonly token: string; readonly logprob: number | null }[];
+  /** Unless the request wants none. Their `token`s joined are the text, whatever the server names them. */
+  readonly tokens?: readonly ScoredToken[];
   readonly reason?: string;
 }
 

@@ -6,6 +6,8 @@ export {
   type ScoringOptions,
   type TextScore,
 } from './perplexity.scorer.js';
+export { TokenTexts } from './token-texts.js';
+export type { TokenSpan } from './token-spans.js';
 export type { TextEmbeddings } from './vorpal-embedding.js';
 export { type ChatOptions, type ChatTokens, type ModelInfo, VorpalClient } from './vorpal.client.js';
 export { FixedVorpalEndpoint, VorpalEndpoint } from './vorpal-endpoint.js';

@@ -236,15 +236,26 @@ export class VorpalClient {
   }
 
   /** Token ids of `text`. `addSpecialTokens` puts the model's BOS, if it has one, before them. */
-  async tokenize(text: string, { addSpecialTokens, model, signal }: TokenizeOptions): Promise<number[]> {
+  async tokenize(text: string, options: TokenizeOptions): Promise<number[]> {
+    const { tokens } = await this.askTokenizer({ add_special_tokens: options.addSpecialTokens }, text, options);
+    return tokens;
+  }
+
+  /** The tokens of `text` as the model's vocabulary spells them; `null` from a server that does not say. */
+  async tokenPieces(text: string, options: Partial<ModelOptions> = {}): Promise<string[] | null> {
+    const wanted = { add_special_tokens: false, return_token_strs: true };
+    const { token_strs: pieces } = await this.askTokenizer(wanted, text, options);
+    return pieces ?? null;
+  }
+
+  private askTokenizer(wanted: object, text: string, { model, signal }: Partial<ModelOptions>) {
     const timeoutMs = this.settings.connectTimeoutMs;
     const ask = async ({ id }: { id: string }) => {
-      const body = { model: id, prompt: text.toWellFormed(), add_special_tokens: addSpecialTokens };
+      const body = { model: id, prompt: text.toWellFormed(), ...wanted };
       const call = { path: '/tokenize', body, modelSetting: MODEL_SETTING, timeoutMs, signal };
       return this.language.fetchJson(call, tokenizeResponseSchema);
     };
-    const { tokens } = await (model === undefined ? this.withModel(signal, ask) : ask({ id: model }));
-    return tokens;
+    return model === undefined ? this.withModel(signal, ask) : ask({ id: model });
   }
 
   /**

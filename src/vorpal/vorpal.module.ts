@@ -6,6 +6,7 @@ import { ShutdownDeadline } from '../infra/lifecycle/index.js';
 import { AxiosWire, axiosOver } from './axios-wire.js';
 import { LocalVorpalProcess } from './local-vorpal-process.js';
 import { PerplexityScorer } from './perplexity.scorer.js';
+import { TokenTexts } from './token-texts.js';
 import { UndiciWire } from './undici-wire.js';
 import { VorpalWires } from './vorpal-wires.js';
 import { VorpalClient } from './vorpal.client.js';
@@ -72,8 +73,9 @@ class WireModule {}
     },
     VorpalClient,
     PerplexityScorer,
+    TokenTexts,
     VorpalHealth,
   ],
-  exports: [VorpalEndpoint, VorpalClient, PerplexityScorer, VorpalHealth],
+  exports: [VorpalEndpoint, VorpalClient, PerplexityScorer, TokenTexts, VorpalHealth],
 })
 export class VorpalModule {}

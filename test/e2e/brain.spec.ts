@@ -8,7 +8,7 @@ interface Perplexity {
   perplexity: number | null;
   avg_logprob: number | null;
   token_count: number;
-  tokens: { token: string; logprob: number | null }[];
+  tokens: { token: string; start: number; end: number; logprob: number | null }[];
   reason?: string;
   model: string;
 }
@@ -111,7 +111,8 @@ describe('the brain with its embedded Vorpal and stream', () => {
     const logprobs = body.tokens.flatMap(({ logprob }) => (logprob === null ? [] : [logprob]));
     const mean = logprobs.reduce((sum, logprob) => sum + logprob, 0) / logprobs.length;
     expect(body.token_count).toBe(body.tokens.length);
-    expect(logprobs).toHaveLength(body.tokens.length - 1);
+    // The first one, too: it is scored after the model's document separator.
+    expect(logprobs).toHaveLength(body.tokens.length);
     expect(body.avg_logprob).toBeCloseTo(mean, 6);
     expect(body.perplexity).toBeCloseTo(Math.exp(-mean), 4);
   });
@@ -128,11 +129,26 @@ describe('the brain with its embedded Vorpal and stream', () => {
   });
 
   it('says why a text has no perplexity', async () => {
-    for (const text of ['', 'a']) {
-      const { status, body } = await sut.post<Perplexity>('/perplexity', { text });
-      expect(status).toBe(200);
-      expect(body.perplexity).toBeNull();
-      expect(body.reason).toEqual(expect.stringMatching(/\S/));
+    const { status, body } = await sut.post<Perplexity>('/perplexity', { text: '' });
+    expect(status).toBe(200);
+    expect(body.perplexity).toBeNull();
+    expect(body.reason).toEqual(expect.stringMatching(/\S/));
+  });
+
+  it('scores a message of one token, and names what it was scored after', async () => {
+    const { body } = await sut.post<Perplexity & { prefix: string }>('/perplexity', { text: 'a' });
+    expect(body).toMatchObject({ token_count: 1, prefix: '<|endoftext|>', tokens: [{ token: 'a', start: 0, end: 1 }] });
+    expect(body.perplexity).toBeGreaterThan(1);
+  });
+
+  it('shows whole characters, wherever the tokens divide their bytes', async () => {
+    const text = 'Naïve 漢字 👩‍💻 नमस्ते e\u0301 \uFFFD\n done';
+    const { body } = await sut.post<Perplexity>('/perplexity', { text });
+    expect(body.tokens.map(({ token }) => token).join('')).toBe(text);
+    expect(body.tokens.length).toBeGreaterThan(Array.from('漢字👩‍💻नमस्ते').length);
+    for (const { token, start, end } of body.tokens) {
+      expect(text.slice(start, end)).toBe(token);
+      expect(token.isWellFormed()).toBe(true);
     }
   });
 
@@ -143,7 +159,7 @@ describe('the brain with its embedded Vorpal and stream', () => {
       const { status, body } = await sut.post<Perplexity>('/perplexity', { text });
       expect(status).toBe(200);
       expect(body.token_count).toBeGreaterThan(3 * Number(SMALL_WINDOWS.SCORING_WINDOW_TOKENS));
-      expect(body.tokens.filter(({ logprob }) => logprob === null)).toHaveLength(1);
+      expect(body.tokens.filter(({ logprob }) => logprob === null)).toEqual([]);
       expect(body.perplexity).toBeGreaterThan(1);
     },
     LIMIT_MS,

@@ -3,13 +3,21 @@ import { inspect } from 'node:util';
 import { ConfigModule } from '../../src/config/index.js';
 import { LifecycleModule } from '../../src/infra/lifecycle/index.js';
 import { EmbeddingsEndpoint, SharedEmbeddingsEndpoint } from '../../src/vorpal/vorpal-endpoint.js';
-import { PerplexityScorer, VorpalClient, VorpalEndpoint, VorpalHealth, VorpalModule } from '../../src/vorpal/index.js';
+import {
+  PerplexityScorer,
+  TokenTexts,
+  VorpalClient,
+  VorpalEndpoint,
+  VorpalHealth,
+  VorpalModule,
+} from '../../src/vorpal/index.js';
 
 export const TEST_KEY = 'sk-very-secret-0123456789';
 
 export interface VorpalParts {
   readonly client: VorpalClient;
   readonly scorer: PerplexityScorer;
+  readonly tokenTexts: TokenTexts;
   readonly health: VorpalHealth;
   close(): Promise<void>;
 }
@@ -40,6 +48,7 @@ export async function startVorpalModule(
   return {
     client: module.get(VorpalClient),
     scorer: module.get(PerplexityScorer),
+    tokenTexts: module.get(TokenTexts),
     health: module.get(VorpalHealth),
     close: () => module.close(),
   };

@@ -57,6 +57,8 @@ export interface LanguageModel {
   tokenize(text: string, withSpecialTokens: boolean): number[];
   /** Tokens as they stand, special ones printed. */
   detokenize: Detokenize;
+  /** A token as the vocabulary spells it (`Ġsky`), which tells its bytes even where they are only part of a character. */
+  pieceOf(token: number): string;
   isSpecial(token: number): boolean;
   /**
    * The model's own chat template, up to where the assistant's answer starts. Text of the turns that looks like a

@@ -40,6 +40,7 @@ export class LlamaEngine implements LanguageModel {
   readonly vocabularySize: number;
   readonly longestTokenLength: number;
   readonly queueLimit: number;
+  private readonly vocabulary: readonly string[];
   private readonly pool: SequencePool<LlamaContextSequence>;
   private readonly chatTemplate: ChatTemplate;
   private failed = false;
@@ -50,11 +51,11 @@ export class LlamaEngine implements LanguageModel {
     context: LlamaContext,
     private readonly options: LlamaEngineOptions,
   ) {
-    const vocabulary = model.fileInfo.metadata.tokenizer.ggml.tokens;
+    this.vocabulary = model.fileInfo.metadata.tokenizer.ggml.tokens;
     this.id = options.id;
     this.windowTokens = windowOf(model, options.settings);
-    this.vocabularySize = vocabulary.length;
-    this.longestTokenLength = vocabulary.reduce((longest, { length }) => Math.max(longest, length), 1);
+    this.vocabularySize = this.vocabulary.length;
+    this.longestTokenLength = this.vocabulary.reduce((longest, { length }) => Math.max(longest, length), 1);
     this.queueLimit = options.settings.queueLimit;
     this.chatTemplate = new ChatTemplate(model);
     const sequences = Array.from({ length: options.settings.sequences }, () => context.getSequence());
@@ -109,6 +110,10 @@ export class LlamaEngine implements LanguageModel {
 
   detokenize = (tokens: readonly number[], previous: readonly number[]): string =>
     this.model.detokenize(tokens as readonly Token[], true, previous as readonly Token[]);
+
+  pieceOf(token: number): string {
+    return this.vocabulary[token] ?? '';
+  }
 
   isSpecial(token: number): boolean {
     return this.model.isSpecialToken(token as Token) || this.model.isEogToken(token as Token);

@@ -22,7 +22,7 @@ export function registerTokenize(app: FastifyInstance, { models }: ServerContext
       count: tokens.length,
       max_model_len: model.windowTokens,
       tokens,
-      token_strs: body.return_token_strs === true ? tokens.map((token) => model.detokenize([token], [])) : null,
+      token_strs: body.return_token_strs === true ? tokens.map((token) => model.pieceOf(token)) : null,
     };
   });
 

@@ -9,6 +9,7 @@ import {
   nestedErrorBodySchema,
   tokenizeResponseSchema,
 } from '../../../src/vllm-protocol/index.js';
+import { byteLengthsOf } from '../../../src/vorpal/token-bytes.js';
 import { until } from '../../support/until.js';
 import { evaluateLoglikelihood } from './lm-evaluation-harness.js';
 
@@ -156,6 +157,15 @@ export function describeVllmProtocol(name: string, server: VllmServerUnderTest):
         for (const logprob of token_logprobs.slice(1)) expect(logprob).toBeLessThanOrEqual(0);
       });
 
+      it('takes a special token that is spelled in a text for what the tokenizer makes of it', async () => {
+        const ids = await tokenize(`<|endoftext|>${TEXT}`);
+        const request = { echo: true, logprobs: 0, max_tokens: 0, add_special_tokens: false };
+        const asText = await complete({ ...request, prompt: `<|endoftext|>${TEXT}` });
+        const asIds = await complete({ ...request, prompt: ids });
+        expect(logprobsOf(asText).tokens).toHaveLength(ids.length);
+        expectSameNumbers(logprobsOf(asText), logprobsOf(asIds));
+      });
+
       it('reads the last tokens of a prompt where it is told to truncate it', async () => {
         const request = { echo: true, logprobs: 0, max_tokens: 0, add_special_tokens: false };
         const ids = await tokenize(TEXT);
@@ -298,6 +308,15 @@ export function describeVllmProtocol(name: string, server: VllmServerUnderTest):
       it('takes a text apart and puts it together again', async () => {
         const text = 'Déjà vu: naïve 漢字 and 😀!';
         expect(await detokenize(await tokenize(text))).toBe(text);
+      });
+
+      it('spells tokens as the vocabulary does, from which their bytes are known', async () => {
+        const text = 'Déjà vu: 漢字, 👩‍💻 and नमस्ते!';
+        const response = await call('/tokenize', { prompt: text, add_special_tokens: false, return_token_strs: true });
+        const { tokens, token_strs: pieces } = tokenizeResponseSchema.parse(await response.json());
+        expect(pieces).toHaveLength(tokens.length);
+        const lengths = byteLengthsOf(pieces ?? [], text);
+        expect(lengths?.reduce((sum, length) => sum + length, 0)).toBe(Buffer.byteLength(text));
       });
 
       it('applies the chat template to messages', async () => {
