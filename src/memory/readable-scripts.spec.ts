@@ -59,6 +59,12 @@ describe(ReadableScripts.name, () => {
     expect(await sut.isReadable(AMHARIC)).toBe(false);
   });
 
+  it('takes a script for unreadable of which it knows some letters alone', async () => {
+    const sut = new ReadableScripts(embedderOf(/[\p{Script=Latin}ልጄት]/u).embed);
+
+    expect(await sut.isReadable(AMHARIC)).toBe(false);
+  });
+
   it('compares short texts, with letters of the same script', async () => {
     const { requests, embed } = embedderOf(/./u);
     const sut = new ReadableScripts(embed);

@@ -1,17 +1,21 @@
-import { exchangeLetters, mainScriptOf } from './scripts.js';
+import { wordsOf } from './lexical-text.js';
+import { exchangeLetters, mainScriptOf, scriptOf } from './scripts.js';
 
 /** Unit vectors of texts. */
 type EmbedTexts = (texts: readonly string[], signal?: AbortSignal) => Promise<readonly Float32Array[]>;
 
 // No embedder in use is without its letters.
 const ALWAYS_READABLE = 'Latin';
-// Two texts of other letters are as good as the same to a model that takes them for unknown ones. Those that a model reads
-// have 0.3 to 0.9 here.
+// To a model that takes both for unknown a word is as good as the same with other letters. Those that it reads have 0.1 to 0.9.
 const SAME_TO_THE_MODEL = 0.97;
+// It need not know every letter: MiniLM's vocabulary has some of many scripts, and what lacks one is an unknown word.
+const MOST_UNKNOWN = 1 / 4;
+// More tell no more, and a request has its price.
+const MOST_WORDS = 16;
 
 /**
- * Which scripts an embedder can read. It is asked once for each and process, by a text in that script and the same with its
- * letters exchanged. Where it cannot tell them apart its vectors of such texts say nothing.
+ * Which scripts an embedder can read. It is asked once for each and process, by the words of a text in that script and the
+ * same with their letters exchanged. Where it cannot tell many of them apart its vectors of such texts say nothing.
  */
 export class ReadableScripts {
   // At most one for each script there is.
@@ -42,16 +46,21 @@ export class ReadableScripts {
   }
 
   private async compare(script: string, text: string, signal: AbortSignal | undefined): Promise<void> {
-    const [before, after] = exchangeLetters(text, script);
-    if (before === after) return;
+    const words = [...new Set(wordsOf(text).map((word) => word.text))]
+      .filter((word) => scriptOf(word) === script)
+      .slice(0, MOST_WORDS);
+    if (words.length === 0) return;
     try {
-      const [a, b] = await this.embed([before, after], signal);
-      if (a && b) this.known.set(script, dot(a, b) < SAME_TO_THE_MODEL);
+      const vectors = await this.embed([...words, ...words.map(exchangeLetters)], signal);
+      const unknown = words.filter((_, index) => isSame(vectors[index], vectors[index + words.length]));
+      this.known.set(script, unknown.length / words.length < MOST_UNKNOWN);
     } catch {
       // The caller's own request says what is wrong with the embedder, and the next text of the script asks again.
     }
   }
 }
 
-const dot = (a: Float32Array, b: Float32Array): number =>
-  a.reduce((sum, value, index) => sum + value * (b[index] ?? 0), 0);
+function isSame(a: Float32Array | undefined, b: Float32Array | undefined): boolean {
+  if (!a || !b) return false;
+  return a.reduce((sum, value, index) => sum + value * (b[index] ?? 0), 0) >= SAME_TO_THE_MODEL;
+}

@@ -15,15 +15,15 @@ const BEGINNING_CHARACTERS = 200;
 // Further away may be letters of another kind, capitals for small ones.
 const FARTHEST_NEIGHBOUR = 8;
 
-/** Unicode's name of a letter's script. */
-export function scriptOf(letter: string): string {
-  return SCRIPTS.find(({ pattern }) => pattern.test(letter))?.name ?? OTHER;
+/** Unicode's name of the script of a word's first letter. */
+export function scriptOf(word: string): string {
+  return SCRIPTS.find(({ pattern }) => pattern.test(word))?.name ?? OTHER;
 }
 
 /** The script that most letters are of at the beginning of a text; `undefined` where there is none. */
 export function mainScriptOf(text: string): string | undefined {
   const counts = new Map<string, number>();
-  for (const letter of beginningOf(text).match(LETTER) ?? []) {
+  for (const letter of text.slice(0, BEGINNING_CHARACTERS).match(LETTER) ?? []) {
     const script = scriptOf(letter);
     counts.set(script, (counts.get(script) ?? 0) + 1);
   }
@@ -31,10 +31,9 @@ export function mainScriptOf(text: string): string | undefined {
   return main?.[0];
 }
 
-/** The beginning of a text, and the same with each letter of `script` exchanged for another of it. */
-export function exchangeLetters(text: string, script: string): [before: string, after: string] {
-  const before = beginningOf(text);
-  return [before, before.replace(LETTER, (letter) => (scriptOf(letter) === script ? neighbourOf(letter) : letter))];
+/** A word with each letter exchanged for another of its script. */
+export function exchangeLetters(word: string): string {
+  return word.replace(LETTER, neighbourOf);
 }
 
 /** Another letter of the same script; the letter itself where none is near. */
@@ -49,5 +48,3 @@ function neighbourOf(letter: string): string {
   }
   return letter;
 }
-
-const beginningOf = (text: string): string => text.slice(0, BEGINNING_CHARACTERS).toWellFormed();
