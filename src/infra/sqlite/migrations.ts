@@ -1,6 +1,9 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { endShadowBuffer } from './shadow-migration.js';
 
+// Of ASCII, as a text within a text of SQL. The tokenizer takes what is beyond ASCII for letters.
+const PUNCTUATION = String.raw`!""#$%&''()*+,-./:;<=>?@[\]^_{|}~` + '`';
+
 /** Within a transaction. */
 export type Migration = string | ((database: DatabaseSync) => void);
 
@@ -304,5 +307,11 @@ export const MIGRATIONS: readonly Migration[] = [
     UPDATE memory_counts SET decisions = decisions - 1 WHERE user_id = OLD.user_id;
     DELETE FROM memory_counts WHERE user_id = OLD.user_id AND memories = 0 AND decisions = 0;
   END;
+
+  -- Which memories have which terms; sqlite-term-index.ts says how. All but white space is part of a term.
+  CREATE VIRTUAL TABLE memory_terms USING fts5(
+    tokens, content='', detail=none, columnsize=0, tokenize="ascii tokenchars '${PUNCTUATION}'"
+  );
+  INSERT INTO memory_terms (memory_terms, rank) VALUES ('secure-delete', 1);
   `,
 ];

@@ -23,8 +23,16 @@ export function bm25(
     const count = document.counts.get(term);
     if (count === undefined) continue;
     matched.push(term);
-    const idf = Math.log(1 + (documents - frequency + 0.5) / (frequency + 0.5));
-    score += (idf * count * (K1 + 1)) / (count + K1 * (1 - B + B * relativeLength));
+    score += termScore(documents, frequency)(count, relativeLength);
   }
   return { score, matched };
+}
+
+/**
+ * What a term that `frequency` of the documents have adds to the score of one that has it `count` times and is
+ * `relativeLength` as long as they are on average.
+ */
+export function termScore(documents: number, frequency: number): (count: number, relativeLength: number) => number {
+  const idf = Math.log(1 + (documents - frequency + 0.5) / (frequency + 0.5));
+  return (count, relativeLength) => (idf * count * (K1 + 1)) / (count + K1 * (1 - B + B * relativeLength));
 }

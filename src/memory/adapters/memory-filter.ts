@@ -5,7 +5,6 @@ import type { MemoryFilter } from '../memory-store.port.js';
 export function matchesFilter(memory: Memory, filter: MemoryFilter | undefined): boolean {
   if (filter === undefined) return true;
   const { sessionId, role, source, sinceMs, untilMs, metadata, asOfMs } = filter;
-  const isSuperseded = memory.supersededBy !== null && memory.supersededBy.atMs <= (asOfMs ?? Infinity);
   return (
     (sessionId === undefined || memory.sessionId === sessionId) &&
     (role === undefined || memory.role === role) &&
@@ -14,9 +13,16 @@ export function matchesFilter(memory: Memory, filter: MemoryFilter | undefined):
     memory.createdAtMs < (untilMs ?? Infinity) &&
     memory.createdAtMs <= (asOfMs ?? Infinity) &&
     !(filter.includeQuestions === false && memory.isQuestion) &&
-    !(filter.includeSuperseded === false && isSuperseded) &&
+    !(filter.includeSuperseded === false && asOf(memory, asOfMs).supersededBy !== null) &&
     Object.entries(metadata ?? {}).every(
       ([key, value]) => Object.hasOwn(memory.metadata, key) && memory.metadata[key] === value,
     )
   );
+}
+
+/** A memory as it was at a time: what superseded it later counts for nothing. */
+export function asOf(memory: Memory, asOfMs: number | undefined): Memory {
+  const { supersededBy } = memory;
+  if (asOfMs === undefined || supersededBy === null || supersededBy.atMs <= asOfMs) return memory;
+  return { ...memory, supersededBy: null };
 }

@@ -1,4 +1,3 @@
-import { TERMS_VERSION } from '../lexical-text.js';
 import type { Memory, Supersession } from '../memory.js';
 import type { MemoryLimits } from '../memory-limits.js';
 import type { IndexedMemory, MemoryChange, MemoryUsage, PutOutcome } from '../memory-store.port.js';
@@ -6,12 +5,14 @@ import { bytesOf, retentionOf } from '../retention.js';
 import type { Generation, Generations, SqliteEmbeddingSpaces } from './sqlite-embedding-spaces.js';
 import { decodeRow, type Row, toColumns } from './sqlite-memory-rows.js';
 import type { MemoryStatements } from './sqlite-memory-statements.js';
+import { countTerms, type SqliteTermIndex, unpackTerms } from './sqlite-term-index.js';
 
-/** Where a memory is. */
+/** Where a memory is, and what it is in its chain. */
 export interface Located {
   readonly seq: number;
   readonly id: string;
   readonly supersededBy: string | null;
+  readonly supersededAtMs: number | null;
 }
 
 /** The memories of the embedded store with all that they are found by. Every method is part of a transaction. */
@@ -19,6 +20,7 @@ export class SqliteMemories {
   constructor(
     private readonly statements: MemoryStatements,
     private readonly spaces: SqliteEmbeddingSpaces,
+    private readonly terms: SqliteTermIndex,
     private readonly limits: MemoryLimits,
   ) {}
 
@@ -30,102 +32,67 @@ export class SqliteMemories {
     return locatedOf(this.statements.findText.get(userId, digest));
   }
 
-  /** Keeps a memory, and makes room for it. */
+  /** Keeps a memory and makes room for it, or counts what says the same. */
   keep(indexed: IndexedMemory, current: Generation): PutOutcome {
-    const { memory, digest } = indexed;
-    if (this.locate(memory.userId, memory.id)) return { status: 'known', id: memory.id };
-    const same = this.findText(memory.userId, digest);
-    if (same) {
-      this.countAgain(same, memory);
-      return { status: 'duplicate', id: same.id };
-    }
-    this.insert(indexed, current);
-    this.makeRoom(memory.userId);
-    return { status: 'new', id: memory.id };
+    const outcome = this.put(indexed, current);
+    if (outcome.status === 'new') this.makeRoom(indexed.memory.userId);
+    return outcome;
   }
 
-  /** Notes that the text of a memory was said again: it holds again. */
-  countAgain({ seq, id, supersededBy }: Located, { userId, count, lastSeenAtMs }: Memory): void {
-    this.statements.count.run(count, lastSeenAtMs, seq);
-    if (supersededBy !== null) {
-      this.holdAgain(userId, { seq, id, supersededBy }, { atMs: lastSeenAtMs, reason: 'said_again', score: null });
-    }
-  }
-
-  /** Has a memory hold again, in the place of what superseded it in the end. */
-  holdAgain(userId: string, located: Located, how: Omit<Supersession, 'id'>): void {
-    const head = this.headOf(userId, located);
-    this.statements.hold.run(how.atMs, located.seq);
-    if (head.seq !== located.seq) this.supersede(head.seq, { ...how, id: located.id });
-  }
-
-  /** What holds of the chain that a memory is part of. */
-  headOf(userId: string, located: Located): Located {
-    const seen = new Set([located.seq]);
-    let head = located;
-    while (head.supersededBy !== null) {
-      const next = this.locate(userId, head.supersededBy);
-      if (!next || seen.has(next.seq)) break;
-      seen.add(next.seq);
-      head = next;
-    }
-    return head;
-  }
-
-  /** Has what holds of a chain no longer hold since another memory. */
-  supersedeChain(userId: string, located: Located, by: Supersession): void {
-    const head = this.headOf(userId, located);
-    if (head.id !== by.id) this.supersede(head.seq, by);
+  /** Has a memory no longer hold since another; passed over where it is gone. */
+  supersede(userId: string, id: string, by: Supersession): void {
+    const old = id === by.id ? undefined : this.locate(userId, id);
+    if (old) this.markSuperseded(old, by);
   }
 
   /** Puts an edited memory, or the one that has its text already, in the place of another. */
-  replace(old: Located, edited: IndexedMemory, current: Generation): PutOutcome {
+  replace(id: string, edited: IndexedMemory, current: Generation): PutOutcome {
     const { userId, validFromMs } = edited.memory;
-    const how = { atMs: validFromMs, reason: 'edited', score: null } as const;
-    if (this.locate(userId, edited.memory.id)) return { status: 'known', id: edited.memory.id };
-    const same = this.findText(userId, edited.digest);
-    if (same?.seq === old.seq) return { status: 'duplicate', id: same.id };
-    if (same) {
-      this.holdAgain(userId, same, how);
-      this.supersedeChain(userId, old, { ...how, id: same.id });
-      return { status: 'duplicate', id: same.id };
+    const outcome = this.put(edited, current);
+    if (outcome.status !== 'known') {
+      this.supersede(userId, id, { id: outcome.id, atMs: validFromMs, reason: 'edited', score: null });
     }
-    this.insert(edited, current);
-    this.supersedeChain(userId, old, { ...how, id: edited.memory.id });
     this.makeRoom(userId);
-    return { status: 'new', id: edited.memory.id };
+    return outcome;
   }
 
-  supersede(seq: number, { id, atMs, reason, score }: Supersession): void {
-    this.statements.supersede.run(id, atMs, reason, score, seq);
+  change(memory: Memory, { isPinned = memory.isPinned, metadata = memory.metadata }: MemoryChange, seq: number): void {
+    const bytes = bytesOf({ ...memory, metadata });
+    this.statements.change.run(Number(isPinned), JSON.stringify(metadata), bytes, seq);
+    this.makeRoom(memory.userId);
   }
 
-  insert(indexed: IndexedMemory, { number, vectors }: Generation): void {
-    const { userId } = indexed.memory;
-    const { lastInsertRowid } = this.statements.insert.run(toColumns(indexed, number));
-    const seq = Number(lastInsertRowid);
-    vectors.add(seq, userId, indexed.vector);
+  reinstate({ validFromMs }: Memory, seq: number): void {
+    this.statements.hold.run(validFromMs, seq);
+  }
+
+  noteRecalled(userId: string, id: string, atMs: number): void {
+    const row = this.statements.get.get(userId, id);
+    const memory = row && decodeRow(row).record;
+    if (!memory) return;
+    const recallCount = memory.recallCount + 1;
+    this.statements.recall.run(atMs, retentionOf({ ...memory, recallCount }), Number(row.seq));
   }
 
   remove(seq: number, { current, next }: Generations): void {
-    const row = this.statements.remove.get(seq);
+    const row = this.statements.removable.get(seq);
     if (!row) return;
+    this.statements.remove.run(seq);
     current?.vectors.remove(seq);
     next?.vectors.remove(seq);
+    if (row.terms !== null) this.terms.remove(Number(row.user), seq, unpackTerms(row.terms as Uint8Array));
+    // What it superseded passes to what supersedes it, or holds again.
+    const { free, passOn } = this.statements;
+    if (row.superseded_by === null) free.run(String(row.user_id), String(row.id));
+    else passOn.run(row.superseded_by as string, String(row.user_id), String(row.id));
   }
 
-  /** Has those go that are worth least until the user is within the limits. */
-  makeRoom(userId: string): void {
-    let generations: Generations | undefined;
-    for (;;) {
-      const { memories, bytes } = this.usage(userId);
-      if (memories <= this.limits.maxMemories && bytes <= this.limits.maxBytes) return;
-      const least = this.statements.leastRetained.get(userId);
-      // All are pinned.
-      if (!least) return;
-      generations ??= this.spaces.read();
-      this.remove(Number(least.seq), generations);
-    }
+  /** Removes up to `limit` memories of a user that were there at `highestSeq`. Returns how many. */
+  removeSome(userId: string, highestSeq: number, limit: number): number {
+    const generations = this.spaces.read();
+    const rows = this.statements.someOfUser.all(userId, highestSeq, limit);
+    for (const { seq } of rows) this.remove(Number(seq), generations);
+    return rows.length;
   }
 
   usage(userId: string): MemoryUsage {
@@ -138,33 +105,14 @@ export class SqliteMemories {
     };
   }
 
-  change(memory: Memory, { isPinned = memory.isPinned, metadata = memory.metadata }: MemoryChange, seq: number): void {
-    const bytes = bytesOf({ ...memory, metadata });
-    this.statements.change.run(Number(isPinned), JSON.stringify(metadata), bytes, seq);
-    this.makeRoom(memory.userId);
-  }
-
-  noteRecalled(userId: string, id: string, atMs: number): void {
-    const row = this.statements.get.get(userId, id);
-    const memory = row && decodeRow(row).record;
-    if (!memory) return;
-    const recallCount = memory.recallCount + 1;
-    this.statements.recall.run(atMs, retentionOf({ ...memory, recallCount }), Number(row.seq));
-  }
-
-  /** Removes up to `limit` memories of a user that were there at `highestSeq`. Returns how many. */
-  removeSome(userId: string, highestSeq: number, limit: number): number {
-    const generations = this.spaces.read();
-    const rows = this.statements.someOfUser.all(userId, highestSeq, limit);
-    for (const { seq } of rows) this.remove(Number(seq), generations);
-    return rows.length;
-  }
-
   /** Replaces what a memory is found by; passed over where it is gone, or another text has its id. */
   reindex(indexed: Omit<IndexedMemory, 'vector'>): void {
     const { id, userId, text } = indexed.memory;
     const found = this.statements.locatePending.get(userId, id, text);
     if (!found) return;
+    const seq = Number(found.seq);
+    const user = this.userNumber(userId);
+    if (found.terms !== null) this.terms.remove(user, seq, unpackTerms(found.terms as Uint8Array));
     const columns = toColumns(indexed, 0);
     this.statements.reindex.run(
       columns.v,
@@ -173,11 +121,74 @@ export class SqliteMemories {
       columns.bytes,
       columns.retention,
       columns.digest,
-      TERMS_VERSION,
+      columns.terms_version,
       columns.term_count,
       columns.terms,
-      Number(found.seq),
+      seq,
     );
+    this.terms.add(user, seq, countTerms(indexed.terms));
+  }
+
+  private put(indexed: IndexedMemory, current: Generation): PutOutcome {
+    const { memory, digest } = indexed;
+    if (this.locate(memory.userId, memory.id)) return { status: 'known', id: memory.id };
+    const same = this.findText(memory.userId, digest);
+    if (same) {
+      this.countAgain(same, memory);
+      return { status: 'duplicate', id: same.id };
+    }
+    this.insert(indexed, current);
+    return { status: 'new', id: memory.id };
+  }
+
+  private insert(indexed: IndexedMemory, { number, vectors }: Generation): void {
+    const { userId } = indexed.memory;
+    const seq = Number(this.statements.insert.run(toColumns(indexed, number)).lastInsertRowid);
+    vectors.add(seq, userId, indexed.vector);
+    this.terms.add(this.userNumber(userId), seq, countTerms(indexed.terms));
+  }
+
+  /** Notes that a text was said again: it holds again, unless it was said before something else superseded it. */
+  private countAgain(same: Located, { userId, count, lastSeenAtMs }: Memory): void {
+    this.statements.count.run(count, lastSeenAtMs, same.seq);
+    if (same.supersededAtMs === null || lastSeenAtMs < same.supersededAtMs) return;
+    const head = this.headOf(userId, same);
+    this.statements.hold.run(lastSeenAtMs, same.seq);
+    if (head.seq === same.seq) return;
+    this.markSuperseded(head, { id: same.id, atMs: lastSeenAtMs, reason: 'said_again', score: null });
+  }
+
+  private markSuperseded({ seq }: Located, { id, atMs, reason, score }: Supersession): void {
+    this.statements.supersede.run(id, atMs, reason, score, seq);
+  }
+
+  /** What holds of the chain that a memory is part of. */
+  private headOf(userId: string, located: Located): Located {
+    const seen = new Set<number>();
+    let head = located;
+    while (head.supersededBy !== null && !seen.has(head.seq)) {
+      seen.add(head.seq);
+      const next = this.locate(userId, head.supersededBy);
+      if (!next) break;
+      head = next;
+    }
+    return head;
+  }
+
+  /** Has those go that are worth least until the user is within the limits. Pinned ones stay. */
+  private makeRoom(userId: string): void {
+    for (;;) {
+      const { memories, bytes } = this.usage(userId);
+      if (memories <= this.limits.maxMemories && bytes <= this.limits.maxBytes) return;
+      const least = this.statements.leastRetained.get(userId);
+      if (!least) return;
+      this.remove(Number(least.seq), this.spaces.read());
+    }
+  }
+
+  /** What stands for the name of a user who has a memory. */
+  private userNumber(userId: string): number {
+    return Number(this.statements.counts.get(userId)?.user);
   }
 }
 
@@ -186,7 +197,8 @@ function locatedOf(row: Row | undefined): Located | undefined {
     row && {
       seq: Number(row.seq),
       id: String(row.id),
-      supersededBy: row.superseded_by === null ? null : String(row.superseded_by),
+      supersededBy: row.superseded_by as string | null,
+      supersededAtMs: row.superseded_at_ms as number | null,
     }
   );
 }

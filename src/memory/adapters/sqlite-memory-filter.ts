@@ -1,4 +1,3 @@
-import type { Memory } from '../memory.js';
 import type { MemoryFilter } from '../memory-store.port.js';
 
 /** A part of a statement, and what its places stand for. Statements are prepared once for each text. */
@@ -25,13 +24,6 @@ export function conditionsOf(filter: MemoryFilter = {}): SqlFilter {
     ...Object.entries(metadata).map(([key, value]) => hasField(key, value)),
   ];
   return { sql: parts.map(({ sql }) => ` AND ${sql}`).join(''), params: parts.flatMap(({ params }) => params) };
-}
-
-/** A memory as it was at a time: what superseded it later counts for nothing. */
-export function asOf(memory: Memory, asOfMs: number | undefined): Memory {
-  const { supersededBy } = memory;
-  if (asOfMs === undefined || supersededBy === null || supersededBy.atMs <= asOfMs) return memory;
-  return { ...memory, supersededBy: null };
 }
 
 const equal = (sql: string, value: string | number | undefined): SqlFilter[] =>

@@ -2,8 +2,8 @@ import type { Memory } from '../memory.js';
 import type { IndexedMemory } from '../memory-store.port.js';
 import { bytesOf, retentionOf } from '../retention.js';
 import { TERMS_VERSION } from '../lexical-text.js';
-import { packTerms } from './packed-terms.js';
 import type { IndexColumn, StoredColumn } from './sqlite-memory-statements.js';
+import { countTerms, packTerms } from './sqlite-term-index.js';
 import { decodeStoredMemory, toStoredMemory } from './stored-memory.js';
 import { type DecodedRecord, parseJson } from './stored-record.js';
 
@@ -16,7 +16,9 @@ export function toColumns(
   { memory, terms, digest }: Omit<IndexedMemory, 'vector'>,
   generation: number,
 ): Record<StoredColumn | IndexColumn, Value> {
-  const { supersedes: _, ...stored } = toStoredMemory(memory);
+  // What it supersedes stands in the rows of those.
+  const { supersedes, ...stored } = toStoredMemory(memory);
+  void supersedes;
   return {
     ...stored,
     id: memory.id,
@@ -30,7 +32,7 @@ export function toColumns(
     digest,
     terms_version: TERMS_VERSION,
     term_count: terms.length,
-    terms: packTerms(terms, memory),
+    terms: packTerms(countTerms(terms)),
   };
 }
 

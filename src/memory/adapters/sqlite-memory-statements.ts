@@ -53,13 +53,17 @@ export interface MemoryStatements {
   readonly locate: SqliteStatement;
   /** seq */
   readonly read: SqliteStatement;
+  /** seq */
+  readonly termCount: SqliteStatement;
   /** user id, id */
   readonly get: SqliteStatement;
   /** user id, digest */
   readonly findText: SqliteStatement;
   /** user id */
   readonly counts: SqliteStatement;
-  /** seq: gives user id and packed terms. */
+  /** seq: what must be known of a memory to take it away. */
+  readonly removable: SqliteStatement;
+  /** seq */
   readonly remove: SqliteStatement;
   /** times, seen at, seq */
   readonly count: SqliteStatement;
@@ -72,6 +76,10 @@ export interface MemoryStatements {
   readonly supersede: SqliteStatement;
   /** valid from, seq: nothing supersedes it any more. */
   readonly hold: SqliteStatement;
+  /** user id, id: nothing that this one superseded is superseded any more. */
+  readonly free: SqliteStatement;
+  /** to id, user id, from id: what one memory superseded, another does. */
+  readonly passOn: SqliteStatement;
 
   /** user id: what goes first, least first. */
   readonly leastRetained: SqliteStatement;
@@ -105,12 +113,15 @@ export function prepareStatements(database: SqliteDatabase): MemoryStatements {
   return {
     insert: prepare(`
       INSERT INTO memories (${COLUMNS.join(', ')}) VALUES (${COLUMNS.map((name) => `:${name}`).join(', ')})`),
-    locate: prepare('SELECT seq, id, superseded_by FROM memories WHERE user_id = ? AND id = ?'),
+    locate: prepare('SELECT seq, id, superseded_by, superseded_at_ms FROM memories WHERE user_id = ? AND id = ?'),
     read: prepare(`SELECT ${MEMORY_COLUMNS} FROM memories WHERE seq = ?`),
+    termCount: prepare('SELECT term_count FROM memories WHERE seq = ?'),
     get: prepare(`SELECT ${MEMORY_COLUMNS} FROM memories WHERE user_id = ? AND id = ?`),
-    findText: prepare('SELECT seq, id, superseded_by FROM memories WHERE user_id = ? AND digest = ?'),
+    findText: prepare('SELECT seq, id, superseded_by, superseded_at_ms FROM memories WHERE user_id = ? AND digest = ?'),
     counts: prepare('SELECT * FROM memory_counts WHERE user_id = ?'),
-    remove: prepare('DELETE FROM memories WHERE seq = ? RETURNING text, context, terms'),
+    removable: prepare(`
+      SELECT user_id, user, id, memories.terms, superseded_by FROM memories JOIN memory_counts USING (user_id) WHERE seq = ?`),
+    remove: prepare('DELETE FROM memories WHERE seq = ?'),
     count: prepare('UPDATE memories SET count = count + ?, last_seen_at_ms = max(last_seen_at_ms, ?) WHERE seq = ?'),
     change: prepare('UPDATE memories SET is_pinned = ?, metadata = ?, bytes = ? WHERE seq = ?'),
     recall: prepare(`
@@ -122,7 +133,11 @@ export function prepareStatements(database: SqliteDatabase): MemoryStatements {
       WHERE seq = ?`),
     hold: prepare(`
       UPDATE memories SET superseded_by = NULL, superseded_at_ms = NULL, superseded_reason = NULL,
-        supersession_score = NULL, valid_from_ms = max(valid_from_ms, ?) WHERE seq = ?`),
+        supersession_score = NULL, valid_from_ms = ? WHERE seq = ?`),
+    free: prepare(`
+      UPDATE memories SET superseded_by = NULL, superseded_at_ms = NULL, superseded_reason = NULL,
+        supersession_score = NULL WHERE user_id = ? AND superseded_by = ?`),
+    passOn: prepare('UPDATE memories SET superseded_by = ? WHERE user_id = ? AND superseded_by = ?'),
 
     leastRetained: prepare(`
       SELECT seq FROM memories WHERE user_id = ? AND is_pinned = 0 ORDER BY retention, seq LIMIT 1`),
@@ -131,7 +146,7 @@ export function prepareStatements(database: SqliteDatabase): MemoryStatements {
     highestSeq: prepare('SELECT max(seq) AS seq FROM memories WHERE user_id = ?'),
 
     pending: prepare('SELECT user_id, id, text FROM memories WHERE generation = ? LIMIT ?'),
-    locatePending: prepare('SELECT seq FROM memories WHERE user_id = ? AND id = ? AND text = ?'),
+    locatePending: prepare('SELECT seq, terms FROM memories WHERE user_id = ? AND id = ? AND text = ?'),
     setGeneration: prepare('UPDATE memories SET generation = ? WHERE seq = ?'),
     resetGeneration: prepare('UPDATE memories SET generation = ? WHERE generation = ?'),
     progress: prepare('SELECT count(*) AS total, count(*) FILTER (WHERE generation = ?) AS done FROM memories'),

@@ -20,6 +20,7 @@ import {
   type StoreSpaces,
 } from '../memory-store.port.js';
 import { decodableOf, decodablePage } from './decodable.js';
+import { asOf } from './memory-filter.js';
 import { SqliteCandidates } from './sqlite-candidates.js';
 import { type Generation, SqliteEmbeddingSpaces } from './sqlite-embedding-spaces.js';
 import { SqliteJudgements } from './sqlite-judgements.js';
@@ -29,6 +30,7 @@ import { decodeRow, type Row } from './sqlite-memory-rows.js';
 import { type MemoryStatements, prepareStatements } from './sqlite-memory-statements.js';
 import { SqliteReembedding } from './sqlite-reembedding.js';
 import { SqliteReindexing } from './sqlite-reindexing.js';
+import { SqliteTermIndex } from './sqlite-term-index.js';
 
 // Memories that one transaction of forgetting removes. The event loop stands still for it: 200 took 3 ms at the median.
 const FORGET_PORTION = 200;
@@ -57,10 +59,15 @@ export class SqliteMemoryStore extends MemoryStore {
     super();
     this.statements = prepareStatements(database);
     this.embeddingSpaces = new SqliteEmbeddingSpaces(database);
-    this.memories = new SqliteMemories(this.statements, this.embeddingSpaces, limits);
+    const terms = new SqliteTermIndex(database);
+    this.memories = new SqliteMemories(this.statements, this.embeddingSpaces, terms, limits);
     this.pages = new SqliteMemoryList(database);
     const decode = (row: Row): Memory | undefined => this.decode(row);
-    this.search = new SqliteCandidates(this.statements, this.embeddingSpaces, decode);
+    this.search = new SqliteCandidates(
+      database,
+      { statements: this.statements, spaces: this.embeddingSpaces, terms },
+      decode,
+    );
     this.judgements = new SqliteJudgements(database, limits.maxDecisions, this.undecodable);
     this.reembedding = new SqliteReembedding(this.statements, this.embeddingSpaces);
     this.reindexing = new SqliteReindexing(this.statements, this.memories, decode);
@@ -101,7 +108,10 @@ export class SqliteMemoryStore extends MemoryStore {
       options,
       (after) => this.read(() => this.pages.page(userId, { ...options, after })),
       (row) => ({ createdAtMs: Number(row.created_at_ms), id: String(row.id) }),
-      (row) => this.decode(row),
+      (row) => {
+        const memory = this.decode(row);
+        return memory && asOf(memory, options.filter?.asOfMs);
+      },
     );
   }
 
@@ -132,14 +142,13 @@ export class SqliteMemoryStore extends MemoryStore {
   async replace(userId: string, id: string, edited: IndexedMemory): Promise<PutOutcome | undefined> {
     return this.write(() => {
       const current = this.spaceOf([edited.vector]);
-      const old = this.memories.locate(userId, id);
-      return old && this.memories.replace(old, edited, current);
+      return this.memories.locate(userId, id) && this.memories.replace(id, edited, current);
     });
   }
 
   async reinstate(userId: string, id: string): Promise<Memory | undefined> {
-    return this.changing(userId, id, ({ validFromMs }, seq) => {
-      this.statements.hold.run(validFromMs, seq);
+    return this.changing(userId, id, (memory, seq) => {
+      this.memories.reinstate(memory, seq);
     });
   }
 
@@ -294,9 +303,8 @@ export class SqliteMemoryStore extends MemoryStore {
     const same = this.memories.findText(userId, memory.digest);
     if ((same?.id ?? null) !== duplicateOf) return 'stale';
     return () => {
-      const old = supersedes && this.memories.locate(userId, supersedes.id);
-      this.memories.keep(memory, current);
-      if (old && !same) this.memories.supersedeChain(userId, old, { ...supersedes, id: memory.memory.id });
+      const { id } = this.memories.keep(memory, current);
+      if (supersedes) this.memories.supersede(userId, supersedes.id, { ...supersedes, id });
     };
   }
 

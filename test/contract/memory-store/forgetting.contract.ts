@@ -45,7 +45,7 @@ export function describeForgetting({ open }: ContractContext): void {
       await put(sut, [memory]);
       await sut.delete('ada', memory.memory.id);
 
-      expect(await sut.put('ada', [{ ...memory, vector: axis(3) }])).toEqual([true]);
+      expect(await sut.put('ada', [{ ...memory, vector: axis(3) }])).toMatchObject([{ status: 'new' }]);
 
       expect((await nearest(sut, 'ada', axis(3)))?.similarity).toBeCloseTo(1, 1);
     });
@@ -60,7 +60,7 @@ export function describeForgetting({ open }: ContractContext): void {
         users.map(async (userId, index) => {
           await sut.put(userId, [indexed(`kept by ${userId}`, vectorOf(index), { id: 'one id', userId })]);
           await sut.record(
-            judgementOf(shadow(indexed(`shadow of ${userId}`, vectorOf(index), { id: 'other id', userId })), {
+            judgementOf(keep(indexed(`recorded for ${userId}`, vectorOf(index), { id: 'other id', userId })), {
               statistics: [{ model: 'llm-a', decay: 1, addends: [index] }],
               decision: { reason: userId },
             }),
@@ -71,13 +71,16 @@ export function describeForgetting({ open }: ContractContext): void {
       for (const [index, userId] of users.entries()) {
         const kept = await sut.get(userId, 'one id');
         expect(kept).toMatchObject({ userId, text: `kept by ${userId}` });
-        expect(await listAll(sut, userId)).toEqual([kept]);
+        expect(idsOf(await listAll(sut, userId))).toEqual(['other id', 'one id']);
+        const byWords = await sut.candidates(userId, { terms: ['kept', 'by', 'for'], limit: 10 });
+        expect(idsOf(byWords.map(({ memory }) => memory)).sort()).toEqual(['one id', 'other id']);
+        for (const { memory } of byWords) expect(memory.userId).toBe(userId);
         expect(textsFound(await search(sut, userId, axis(0))).sort()).toEqual([
           `kept by ${userId}`,
-          `shadow of ${userId}`,
+          `recorded for ${userId}`,
         ]);
         expect((await nearest(sut, userId, vectorOf(index)))?.similarity).toBeCloseTo(1, 1);
-        expect(await sut.usage(userId)).toMatchObject({ memories: 1 });
+        expect(await sut.usage(userId)).toMatchObject({ memories: 2 });
         expect((await sut.decisions(userId, 10)).map(({ reason }) => reason)).toEqual([userId]);
         expect(await sut.statistics(userId, 'llm-a')).toEqual([index]);
       }
@@ -87,13 +90,13 @@ export function describeForgetting({ open }: ContractContext): void {
       const sut = await open();
       await put(
         sut,
-        AWKWARD_NAMES.map((id, index) => indexed(`memory ${id}`, axis(index % 8), { id })),
+        AWKWARD_NAMES.map((id, index) => indexed(`memory ${index}`, axis(index % 8), { id })),
       );
 
       expect(idsOf(await listAll(sut, 'ada'))).toEqual(newestFirst(AWKWARD_NAMES));
       expect(await search(sut, 'ada', axis(0))).toHaveLength(AWKWARD_NAMES.length);
       for (const id of AWKWARD_NAMES.filter((_, index) => index % 2 === 0)) {
-        expect((await sut.get('ada', id))?.text).toBe(`memory ${id}`);
+        expect((await sut.get('ada', id))?.text).toBe(`memory ${AWKWARD_NAMES.indexOf(id)}`);
         expect(await sut.delete('ada', id)).toBe(true);
       }
       expect(idsOf(await listAll(sut, 'ada'))).toEqual(
@@ -108,7 +111,7 @@ export function describeForgetting({ open }: ContractContext): void {
       await put(sut, [adas]);
 
       expect(await sut.delete('bob', 'one id')).toBe(false);
-      expect(await sut.put('bob', [bobs])).toEqual([true]);
+      expect(await sut.put('bob', [bobs])).toEqual([{ status: 'new', id: 'one id' }]);
       expect(await sut.delete('bob', 'one id')).toBe(true);
 
       expect(await sut.get('ada', 'one id')).toEqual(adas.memory);
@@ -124,7 +127,7 @@ export function describeForgetting({ open }: ContractContext): void {
         AWKWARD_NAMES.map(async (userId) => {
           await sut.put(userId, numbered(2, { userId }));
           await sut.record(
-            judgementOf(shadow(indexed('waiting', axis(3), { userId })), {
+            judgementOf(keep(indexed('recorded', axis(3), { userId })), {
               statistics: [{ model: 'llm-a', decay: 1, addends: [1] }],
             }),
           );
@@ -132,12 +135,13 @@ export function describeForgetting({ open }: ContractContext): void {
       );
       const gone = new Set(AWKWARD_NAMES.filter((_, index) => index % 2 === 0));
 
-      for (const userId of gone) expect(await sut.forget(userId, 'mark')).toBe(2);
+      for (const userId of gone) expect(await sut.forget(userId, 'mark')).toBe(3);
 
       for (const userId of AWKWARD_NAMES) {
         const there = gone.has(userId) ? 0 : 1;
-        expect(await sut.usage(userId)).toMatchObject({ memories: 2 * there });
-        expect(await listAll(sut, userId)).toHaveLength(2 * there);
+        expect(await sut.usage(userId)).toMatchObject({ memories: 3 * there });
+        expect(await listAll(sut, userId)).toHaveLength(3 * there);
+        expect(await sut.candidates(userId, { terms: ['memory', 'recorded'], limit: 10 })).toHaveLength(3 * there);
         expect(await search(sut, userId, axis(0))).toHaveLength(3 * there);
         expect(await sut.decisions(userId, 10)).toHaveLength(there);
         expect(await sut.statistics(userId, 'llm-a')).toHaveLength(there);
@@ -170,8 +174,8 @@ export function describeForgetting({ open }: ContractContext): void {
       for (const forgetMark of ['', 'first']) {
         expect(await sut.record(judgementOf(before, { forgetMark, statistics }))).toBe('forgotten');
       }
-      expect(await sut.record(judgementOf(shadow(indexed('shadow'))))).toBe('forgotten');
-      expect(await sut.put('ada', [indexed('put')], 'first')).toEqual([false]);
+      const late = indexed('put');
+      expect(await sut.put('ada', [late], 'first')).toEqual([{ status: 'forgotten', id: late.memory.id }]);
       expect(await sut.usage('ada')).toMatchObject({ memories: 0 });
       expect(await sut.decisions('ada', 10)).toEqual([]);
       expect(await sut.statistics('ada', 'llm-a')).toEqual([]);
@@ -211,7 +215,7 @@ export function describeForgetting({ open }: ContractContext): void {
       await Promise.all([
         ...range(20).map((i) => stores[i % 2]!.record(judgementOf(keep(indexed(`racing ${i}`))))),
         stores[0]!.forget('ada', 'mark'),
-        ...range(20).map((i) => stores[i % 2]!.record(judgementOf(shadow(indexed(`racing ${i}`))))),
+        ...range(20).map((i) => stores[i % 2]!.record(judgementOf(keep(indexed(`racing on ${i}`))))),
       ]);
 
       expect(await stores[1]!.usage('ada')).toMatchObject({ memories: 0 });
@@ -225,9 +229,10 @@ export function describeForgetting({ open }: ContractContext): void {
       await put(sut, [memory]);
       await sut.forget('ada', 'mark');
 
-      expect(await sut.put('ada', [memory])).toEqual([true]);
+      expect(await sut.put('ada', [memory])).toEqual([{ status: 'new', id: memory.memory.id }]);
 
       expect(textsFound(await search(sut, 'ada', axis(0)))).toEqual(['again']);
+      expect(textsFound(await sut.candidates('ada', { terms: ['again'], limit: 5 }))).toEqual(['again']);
       expect(await sut.forget('ada', 'mark')).toBe(1);
     });
   });

@@ -7,7 +7,15 @@ import { SqliteMemoryStore } from '../../../src/memory/adapters/sqlite-memory-st
 import { type MemoryStoreHarness, TEST_LIMITS } from './memory-store.harness.js';
 import { takeTablesAway } from '../../support/sqlite-outage.js';
 
-const TABLES = ['memory_spaces', 'memories', 'memory_counts', 'memory_decisions', 'memory_statistics', 'forget_marks'];
+const TABLES = [
+  'memory_spaces',
+  'memories',
+  'memory_counts',
+  'memory_terms',
+  'memory_decisions',
+  'memory_statistics',
+  'forget_marks',
+];
 
 /** Each store has a connection of its own to one file in a folder of its own. */
 export async function makeSqliteHarness(): Promise<MemoryStoreHarness> {
