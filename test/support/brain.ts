@@ -61,19 +61,16 @@ export class TestBrain {
     return read<T>(await fetch(this.url + path));
   }
 
-  async post<T = Record<string, unknown>>(
+  post<T = Record<string, unknown>>(
     path: string,
     body: unknown,
     headers: Record<string, string> = {},
   ): Promise<Answer<T>> {
-    const payload = typeof body === 'string' ? body : JSON.stringify(body);
-    return read<T>(
-      await fetch(this.url + path, {
-        method: 'POST',
-        headers: { 'content-type': 'application/json', ...headers },
-        body: payload,
-      }),
-    );
+    return this.send<T>('POST', path, body, headers);
+  }
+
+  patch<T = Record<string, unknown>>(path: string, body: unknown): Promise<Answer<T>> {
+    return this.send<T>('PATCH', path, body);
   }
 
   async delete<T = Record<string, unknown>>(path: string): Promise<Answer<T>> {
@@ -94,6 +91,22 @@ export class TestBrain {
       () => this.get('/health/ready'),
       ({ status }) => status === 200,
       { timeoutMs, details: this.log },
+    );
+  }
+
+  private async send<T>(
+    method: string,
+    path: string,
+    body: unknown,
+    headers: Record<string, string> = {},
+  ): Promise<Answer<T>> {
+    const payload = typeof body === 'string' ? body : JSON.stringify(body);
+    return read<T>(
+      await fetch(this.url + path, {
+        method,
+        headers: { 'content-type': 'application/json', ...headers },
+        body: payload,
+      }),
     );
   }
 
