@@ -1,15 +1,14 @@
 import { Injectable } from '@nestjs/common';
 import { Settings } from '../config/index.js';
 import { Embedder, QUESTION_WINDOWS } from './embedder.js';
-import { CANDIDATES, rankCandidates } from './hybrid-ranking.js';
 import { indexMemory } from './indexed-memory.js';
 import { keepMemories } from './keep-memories.js';
-import { queryTerms } from './lexical-text.js';
 import type { Decision, FoundMemory, Memory, SearchMode } from './memory.js';
 import { MemoryNotFoundError, TooManyPinsError } from './memory.errors.js';
 import { type ListOptions, type MemoryFilter, MemoryStore, type MemoryUsage } from './memory-store.port.js';
 import { type MemoryDraft, newMemory } from './new-memory.js';
 import { hasRoomToPin } from './pin-room.js';
+import { rankedSearch } from './ranked-search.js';
 import { bytesOf } from './retention.js';
 import { textDigest } from './text-digest.js';
 
@@ -88,17 +87,8 @@ export class MemoryService {
   ): Promise<FoundMemory[]> {
     const [vector] =
       mode === 'lexical' ? [] : await this.embedder.embed([query], { maxWindows: QUESTION_WINDOWS, signal });
-    const [candidates, spaces] = await Promise.all([
-      this.store.candidates(userId, {
-        ...(vector && { vector }),
-        ...(mode !== 'dense' && { terms: queryTerms(query) }),
-        ...(filter && { filter }),
-        limit: Math.max(CANDIDATES, limit),
-      }),
-      this.store.spaces(),
-    ]);
-    const asOfThen = candidates.map((one) => ({ ...one, memory: memoryAsOf(one.memory, filter?.asOfMs) }));
-    return rankCandidates(asOfThen, { mode, embeddingModel: spaces.current?.model ?? '' }).slice(0, limit);
+    const search = { query, mode, limit, filter, signal, ...(vector && { vector }) };
+    return rankedSearch({ store: this.store, embedder: this.embedder }, userId, search);
   }
 
   /**
@@ -177,9 +167,4 @@ export class MemoryService {
 function found<T>(value: T | undefined): T {
   if (value === undefined) throw new MemoryNotFoundError();
   return value;
-}
-
-/** What superseded a memory later than `asOfMs` counts for nothing. */
-function memoryAsOf(memory: Memory, asOfMs = Infinity): Memory {
-  return memory.supersededBy && memory.supersededBy.atMs > asOfMs ? { ...memory, supersededBy: null } : memory;
 }
