@@ -28,6 +28,7 @@ import { WorkerStatus } from './worker-status.js';
 const POISON = 'poison';
 const UNSCORABLE = 'unscorable';
 const UNEMBEDDABLE = 'unembeddable';
+const UNREADABLE = 'ዛሬ ዝናብ ይዘንባል';
 const never = new AbortController().signal;
 
 /** Scores everything alike; what holds the word "poison" makes it fail, as a fault in the program would. */
@@ -59,6 +60,10 @@ class FaultyEmbedder {
   outage: Error | undefined;
 
   constructor(private readonly store: SqliteMemoryStore) {}
+
+  async isReadable(text: string): Promise<boolean> {
+    return text !== UNREADABLE;
+  }
 
   async embed(texts: readonly string[]): Promise<Float32Array[]> {
     this.calls += 1;
@@ -218,6 +223,43 @@ describe(EntryProcessor.name, () => {
       { outcome: 'duplicate', related_memory_id: first!.id },
       { outcome: 'kept', related_memory_id: null },
     ]);
+  });
+
+  it('tells which texts the embedder cannot read', async () => {
+    await sut.process(await deliver('one', UNREADABLE), never);
+    expect((await store.list('ada', { limit: 10 })).map(({ text, novelty }) => [text, novelty !== null])).toEqual([
+      [UNREADABLE, false],
+      ['one', true],
+    ]);
+  });
+
+  it('judges what one user says in its order, whichever batch is ready first', async () => {
+    const scoreAll = scorer.score.bind(scorer);
+    const second = Promise.withResolvers<undefined>();
+    // The first batch is scored once the second one waits for it.
+    scorer.score = async (inputs) => {
+      if (inputs[0]?.text === 'the same') await second.promise;
+      return scoreAll(inputs);
+    };
+    const batches = [await deliver('the same', 'two'), await deliver('THE SAME', 'three')];
+    await Promise.all([
+      sut.process(batches[0]!, never),
+      sut.process(batches[1]!, never, { onWait: () => second.resolve(undefined) }),
+    ]);
+
+    expect((await store.decisions('ada', 10)).toReversed().map(({ id }) => id)).toEqual(
+      batches.flat().map(({ entry }) => entry.id),
+    );
+    expect(await store.get('ada', batches[0]![0]!.entry.id)).toMatchObject({ text: 'the same', count: 2 });
+  });
+
+  it('lets nothing wait for an entry that failed', async () => {
+    const [poisoned] = await deliver(POISON);
+    const after = await deliver('after');
+    await sut.process([poisoned!], never);
+    await sut.process(after, never);
+    expect(status.recent).toMatchObject([{ session_id: 'after' }]);
+    expect(await stream.statistics()).toMatchObject({ pending: 1 });
   });
 
   it('waits while there are no embeddings, and loses nothing', async () => {

@@ -40,6 +40,7 @@ interface ScoredStreamEntry {
   readonly entry: StreamEntry;
   readonly score: TextScore;
   readonly vector: Float32Array;
+  readonly isReadable: boolean;
 }
 
 /** Scores and embeds entries, has it decided what becomes of them, and acknowledges them. */
@@ -192,21 +193,20 @@ export class EntryProcessor {
     batch: readonly DeliveredEntry[],
     { signal, onLastSent }: RememberOptions,
   ): Promise<ScoredStreamEntry[]> {
-    const [scores, vectors] = await Promise.all([
+    const texts = batch.map(({ entry }) => entry.message);
+    const [scores, vectors, areReadable] = await Promise.all([
       this.scorer.score(
         batch.map(({ entry }) => toScoringInput(entry)),
         { signal, onLastSent },
       ),
-      this.embedder.embed(
-        batch.map(({ entry }) => entry.message),
-        { signal },
-      ),
+      this.embedder.embed(texts, { signal }),
+      Promise.all(texts.map((text) => this.embedder.isReadable(text, signal))),
     ]);
     return batch.map((delivered, index) => {
       const [score, vector] = [scores[index], vectors[index]];
       const { entry } = delivered;
       if (!score || !vector) throw new Error(`Entry ${entry.id} has no score or no embedding.`);
-      return { delivered, entry, score, vector };
+      return { delivered, entry, score, vector, isReadable: areReadable[index] ?? true };
     });
   }
 
@@ -270,7 +270,7 @@ function toScoringInput({ message, context }: StreamEntry): ScoringInput {
   return context === '' ? { text: message } : { text: message, context, alsoPlain: true };
 }
 
-function toScoredMessage({ entry, score, vector }: ScoredStreamEntry, forgetMark?: string): ScoredMessage {
+function toScoredMessage({ entry, score, vector, isReadable }: ScoredStreamEntry, forgetMark?: string): ScoredMessage {
   const contextual = entry.context !== '';
   return {
     id: entry.id,
@@ -289,6 +289,6 @@ function toScoredMessage({ entry, score, vector }: ScoredStreamEntry, forgetMark
     plainPerplexity: contextual ? (score.plain?.perplexity ?? null) : score.perplexity,
     ...(score.reason !== undefined && { unscorable: score.reason }),
     vector,
-    isReadable: true,
+    isReadable,
   };
 }
