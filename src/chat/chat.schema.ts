@@ -1,5 +1,11 @@
 import { z } from 'zod';
 import { identifier, optional, spokenText, userId, withDefault } from '../http/index.js';
+import { type RecalledMemory, toFoundBody } from '../memory/index.js';
+import { isTimeZone } from '../shared/index.js';
+
+const timeZone = z
+  .string('must be a string')
+  .refine(isTimeZone, 'must be a time zone like Europe/Berlin, or an offset like +02:00');
 
 /** `POST /chat`. */
 export const chatRequestSchema = z.strictObject({
@@ -8,6 +14,8 @@ export const chatRequestSchema = z.strictObject({
   session_id: optional(identifier),
   /** `false`: the message is neither captured nor answered with memories. */
   memory: withDefault(z.boolean('must be true or false'), true),
+  /** Of the dates that the model is told; not given: `TIME_ZONE`. */
+  timezone: optional(timeZone),
   /** `true`: the answer comes as server-sent events, each a {@link ChatEvent}. */
   stream: withDefault(z.boolean('must be true or false'), false),
 });
@@ -19,7 +27,7 @@ export interface ChatResponse {
   readonly model: string;
   readonly session_id: string;
   /** The memories that the model was given, best first; `[]` where none fitted, `null` where none could be recalled. */
-  readonly memories: readonly RecalledMemory[] | null;
+  readonly memories: readonly RecalledMemoryBody[] | null;
   /** Why the answer ends: `stop`, or `length` where a limit or the window cut it; `null` where the server does not say. */
   readonly finish_reason: string | null;
   readonly usage: { prompt_tokens: number; completion_tokens: number; total_tokens: number } | null;
@@ -28,9 +36,11 @@ export interface ChatResponse {
 /** A piece of a streamed answer as it is generated, or all of it at the end. */
 export type ChatEvent = { readonly type: 'delta'; readonly text: string } | ({ readonly type: 'done' } & ChatResponse);
 
-export interface RecalledMemory {
-  readonly id: string;
-  readonly text: string;
-  /** Cosine similarity to the message. */
-  readonly similarity: number;
+/** A memory that the model was given. The text is all of it, also where the prompt has a part. */
+export type RecalledMemoryBody = ReturnType<typeof toRecalledMemoryBody>;
+
+export function toRecalledMemoryBody(recalled: RecalledMemory) {
+  const { id, text, role, created_at, last_seen_at, similarity, score, why, superseded_by } = toFoundBody(recalled);
+  const is_current = superseded_by === null;
+  return { id, text, role, created_at, last_seen_at, similarity, score, why, is_current, superseded_by };
 }

@@ -20,7 +20,10 @@ import { ChatService } from './chat.service.js';
 
 const CHAT = '/v1/chat/completions';
 const MANNERS = ['refuses', 'clamps'] as const;
-const SYSTEM = 'S'.repeat(28);
+const CHARACTER = 'S'.repeat(28);
+// Any other time is as long.
+const NOW = 'Now it is Fri 2026-11-27 15:45 (UTC).';
+const SYSTEM = `${CHARACTER}\n\n${NOW}`;
 const NEVER = new AbortController().signal;
 
 /** Everything that the stub's window counts for system prompt and message where a token is a byte. */
@@ -49,12 +52,19 @@ describe.each(['answer', 'stream'] as const)(`${ChatService.name}.%s`, (method) 
 
   async function start(environment: NodeJS.ProcessEnv = {}, window?: VorpalWindow): Promise<void> {
     if (window) serveWindow(stub, window);
-    const settings = { CHAT_SYSTEM_PROMPT: SYSTEM, RECALL_MIN_SIMILARITY: '-1', CHAT_MAX_TOKENS: '512' };
+    const settings = { CHAT_SYSTEM_PROMPT: CHARACTER, TIME_ZONE: 'UTC', CHAT_MAX_TOKENS: '512' };
     sut = await startChatModule(stub.url, { ...settings, ...environment });
   }
 
   async function ask(request: Partial<ChatRequest> & { message: string }, signal = NEVER): Promise<ChatResponse> {
-    const whole = { user_id: 'ada', session_id: undefined, memory: true, stream: method === 'stream', ...request };
+    const whole = {
+      user_id: 'ada',
+      session_id: undefined,
+      memory: true,
+      timezone: undefined,
+      stream: method === 'stream',
+      ...request,
+    };
     if (method === 'answer') return sut.chat.answer(whole, undefined, signal);
     const events = await collect(sut.chat.stream(whole, undefined, signal));
     const done = events.at(-1);
@@ -80,7 +90,8 @@ describe.each(['answer', 'stream'] as const)(`${ChatService.name}.%s`, (method) 
   const turns = async () => (await sut.sessions.begin('ada', 'talk')).turns.map(({ text }) => text);
   const prompts = () => stub.requestsFor(CHAT).map(({ body }) => body);
   const lastPrompt = () => prompts().at(-1)!;
-  const lastContents = () => lastPrompt().messages.map(({ content }) => content);
+  const lastContents = () =>
+    lastPrompt().messages.map(({ content }) => content.replace(/Now it is \w{3} [-\d]+ [:\d]+ \(UTC\)\./, NOW));
   const captured = (count: number) => until(() => sut.capture.captured >= count, `${count} messages are captured`);
 
   it('asks with memories, turns and message, and says what it used and how the answer ended', async () => {
@@ -339,7 +350,14 @@ describe(`${ChatService.name}.stream`, () => {
         response.writeHead(200, { 'content-type': 'text/event-stream' });
         response.write(sse(chatChunk('one')));
       });
-      const request = { message: 'Hello', user_id: 'ada', session_id: 'talk', memory: true, stream: true };
+      const request = {
+        message: 'Hello',
+        user_id: 'ada',
+        session_id: 'talk',
+        memory: true,
+        timezone: undefined,
+        stream: true,
+      };
       const events = sut.chat.stream(request, undefined, NEVER);
       expect((await events.next()).value).toEqual({ type: 'delta', text: 'one' });
       await events.return();

@@ -1,13 +1,14 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { Settings } from '../config/index.js';
 import { assertTextLength } from '../http/index.js';
-import { type FoundMemory, RecallService } from '../memory/index.js';
+import { type RecalledMemory, RecallService } from '../memory/index.js';
 import { contextOf, SessionService, type Turn } from '../sessions/index.js';
 import { begun, newId } from '../shared/index.js';
 import { CaptureService } from '../stream/index.js';
 import { type ChatAnswer, StreamedAnswer, VorpalClient } from '../vorpal/index.js';
 import type { ChatPrompt } from './chat-prompt.js';
-import type { ChatEvent, ChatRequest, ChatResponse } from './chat.schema.js';
+import { type ChatEvent, type ChatRequest, type ChatResponse, toRecalledMemoryBody } from './chat.schema.js';
+import { LocalTime } from './local-time.js';
 import { PromptFitter } from './prompt-fitter.js';
 
 /** A message on its way to an answer. */
@@ -22,7 +23,9 @@ interface Conversation {
   /** What was said before, oldest first. */
   readonly turns: readonly Turn[];
   /** Best first; `null` where they could not be had. */
-  readonly memories: readonly FoundMemory[] | null;
+  readonly memories: readonly RecalledMemory[] | null;
+  readonly time: LocalTime;
+  readonly traceparent: string | undefined;
 }
 
 @Injectable()
@@ -90,8 +93,8 @@ export class ChatService {
     return { first, rest, whole, answer: whole.whole };
   }
 
-  private partsOf({ message, turns, memories }: Conversation) {
-    return { systemPrompt: this.settings.chat.systemPrompt, memories: memories ?? [], turns, message };
+  private partsOf({ message, turns, memories, time }: Conversation) {
+    return { systemPrompt: this.settings.chat.systemPrompt, time, memories: memories ?? [], turns, message };
   }
 
   private optionsOf({ messages, maxTokens }: ChatPrompt, signal: AbortSignal) {
@@ -108,24 +111,32 @@ export class ChatService {
     const sessionId = request.session_id ?? newId();
     const receivedAtMs = Date.now();
     const beginning = this.sessions.begin(userId, request.session_id);
-    const recalling = withMemory ? this.recall.recall(userId, message, signal) : Promise.resolve([]);
+    const said = beginning.then(({ turns }) => turns.map(({ text }) => text));
+    const recalling = withMemory ? this.recall.recall(userId, message, { said, caller: signal }) : Promise.resolve([]);
     const { turns, forgetMark } = await beginning;
-    if (withMemory) {
-      const context = contextOf(turns, 'user', this.settings.sessions);
-      const entry = {
-        id: newId(),
-        message,
-        timestampMs: receivedAtMs,
-        userId,
-        sessionId,
-        role: 'user',
-        context,
-      } as const;
-      this.capture.capture({ ...entry, traceparent, ...(forgetMark !== undefined && { forgetMark }) });
-    }
-    const recalled = await recalling;
-    const memories = recalled?.filter(({ memory }) => !wasJustSaid(memory.text, message, turns)) ?? null;
-    return { message, userId, sessionId, receivedAtMs, forgetMark, isPrivate: !withMemory, turns, memories };
+    const time = new LocalTime(request.timezone ?? this.settings.recall.timeZone, receivedAtMs);
+    const received = { message, userId, sessionId, receivedAtMs, forgetMark, isPrivate: !withMemory, traceparent };
+    if (withMemory) this.captureTurn(received, { role: 'user', text: message, atMs: receivedAtMs }, turns);
+    return { ...received, turns, time, memories: await recalling };
+  }
+
+  /** Sends a turn to be remembered, with what was said before it. Nobody waits for it. */
+  private captureTurn(
+    { userId, sessionId, forgetMark, traceparent }: Omit<Conversation, 'turns' | 'memories' | 'time'>,
+    { role, text, atMs }: Omit<Turn, 'isPrivate'>,
+    before: readonly Turn[],
+  ): void {
+    this.capture.capture({
+      id: newId(),
+      message: text,
+      timestampMs: atMs,
+      userId,
+      sessionId,
+      role,
+      context: contextOf(before, role, this.settings.sessions),
+      traceparent,
+      ...(forgetMark !== undefined && { forgetMark }),
+    });
   }
 
   private async complete(
@@ -133,7 +144,11 @@ export class ChatService {
     prompt: ChatPrompt,
     { text, model, usage, finishReason }: ChatAnswer,
   ): Promise<ChatResponse> {
-    const { sessionId, memories } = conversation;
+    const { userId, sessionId, memories } = conversation;
+    this.recall.noteStood(
+      userId,
+      prompt.memories.map(({ memory }) => memory.id),
+    );
     if (text.trim() === '') {
       this.logger.warn(`${model} answered without a word (finish_reason ${finishReason ?? 'not told'})`);
     } else {
@@ -144,7 +159,7 @@ export class ChatService {
       engine: 'vorpal',
       model,
       session_id: sessionId,
-      memories: memories && prompt.memories.map(toRecalledMemory),
+      memories: memories && prompt.memories.map(toRecalledMemoryBody),
       finish_reason: finishReason,
       usage,
     };
@@ -152,18 +167,18 @@ export class ChatService {
 
   /** Both turns together: a question without its answer would stand there twice when it is asked again. */
   private async remember(conversation: Conversation, answer: string): Promise<void> {
-    const { message, userId, sessionId, receivedAtMs, isPrivate, forgetMark } = conversation;
-    const turns: Turn[] = [
-      { role: 'user', text: message, atMs: receivedAtMs, isPrivate },
-      { role: 'assistant', text: answer, atMs: Date.now(), isPrivate },
-    ];
-    await this.sessions.append(userId, sessionId, turns, forgetMark);
+    const { message, userId, sessionId, receivedAtMs, isPrivate, forgetMark, turns } = conversation;
+    const asked: Turn = { role: 'user', text: message, atMs: receivedAtMs, isPrivate };
+    const answered: Turn = { role: 'assistant', text: answer, atMs: Date.now(), isPrivate };
+    if (this.settings.sessions.captureAssistant === 'all' && !isPrivate) {
+      const text = beginningOf(answer, this.settings.chat.messageMaxCharacters);
+      if (text.trim() !== '') this.captureTurn(conversation, { ...answered, text }, [...turns, asked]);
+    }
+    await this.sessions.append(userId, sessionId, [asked, answered], forgetMark);
   }
 }
 
-/** The model has these words before it already; a memory of them would only take room. */
-function wasJustSaid(text: string, message: string, turns: readonly Turn[]): boolean {
-  return text === message || turns.some((turn) => turn.text === text);
+/** No answer is a longer memory than a message may be. Cutting must not leave half of a surrogate pair. */
+function beginningOf(answer: string, maxCharacters: number): string {
+  return answer.length <= maxCharacters ? answer : answer.slice(0, maxCharacters).toWellFormed();
 }
-
-const toRecalledMemory = ({ memory: { id, text }, similarity }: FoundMemory) => ({ id, text, similarity });

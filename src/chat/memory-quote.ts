@@ -1,4 +1,5 @@
-import type { FoundMemory } from '../memory/index.js';
+import type { RecalledMemory } from '../memory/index.js';
+import type { LocalTime } from './local-time.js';
 
 // What chat templates tell the model's turns apart with. Their tokens all begin with one of these characters (`<|im_start|>`,
 // `<s>`, `[INST]`, `]~b]`); the wide forms are here because some tokenizers normalise them to the narrow ones. Each costs about
@@ -13,11 +14,17 @@ const CONTROLS = new RegExp(`(?:${BRACKETS}|${HEADING}|${SPEAKER_COLON}|${LINE_E
 
 /**
  * A memory as a JSON string in which no text can end the quote, its line or the block around it, nor form a control marker
- * of a chat template: the characters that would are written as `\uXXXX`. The words stay as they were said.
+ * of a chat template: the characters that would are written as `\uXXXX`. The words stay as they were said. That the user
+ * said it goes without saying.
+ * @param isCurrent whether it is to be told apart from others that it supersedes
  */
-export function quote({ memory }: FoundMemory): string {
-  const date = new Date(memory.createdAtMs).toISOString().slice(0, 10);
-  return `{"date":"${date}","said_by":"${memory.role}","text":"${escape(memory.text)}"}`;
+export function quote({ memory, quotation }: RecalledMemory, isCurrent: boolean, time: LocalTime): string {
+  const { role, lastSeenAtMs, supersededBy } = memory;
+  const speaker = role === 'user' ? '' : `"said_by":"${role}",`;
+  const since = supersededBy ? `"outdated_since":"${time.at(supersededBy.atMs)}",` : '';
+  const current = isCurrent ? '"current":true,' : '';
+  const date = `${time.at(lastSeenAtMs)}, ${time.ago(lastSeenAtMs)}`;
+  return `{"date":"${date}",${speaker}${since}${current}"text":"${escape(quotation)}"}`;
 }
 
 function escape(text: string): string {

@@ -4,11 +4,12 @@ import { type ChatParts, startChatModule } from '../../test/support/chat-module.
 import { embeddings, sendJson } from '../../test/support/stub-vorpal.js';
 import { until } from '../../test/support/until.js';
 import { useStubVorpal } from '../../test/support/use-stub-vorpal.js';
-import { newId } from '../shared/index.js';
-import { newMemory } from './memory.service.js';
+import { MemoryStoreUnavailableError } from './memory.errors.js';
 import { RecallService } from './recall.service.js';
 
 const EMBEDDINGS = '/v1/embeddings';
+const BY_WORDS = 'Memories are recalled by their words alone';
+const WITHOUT = 'Chats are answered without memories';
 
 describe(RecallService.name, () => {
   const stub = useStubVorpal();
@@ -34,43 +35,22 @@ describe(RecallService.name, () => {
     return parts.recall;
   }
 
-  const remember = (...texts: string[]) =>
-    parts.memories.add(
+  const remember = async (...texts: string[]) => {
+    const kept = await parts.memories.add(
       'ada',
       texts.map((text) => ({ text })),
     );
-
-  /** Puts a message into the shadow buffer, as the worker does with what it does not keep. */
-  async function overlook(text: string): Promise<string> {
-    const [vector] = await parts.embedder.embed([text]);
-    const memory = { ...newMemory('ada', { text }), source: 'worker' as const };
-    const decision = {
-      id: memory.id,
-      userId: 'ada',
-      sessionId: null,
-      decidedAtMs: Date.now(),
-      model: 'm',
-      perplexity: 5,
-      informationNats: 10,
-      contextual: false,
-      plainPerplexity: 5,
-      novelty: 0,
-      nearestId: null,
-      surprise: 0,
-      threshold: 1,
-      mode: 'fixed' as const,
-      kept: false,
-      reason: 'a test',
-    };
-    const effect = {
-      kind: 'shadow',
-      memory: { memory, vector: vector! },
-      expiresAtMs: Date.now() + 3_600_000,
-    } as const;
-    await parts.store.record({ decision, effect, statistics: [] });
-    return memory.id;
-  }
-
+    return kept.map(({ memory }) => memory);
+  };
+  const refuseEmbeddings = () =>
+    stub().on(EMBEDDINGS, (_, response) => {
+      sendJson(response, '', 503);
+    });
+  const answerEmbeddings = () =>
+    stub().on(EMBEDDINGS, ({ body }, response) => {
+      sendJson(response, embeddings(body.input));
+    });
+  const told = (beginning: string) => logged.filter((line) => line.startsWith(beginning));
   const textsOf = async (recalling: ReturnType<RecallService['recall']>) =>
     (await recalling)?.map(({ memory }) => memory.text);
 
@@ -82,16 +62,51 @@ describe(RecallService.name, () => {
     expect(await sut.recall('eve', 'c')).toEqual([]);
   });
 
-  it('leaves out what is less similar than the setting asks for', async () => {
-    const sut = await start({ RECALL_MIN_SIMILARITY: '0.999' });
-    await remember('a', 'a'.repeat(40));
-    expect(await textsOf(sut.recall('ada', 'b'.repeat(41)))).toEqual(['a'.repeat(40)]);
+  it('finds by words what is not near, and says by which', async () => {
+    const sut = await start({ RECALL_LIMIT: '1' });
+    const near = Array.from({ length: 60 }, (_, index) =>
+      `${String.fromCharCode(97 + (index % 26))}`.repeat(30 + index),
+    );
+    await remember(...near, 'Bruno is a dog.');
+    expect(await sut.recall('ada', `Where is Bruno ${'z'.repeat(30)}?`)).toMatchObject([
+      { memory: { text: 'Bruno is a dog.' }, matchedTerms: ['bruno'], cosine: expect.any(Number) },
+    ]);
   });
 
-  it('stays within its tokens', async () => {
-    const sut = await start({ RECALL_MAX_TOKENS: '100' });
-    await remember('a'.repeat(120), 'b'.repeat(150));
-    expect(await textsOf(sut.recall('ada', 'c'.repeat(150)))).toHaveLength(1);
+  it('cuts what is too long around what matched', async () => {
+    const sut = await start();
+    const story = 'Once upon a time there was nothing to tell of. ';
+    await remember(`${story.repeat(20)}Her name was Wilhelmina. ${story.repeat(20)}`);
+    const [recalled] = (await sut.recall('ada', 'Who was Wilhelmina?')) ?? [];
+    expect(recalled!.quotation).toContain('Her name was Wilhelmina.');
+    expect(recalled!.quotation.length).toBeLessThan(1_000);
+    expect(recalled!.memory.text.length).toBeGreaterThan(1_800);
+  });
+
+  it('leaves out what only asks, unless it is asked what was asked', async () => {
+    const sut = await start();
+    await remember('Where is my key?', 'My key is in the drawer.');
+    expect(await textsOf(sut.recall('ada', 'Who has my key?'))).toEqual(['My key is in the drawer.']);
+    expect(await textsOf(sut.recall('ada', 'What did I ask you about my key?'))).toContain('Where is my key?');
+  });
+
+  it('leaves out what stands in the conversation anyway, whatever its case', async () => {
+    const sut = await start();
+    await remember('Hello', 'My dog is called Bruno.', 'My cat is called Mia.');
+    const said = Promise.resolve(['my  dog is called BRUNO.']);
+    expect(await textsOf(sut.recall('ada', 'hello', { said }))).toEqual(['My cat is called Mia.']);
+  });
+
+  it('brings what holds now along, before what it superseded, and follows it to the end', async () => {
+    const sut = await start({ RECALL_LIMIT: '2' });
+    const [berlin] = await remember('My flat is in Berlin, Chausseestraße.');
+    const munich = await parts.memories.edit('ada', berlin!.id, { text: 'Munich now.' });
+    const { memory: graz } = await parts.memories.edit('ada', munich.memory.id, { text: 'Graz.' });
+    await remember('Berlin is large.', 'Chausseestraße is long.', 'A flat tyre.');
+    expect(await sut.recall('ada', 'Which flat is in Berlin, in the Chausseestraße?')).toMatchObject([
+      { memory: { id: graz.id, supersededBy: null }, currentId: null },
+      { memory: { id: berlin!.id, supersededBy: { id: munich.memory.id } }, currentId: graz.id },
+    ]);
   });
 
   it('asks nobody where it is turned off', async () => {
@@ -100,26 +115,36 @@ describe(RecallService.name, () => {
     expect(stub().requestsFor(EMBEDDINGS)).toEqual([]);
   });
 
-  it('is null where embeddings fail, says so once, and finds again when they are back', async () => {
+  it('goes by words alone where embeddings fail, says so once, and by both when they are back', async () => {
     const sut = await start();
-    await remember('Hello');
-    stub().on(EMBEDDINGS, (_, response) => {
-      sendJson(response, '', 503);
-    });
-    expect(await sut.recall('ada', 'Hello')).toBeNull();
-    expect(await sut.recall('ada', 'Hello')).toBeNull();
-    stub().on(EMBEDDINGS, ({ body }, response) => {
-      sendJson(response, embeddings(body.input));
-    });
-    expect(await sut.recall('ada', 'Hello')).toHaveLength(1);
-    expect(logged.filter((line) => line.startsWith('Chats are answered without memories'))).toHaveLength(1);
+    await remember('My dog is called Bruno.', 'x'.repeat(22));
+    refuseEmbeddings();
+    for (const question of ['Who is Bruno?', 'And what is Bruno?']) {
+      expect(await sut.recall('ada', question)).toMatchObject([
+        { memory: { text: 'My dog is called Bruno.' }, cosine: null, matchedTerms: ['bruno'] },
+      ]);
+    }
+    answerEmbeddings();
+    expect(await sut.recall('ada', 'Who is Bruno?')).toHaveLength(2);
+    expect(told(BY_WORDS)).toHaveLength(1);
+    expect(told(WITHOUT)).toEqual([]);
   });
 
-  it('is null past its time, and ends the request', async () => {
-    const sut = await start({ RECALL_TIMEOUT_MS: '50' });
+  it('goes by words alone where an embedding takes too long, and ends the request', async () => {
+    const sut = await start({ RECALL_TIMEOUT_MS: '4000' });
+    await remember('My dog is called Bruno.');
     stub().next(EMBEDDINGS, () => undefined);
-    expect(await sut.recall('ada', 'Hello')).toBeNull();
+    expect(await textsOf(sut.recall('ada', 'Who is Bruno?'))).toEqual(['My dog is called Bruno.']);
     await stub().requestsFor(EMBEDDINGS).at(-1)?.abandoned;
+  });
+
+  it('is null where the store fails or hangs, and says so once', async () => {
+    const sut = await start({ RECALL_TIMEOUT_MS: '500' });
+    const candidates = jest.spyOn(parts.store, 'candidates').mockRejectedValue(new MemoryStoreUnavailableError());
+    expect(await sut.recall('ada', 'Hello')).toBeNull();
+    candidates.mockReturnValue(new Promise(() => undefined));
+    expect(await sut.recall('ada', 'Hello')).toBeNull();
+    expect(told(WITHOUT)).toHaveLength(1);
   });
 
   it('is null at once for a client that goes away, which is nobody’s failure', async () => {
@@ -128,45 +153,34 @@ describe(RecallService.name, () => {
     stub().next(EMBEDDINGS, () => {
       client.abort();
     });
-    expect(await sut.recall('ada', 'Hello', client.signal)).toBeNull();
-    expect(await sut.recall('ada', 'Hello', client.signal)).toBeNull();
-    expect(logged.filter((line) => line.startsWith('Chats are answered'))).toEqual([]);
+    expect(await sut.recall('ada', 'Hello', { caller: client.signal })).toBeNull();
+    expect(await sut.recall('ada', 'Hello', { caller: client.signal })).toBeNull();
+    expect([...told(WITHOUT), ...told(BY_WORDS)]).toEqual([]);
   });
 
-  it('finds what was not kept, and keeps it from then on', async () => {
+  it('notes what stood in a prompt, behind the answer', async () => {
     const sut = await start();
-    const id = await overlook('My locker has the number 4711.');
-    expect(await sut.recall('ada', 'Which number has my locker???')).toMatchObject([
-      { tier: 'shadow', memory: { id } },
-    ]);
-    await until(async () => (await parts.store.get('ada', id)) !== undefined, 'the message is promoted');
-    expect(await parts.store.get('ada', id)).toMatchObject({ source: 'promoted' });
-    expect(await parts.store.count('ada')).toEqual({ memories: 1, shadow: 0 });
+    const [bruno, mia] = await remember('My dog is called Bruno.', 'My cat is called Mia.');
+    sut.noteStood('ada', [bruno!.id]);
+    const recalls = async (id: string) => (await parts.store.get('ada', id))?.recallCount;
+    await until(async () => (await recalls(bruno!.id)) === 1, 'the recall is noted');
+    expect(await recalls(mia!.id)).toBe(0);
   });
 
-  it('tries a promotion that failed again with the next recall', async () => {
+  it('waits for the notes at the end, begins no more than a hundred, and outlives a store that fails', async () => {
     const sut = await start();
-    const text = 'My locker has the number 4711.';
-    const id = await overlook(text);
-    const answer = (refused: string) =>
-      stub().on(EMBEDDINGS, ({ body }, response) => {
-        if (body.input.includes(refused)) sendJson(response, '', 503);
-        else sendJson(response, embeddings(body.input));
-      });
-    answer(text);
-    await sut.recall('ada', 'Which number has my locker???');
-    await until(() => logged.some((line) => line.startsWith(`Could not promote ${id}`)), 'the promotion fails');
-    expect(await parts.store.count('ada')).toEqual({ memories: 0, shadow: 1 });
-    answer('nothing');
-    await sut.recall('ada', 'Which number has my locker???');
-    await until(async () => (await parts.store.count('ada')).memories >= 1, 'the message is promoted');
-  });
-
-  it('promotes nothing of a stranger', async () => {
-    const sut = await start();
-    await overlook('My locker has the number 4711.');
-    expect(await sut.recall('bob', 'Which number has my locker???')).toEqual([]);
-    expect(await parts.store.get('bob', newId())).toBeUndefined();
-    expect(await parts.store.count('ada')).toEqual({ memories: 0, shadow: 1 });
+    const held = Promise.withResolvers<undefined>();
+    const slow = jest.spyOn(parts.store, 'noteRecalled').mockReturnValue(held.promise);
+    for (let index = 0; index < 150; index++) sut.noteStood('ada', ['a']);
+    expect(slow).toHaveBeenCalledTimes(100);
+    let ended = false;
+    const ending = sut.onApplicationShutdown().then(() => {
+      ended = true;
+    });
+    await parts.store.get('ada', 'a');
+    expect(ended).toBe(false);
+    held.reject(new MemoryStoreUnavailableError());
+    await ending;
+    expect(told('It is not noted which memories were recalled')).toHaveLength(1);
   });
 });

@@ -2,28 +2,52 @@ import { Injectable, Logger, type OnApplicationShutdown } from '@nestjs/common';
 import { Settings } from '../config/index.js';
 import { ShutdownDeadline } from '../infra/lifecycle/index.js';
 import { FailureSpell } from '../observability/index.js';
-import { describeError, estimateTokens, withTimeLimit } from '../shared/index.js';
+import { describeError, withTimeLimit } from '../shared/index.js';
 import { Embedder, QUESTION_WINDOWS } from './embedder.js';
-import type { FoundMemory } from './memory.js';
+import { CANDIDATES, rankCandidates } from './hybrid-ranking.js';
+import { queryTerms } from './lexical-text.js';
+import type { FoundMemory, Memory } from './memory.js';
 import { MemoryStore } from './memory-store.port.js';
-import { rankMemories, takeWithinBudget } from './recall-ranking.js';
+import { asksForQuestions } from './questions.js';
+import { type RecalledMemory, selectMemories } from './recall-selection.js';
 
-// Ranked are this many times what is wanted: a recent or surprising memory may pass one that is a little more similar.
-const CANDIDATES_PER_RESULT = 4;
-// Promotions happen behind the answers; without a bound an embedder that hangs would fill the memory with them.
-const MAX_PROMOTIONS_UNDER_WAY = 100;
-const PROMOTION_TIMEOUT_MS = 10_000;
-// What a memory's date, its quotes and the line around it take of the prompt.
-const FRAME_TOKENS = 40;
+// Of the time for recall; the rest is for the store, which finds by words what nobody embedded in time.
+const EMBEDDING_SHARE = 0.75;
+// A fact that changed so often is rare, and each step asks the store once more.
+const MAX_CHAIN_STEPS = 16;
+// Notes are written behind the answers; without a bound a store that hangs would fill the memory with them.
+const MAX_NOTES_UNDER_WAY = 100;
+const NOTE_TIMEOUT_MS = 10_000;
+
+interface RecallOptions {
+  /** Texts that stand in the prompt anyway; waited for without a limit of its own. */
+  readonly said?: Promise<readonly string[]>;
+  readonly caller?: AbortSignal;
+}
+
+interface Found {
+  /** Best first. */
+  readonly ranked: readonly FoundMemory[];
+  /** What holds now in the place of those that no longer do, by their ids. */
+  readonly currentOf: ReadonlyMap<string, Memory>;
+}
 
 /** Finds what a user said before that bears on what is said now. */
 @Injectable()
 export class RecallService implements OnApplicationShutdown {
   private readonly logger = new Logger('Recall');
-  private readonly promoting = new Set<Promise<void>>();
+  private readonly notes = new Set<Promise<void>>();
   private readonly failures = new FailureSpell(this.logger, {
     begins: 'Chats are answered without memories',
     ends: 'Memories are recalled again',
+  });
+  private readonly embedding = new FailureSpell(this.logger, {
+    begins: 'Memories are recalled by their words alone',
+    ends: 'Memories are recalled by meaning and words again',
+  });
+  private readonly noting = new FailureSpell(this.logger, {
+    begins: 'It is not noted which memories were recalled',
+    ends: 'It is noted again which memories were recalled',
   });
 
   constructor(
@@ -34,55 +58,105 @@ export class RecallService implements OnApplicationShutdown {
   ) {}
 
   /**
-   * The best few memories for a message, best first, within the token budget of recall; entries of the shadow buffer that
-   * are among them are promoted. `null` where it could not be done, or not in time; never fails.
+   * The best few memories for a message, best first, within the token budget of recall, each with what holds now in its
+   * place. By words alone where the embedder is away or too slow. `null` where it could not be done, or not in time; never
+   * fails.
    */
-  async recall(userId: string, message: string, caller?: AbortSignal): Promise<FoundMemory[] | null> {
+  async recall(
+    userId: string,
+    message: string,
+    { said, caller }: RecallOptions = {},
+  ): Promise<RecalledMemory[] | null> {
     const { limit, timeoutMs } = this.settings.recall;
     if (limit === 0) return [];
     try {
-      const found = await withTimeLimit(timeoutMs, (signal) => this.find(userId, message, signal), caller);
+      const { ranked, currentOf } = await withTimeLimit(
+        timeoutMs,
+        (signal) => this.find(userId, message, signal),
+        caller,
+      );
       this.failures.succeeded();
-      for (const { memory, tier } of found) if (tier === 'shadow') this.promoteBehind(userId, memory.id, memory.text);
-      return found;
+      return selectMemories(ranked, currentOf, [message, ...((await said) ?? [])], this.settings.recall);
     } catch (error) {
       if (!caller?.aborted) this.failures.failed(describeError(error));
       return null;
     }
   }
 
-  /** Waits for the promotions under way. Embedder and store end after it: their modules are imported by this one's. */
+  /** Has the store note, behind the answer, that memories stood in its prompt. What is one too many is not noted. */
+  noteStood(userId: string, ids: readonly string[]): void {
+    if (ids.length === 0 || this.notes.size >= MAX_NOTES_UNDER_WAY) return;
+    const done = this.note(userId, ids).finally(() => this.notes.delete(done));
+    this.notes.add(done);
+  }
+
+  /** Waits for the notes under way. The store ends after it: its module is imported by this one's. */
   async onApplicationShutdown(): Promise<void> {
     try {
-      await withTimeLimit(this.deadline.remainingMs(), () => Promise.all(this.promoting));
+      await withTimeLimit(this.deadline.remainingMs(), () => Promise.all(this.notes));
     } catch (error) {
-      this.logger.warn(`${this.promoting.size} recalled message(s) stay in the shadow buffer: ${describeError(error)}`);
+      this.logger.warn(`${this.notes.size} note(s) of what was recalled are lost: ${describeError(error)}`);
     }
   }
 
-  private async find(userId: string, message: string, signal: AbortSignal): Promise<FoundMemory[]> {
-    const { limit, minSimilarity, maxTokens } = this.settings.recall;
-    const [vector] = await this.embedder.embed([message], { maxWindows: QUESTION_WINDOWS, signal });
-    if (!vector) return [];
-    const options = { limit: limit * CANDIDATES_PER_RESULT, minSimilarity, includeShadow: true };
-    const found = await this.store.search(userId, vector, options);
-    const ranked = rankMemories(found, this.settings.recall, Date.now());
-    return takeWithinBudget(ranked, { limit, maxTokens }, ({ memory }) => FRAME_TOKENS + estimateTokens(memory.text));
+  private async find(userId: string, message: string, signal: AbortSignal): Promise<Found> {
+    const vector = await this.vectorOf(message, signal);
+    const [candidates, { current }] = await Promise.all([
+      this.store.candidates(userId, {
+        ...(vector && { vector }),
+        terms: queryTerms(message),
+        limit: Math.max(CANDIDATES, this.settings.recall.limit),
+        filter: { includeQuestions: asksForQuestions(message) },
+      }),
+      this.store.spaces(),
+    ]);
+    const mode = vector ? 'hybrid' : 'lexical';
+    const ranked = rankCandidates(candidates, { mode, embeddingModel: current?.model ?? '' });
+    return { ranked, currentOf: await this.currentOf(userId, ranked) };
   }
 
-  private promoteBehind(userId: string, id: string, text: string): void {
-    if (this.promoting.size >= MAX_PROMOTIONS_UNDER_WAY) return;
-    const done = this.promote(userId, id, text).finally(() => this.promoting.delete(done));
-    this.promoting.add(done);
-  }
-
-  private async promote(userId: string, id: string, text: string): Promise<void> {
+  /** `undefined` where there is none in time. */
+  private async vectorOf(message: string, signal: AbortSignal): Promise<Float32Array | undefined> {
     try {
-      const [vector] = await this.embedder.embed([text], { signal: AbortSignal.timeout(PROMOTION_TIMEOUT_MS) });
-      if (vector && (await this.store.promote(userId, id, vector))) this.logger.log(`Promoted ${id}: it was recalled`);
+      const [vector] = await withTimeLimit(
+        this.settings.recall.timeoutMs * EMBEDDING_SHARE,
+        (limited) => this.embedder.embed([message], { maxWindows: QUESTION_WINDOWS, signal: limited }),
+        signal,
+      );
+      this.embedding.succeeded();
+      return vector;
     } catch (error) {
-      // It stays in the shadow buffer, and the next recall that finds it tries again.
-      this.logger.warn(`Could not promote ${id}: ${describeError(error)}`);
+      if (!signal.aborted) this.embedding.failed(describeError(error));
+      return undefined;
+    }
+  }
+
+  /** Follows what was superseded to what holds now, by the ids of those among `ranked` that no longer hold. */
+  private async currentOf(userId: string, ranked: readonly FoundMemory[]): Promise<Map<string, Memory>> {
+    const known = new Map(ranked.map(({ memory }) => [memory.id, memory]));
+    const current = new Map<string, Memory>();
+    let open = ranked.flatMap(({ memory }) => (memory.supersededBy ? [{ from: memory.id, at: memory }] : []));
+    for (let step = 0; step < MAX_CHAIN_STEPS && open.length > 0; step++) {
+      const next = [...new Set(open.flatMap(({ at }) => at.supersededBy?.id ?? []))].filter((id) => !known.has(id));
+      const fetched = await Promise.all(next.map((id) => this.store.get(userId, id)));
+      for (const memory of fetched) if (memory) known.set(memory.id, memory);
+      open = open.flatMap(({ from, at }) => {
+        const successor = at.supersededBy && known.get(at.supersededBy.id);
+        // Deleted since: what came before it is the last that is known.
+        if (!successor || successor.id === from) return [];
+        current.set(from, successor);
+        return [{ from, at: successor }];
+      });
+    }
+    return current;
+  }
+
+  private async note(userId: string, ids: readonly string[]): Promise<void> {
+    try {
+      await withTimeLimit(NOTE_TIMEOUT_MS, () => this.store.noteRecalled(userId, ids, Date.now()));
+      this.noting.succeeded();
+    } catch (error) {
+      this.noting.failed(describeError(error));
     }
   }
 }

@@ -1,4 +1,4 @@
-import { contextOf, turnsIn } from './session-context.js';
+import { type ContextBounds, contextOf, turnsIn } from './session-context.js';
 import type { Turn } from './session-store.port.js';
 
 const turn = (role: Turn['role'], text: string): Turn => ({
@@ -7,7 +7,7 @@ const turn = (role: Turn['role'], text: string): Turn => ({
   atMs: 0,
   isPrivate: false,
 });
-const BOUNDS = { contextMaxTurns: 4, contextMaxCharacters: 1_000 };
+const BOUNDS: ContextBounds = { captureAssistant: 'context', contextMaxTurns: 4, contextMaxCharacters: 1_000 };
 const TURNS = [turn('user', 'Hello'), turn('assistant', 'Hi!'), turn('user', 'How are you?')];
 
 describe(contextOf.name, () => {
@@ -30,6 +30,12 @@ describe(contextOf.name, () => {
     const turns = [turn('user', 'Hello'), { ...turn('user', 'A secret'), isPrivate: true }];
     expect(contextOf(turns, 'user', BOUNDS)).toBe('User: Hello\nUser: ');
     expect(contextOf(turns.slice(1), 'user', BOUNDS)).toBe('');
+  });
+
+  it('leaves answers out where they are no part of it', () => {
+    const bounds: ContextBounds = { ...BOUNDS, captureAssistant: 'off', contextMaxTurns: 2 };
+    expect(contextOf(TURNS, 'user', bounds)).toBe('User: Hello\nUser: How are you?\nUser: ');
+    expect(contextOf([turn('assistant', 'Hi!')], 'user', bounds)).toBe('');
   });
 
   it('does not cut a character in half', () => {

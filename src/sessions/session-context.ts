@@ -1,6 +1,8 @@
 import type { Turn } from './session-store.port.js';
 
 export interface ContextBounds {
+  /** `off`: answers are no part of it. */
+  readonly captureAssistant: 'off' | 'context' | 'all';
   readonly contextMaxTurns: number;
   readonly contextMaxCharacters: number;
 }
@@ -14,7 +16,10 @@ const SPEAKER = new RegExp(`^(?:${Object.values(SPEAKERS).join('|')}): `, 'mu');
  * message, so private turns are no part of it.
  */
 export function contextOf(turns: readonly Turn[], role: Turn['role'], bounds: ContextBounds): string {
-  const recent = bounds.contextMaxTurns === 0 ? [] : turns.filter(isOpen).slice(-bounds.contextMaxTurns);
+  const open = turns.filter(
+    ({ isPrivate, role: speaker }) => !isPrivate && (bounds.captureAssistant !== 'off' || speaker === 'user'),
+  );
+  const recent = bounds.contextMaxTurns === 0 ? [] : open.slice(-bounds.contextMaxTurns);
   if (recent.length === 0) return '';
   const lines = recent.map((turn) => `${SPEAKERS[turn.role]}: ${turn.text}\n`).join('');
   const opening = `${SPEAKERS[role]}: `;
@@ -33,5 +38,3 @@ export function turnsIn(context: string): string[] {
     .map((turn) => turn.trim())
     .filter((turn) => turn !== '');
 }
-
-const isOpen = ({ isPrivate }: Turn): boolean => !isPrivate;
