@@ -3,6 +3,8 @@ import tls from 'node:tls';
 import { FixedLatencyVorpal } from '../../src/evaluation/fixed-latency-vorpal.js';
 import { RedisConnections } from '../../src/infra/redis/index.js';
 import { RedisMemoryStore } from '../../src/memory/adapters/redis-memory-store.js';
+import { indexMemory, indexWords } from '../../src/memory/indexed-memory.js';
+import { queryTerms } from '../../src/memory/lexical-text.js';
 import type { Memory } from '../../src/memory/memory.js';
 import { newId } from '../../src/shared/index.js';
 import { TestBrain } from '../support/brain.js';
@@ -24,13 +26,22 @@ const MEMORY: Memory = {
   createdAtMs: 1_790_000_000_000,
   perplexity: null,
   avgLogprob: null,
+  informationNats: null,
   novelty: null,
   surprise: null,
   model: null,
   source: 'manual',
   metadata: {},
+  context: '',
+  isQuestion: false,
+  isPinned: false,
   count: 1,
   lastSeenAtMs: 1_790_000_000_000,
+  recallCount: 0,
+  lastRecalledAtMs: null,
+  validFromMs: 1_790_000_000_000,
+  supersededBy: null,
+  supersedes: [],
 };
 
 interface AclLogEntry {
@@ -93,8 +104,6 @@ describe('A brain that enters Redis by TLS, as the restricted user of docs/opera
     const found = await sut.post<{ memories: unknown[] }>('/memories/search', {
       user_id: 'ada',
       query: 'When does the train leave?',
-      include_shadow: true,
-      min_similarity: -1,
     });
     expect(found.body.memories.length).toBeGreaterThan(0);
     expect((await sut.delete(`/memories/${body.memories[0]!.id}?user_id=ada`)).status).toBe(204);
@@ -130,25 +139,45 @@ describe('A brain that enters Redis by TLS, as the restricted user of docs/opera
     expect(sut.program.output()).not.toMatch(/p@ss|p%40ss/);
   });
 
-  it('embeds all memories anew', async () => {
+  it('embeds and indexes all memories anew, and finds them by vector and by words', async () => {
     const trusted = tls.getCACertificates('default');
     tls.setDefaultCACertificates([...trusted, files.authority]);
     const address = redis.url.replace('//', `//brain:${encodeURIComponent(PASSWORD)}@`);
     const connections = new RedisConnections(redisSettings(address));
     try {
       await connections.open();
-      const limits = { shadowMaxEntries: 10, maxDecisions: 10 };
+      const limits = { maxMemories: 10, maxBytes: 100_000, maxDecisions: 10 };
       const store = new RedisMemoryStore(connections, limits, { keyPrefix: 'memory:beside:' });
       await store.claimSpace({ model: 'old', dimensions: 2 });
-      await store.put('eve', [{ memory: MEMORY, vector: new Float32Array([1, 0]) }]);
+      await store.put('eve', [
+        indexMemory(MEMORY, new Float32Array([1, 0])),
+        indexMemory({ ...MEMORY, id: newId(), text: 'My cat is called Ada.' }, new Float32Array([0, 1])),
+      ]);
+      await store.change('eve', MEMORY.id, { isPinned: true });
+      await store.noteRecalled('eve', [MEMORY.id], 1);
 
       await store.beginReembedding({ model: 'new', dimensions: 3 });
       const pending = await store.pendingReembedding(10);
-      await store.putReembedded(pending.map((item) => ({ ...item, vector: new Float32Array([1, 0, 0]) })));
-      expect(await store.reembeddingProgress()).toEqual({ total: 1, done: 1 });
+      const vectorOf = (id: string): Float32Array => new Float32Array(id === MEMORY.id ? [1, 0, 0] : [0, 1, 0]);
+      await store.putReembedded(pending.map((item) => ({ ...item, vector: vectorOf(item.id) })));
+      expect(await store.reembeddingProgress()).toEqual({ total: 2, done: 2 });
       await store.finishReembedding();
 
-      expect(await store.nearest('eve', new Float32Array([1, 0, 0]))).toMatchObject({ id: MEMORY.id });
+      expect(await store.pendingReindexing(10)).toEqual([]);
+      await store.putReindexed([indexWords(MEMORY)]);
+      const query = { vector: new Float32Array([1, 0, 0]), terms: queryTerms('cat'), limit: 1 };
+      const found = await store.candidates('eve', query);
+      expect(found.map(({ memory }) => memory.text).sort()).toEqual(['I moved to Lisbon.', 'My cat is called Ada.']);
+      expect(
+        await store.replace(
+          'eve',
+          MEMORY.id,
+          indexMemory({ ...MEMORY, id: newId(), text: 'I moved to Porto.' }, query.vector),
+        ),
+      ).toMatchObject({ status: 'new' });
+      expect(await store.reinstate('eve', MEMORY.id)).toMatchObject({ supersededBy: null });
+      expect(await store.list('eve', { limit: 1, after: { createdAtMs: 1, id: 'gone' } })).toEqual([]);
+      expect(await store.usage('eve')).toMatchObject({ memories: 3, pinned: 1 });
       expect(await refusals()).toEqual([]);
     } finally {
       await connections.close();

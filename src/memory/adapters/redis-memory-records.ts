@@ -76,15 +76,14 @@ export interface IndexedWords {
   readonly counts: ReadonlyMap<string, number>;
 }
 
-/** What {@link MemoryRow.index} says; `undefined` for what is not there or cannot be read. */
-export function parseWords(index: string | null): IndexedWords | undefined {
+/** What {@link MemoryRow.index} says of words; of what is not there or cannot be read, that there are none. */
+export function parseIndexedWords(index: string | null): IndexedWords {
   const [, , length, , , ...words] = (index ?? '').split(' ');
-  if (length === undefined || Number.isNaN(Number(length))) return undefined;
   const counts = words.filter(Boolean).map((word): [string, number] => {
     const [term = '', count = '1'] = word.split('\t');
     return [term, Number(count)];
   });
-  return { length: Number(length), counts: new Map(counts) };
+  return { length: Number(length ?? 0), counts: new Map(counts) };
 }
 
 /** Little-endian 32-bit floats, as `FP32` has them. */

@@ -21,19 +21,18 @@ export interface MemoryRow {
   readonly pinned: string | null;
 }
 
-// In the order in which the scripts read them.
-const COLUMNS = [
-  ...['id', 'body', 'index', 'repetitions', 'lastSeen', 'recalls', 'lastRecalled', 'validFrom', 'superseded'],
-  ...['supersedes', 'pinned'],
-] as (keyof MemoryRow)[];
-const columnsReply = z.array(z.array(text)).length(COLUMNS.length);
+// Column by column, in the order in which the scripts read them.
+const rowsReply = z.tuple([z.array(z.string())]).rest(z.array(text));
 
 export function parseRows(reply: unknown): MemoryRow[] {
-  const columns = columnsReply.parse(reply);
-  return columns[0]!.map(
-    (_, row) =>
-      Object.fromEntries(COLUMNS.map((name, column) => [name, columns[column]![row] ?? null])) as unknown as MemoryRow,
-  );
+  const [ids, ...columns] = rowsReply.parse(reply);
+  return ids.map((id, row) => {
+    const at = (column: number): string | null => columns[column]?.[row] ?? null;
+    return {
+      ...{ id, body: at(0), index: at(1), repetitions: at(2), lastSeen: at(3), recalls: at(4), lastRecalled: at(5) },
+      ...{ validFrom: at(6), superseded: at(7), supersedes: at(8), pinned: at(9) },
+    };
+  });
 }
 
 const decisionRow = z.tuple([z.string(), text]);
@@ -87,8 +86,8 @@ const number = z.coerce.number();
 export function parseSimilarities(reply: unknown): Map<string, number> {
   const found = z.array(z.string()).parse(reply);
   const similarities = new Map<string, number>();
-  for (let i = 0; i < found.length; i += 2) {
-    similarities.set(found[i]!, clampSimilarity(2 * number.parse(found[i + 1]) - 1));
+  for (const [index, id] of found.entries()) {
+    if (index % 2 === 0) similarities.set(id, clampSimilarity(2 * number.parse(found[index + 1]) - 1));
   }
   return similarities;
 }

@@ -4,9 +4,9 @@ import { assertComparable, assertVectors, clampSimilarity } from '../memory-limi
 import type { Candidate, CandidateQuery } from '../memory-store.port.js';
 import { bm25, type TermStatistics } from './bm25.js';
 import { chunksOf } from './batches.js';
-import { matchesFilter } from './memory-filter.js';
+import { asOf, matchesFilter } from './memory-filter.js';
 import type { RedisEmbeddingSpaces } from './redis-embedding-spaces.js';
-import { encodeVector, parseWords as parseIndexedWords } from './redis-memory-records.js';
+import { encodeVector, type IndexedWords, parseIndexedWords } from './redis-memory-records.js';
 import { type MemoryRow, parseRows, parseSimilarities, parseWords } from './redis-memory-replies.js';
 import { READ } from './redis-read-scripts.js';
 import { FIND_WORDS } from './redis-term-scripts.js';
@@ -25,7 +25,7 @@ const MOST_TERMS = 1_000;
 
 interface Row {
   readonly memory: Memory;
-  readonly row: MemoryRow;
+  readonly words: IndexedWords;
 }
 
 interface Hits {
@@ -55,16 +55,14 @@ export class RedisMemorySearch {
       const hits = await this.find(userId, set, query, count);
       const missing = [...new Set([...hits.similarities.keys(), ...hits.words])].filter((id) => !known.has(id));
       await this.read(userId, missing, known);
-      const isIn = (id: string): boolean => {
-        const row = known.get(id);
-        return row !== undefined && matchesFilter(row.memory, query.filter);
-      };
-      const nearest = [...hits.similarities.keys()].filter(isIn).slice(0, limit);
-      const best = hits.words.filter(isIn);
+      const isIn = ({ memory }: Row): boolean => matchesFilter(memory, query.filter);
+      const rowsOf = (ids: Iterable<string>): Row[] => [...ids].flatMap((id) => known.get(id) ?? []).filter(isIn);
+      const nearest = rowsOf(hits.similarities.keys()).slice(0, limit);
+      const best = rowsOf(hits.words);
       const isEnough =
         (nearest.length >= limit || hits.similarities.size < count) &&
         (best.length >= limit || hits.words.length < count + SPARE_WORD_HITS);
-      if (isEnough) return this.describe(set, query, hits, known, [nearest, best]);
+      if (isEnough) return this.describe(set, query, hits, nearest, best);
     }
   }
 
@@ -102,37 +100,35 @@ export class RedisMemorySearch {
       for (const row of parseRows(await this.users.run(READ, userId, [], some))) {
         // Deleted meanwhile, it is no record that cannot be read.
         const memory = row.body === null ? undefined : this.decode(userId, row);
-        known.set(row.id, memory && { memory, row });
+        known.set(row.id, memory && { memory, words: parseIndexedWords(row.index) });
       }
     }
   }
 
+  /** The numbers of what was found nearest, and of the best of what was found by words. */
   private async describe(
     set: string,
-    { vector, terms, limit }: CandidateQuery,
+    { vector, terms, limit, filter }: CandidateQuery,
     { similarities, statistics }: Hits,
-    known: ReadonlyMap<string, Row | undefined>,
-    [nearest, best]: readonly [readonly string[], readonly string[]],
+    nearest: readonly Row[],
+    best: readonly Row[],
   ): Promise<Candidate[]> {
-    const scoreOf = (id: string) => {
-      const words = parseIndexedWords(known.get(id)?.row.index ?? null);
-      return words === undefined ? { score: 0, matched: [] } : bm25(words, statistics);
-    };
-    const scores = new Map([...nearest, ...best].map((id) => [id, scoreOf(id)]));
-    const bestNow = [...best].sort((a, b) => scores.get(b)!.score - scores.get(a)!.score).slice(0, limit);
-    const ids = [...new Set([...nearest, ...bestNow])];
-    const cosines = await Promise.all(
-      ids.map((id) => (vector === undefined ? null : (similarities.get(id) ?? this.similarity(set, id, vector)))),
-    );
-    return ids.map((id, index) => {
-      const { score, matched } = scores.get(id)!;
-      return {
-        memory: known.get(id)!.memory,
-        cosine: cosines[index]!,
+    const scored = (row: Row) => ({ ...row, ...bm25(row.words, statistics) });
+    const bestNow = best
+      .map(scored)
+      .sort((a, b) => b.score - a.score)
+      .slice(0, limit);
+    const union = new Map([...nearest.map(scored), ...bestNow].map((one) => [one.memory.id, one]));
+    const similarity = async (id: string): Promise<number | null> =>
+      vector === undefined ? null : (similarities.get(id) ?? this.similarity(set, id, vector));
+    return Promise.all(
+      [...union.values()].map(async ({ memory, score, matched }) => ({
+        memory: asOf(memory, filter?.asOfMs),
+        cosine: await similarity(memory.id),
         bm25: terms === undefined ? null : score,
         matchedTerms: matched,
-      };
-    });
+      })),
+    );
   }
 
   /** Of one memory to the query, by its quantised vector, as VSIM has it; `null` where it has none any more. */

@@ -28,7 +28,7 @@ import {
 import { bytesOf, retentionOf } from '../retention.js';
 import { inWaves } from './batches.js';
 import { decodableOf, decodablePage } from './decodable.js';
-import { matchesFilter } from './memory-filter.js';
+import { asOf, matchesFilter } from './memory-filter.js';
 import { NO_GENERATION, RedisEmbeddingSpaces, type StoredSpaces } from './redis-embedding-spaces.js';
 import { reachingRedis, reachingSharedKeys } from './redis-failures.js';
 import { decodeMemoryRow, encodeSupersession, memoryArguments } from './redis-memory-records.js';
@@ -140,7 +140,7 @@ export class RedisMemoryStore extends MemoryStore {
     };
     const decode = (row: MemoryRow): Memory | undefined => {
       const memory = this.decode(userId, row);
-      return memory && matchesFilter(memory, filter) ? memory : undefined;
+      return memory && matchesFilter(memory, filter) ? asOf(memory, filter?.asOfMs) : undefined;
     };
     // Found again by its id; only where it is deleted meanwhile, its time says where it was.
     const positionOf = (row: MemoryRow): ListPosition => ({
@@ -187,8 +187,7 @@ export class RedisMemoryStore extends MemoryStore {
   async replace(userId: string, id: string, edited: IndexedMemory): Promise<PutOutcome | undefined> {
     return reachingRedis(async () => {
       const spaces = await this.writableSpaces([edited]);
-      const how = encodeSupersession({ atMs: edited.memory.validFromMs, reason: 'edited', score: null });
-      const args = [id, how, ...this.room(), ...memoryArguments(edited)];
+      const args = [id, edited.memory.validFromMs, ...this.room(), ...memoryArguments(edited)];
       const replaced = parseReplace(await this.users.run(REPLACE, userId, writable(spaces), args));
       await this.makeRoom(userId, spaces, replaced?.hasMore ?? false);
       return replaced?.outcome;
@@ -196,9 +195,7 @@ export class RedisMemoryStore extends MemoryStore {
   }
 
   async reinstate(userId: string, id: string): Promise<Memory | undefined> {
-    await reachingRedis(async () =>
-      this.users.run(REINSTATE, userId, writable(await this.embeddingSpaces.recent()), [id]),
-    );
+    await reachingRedis(() => this.users.run(REINSTATE, userId, [], [id]));
     return this.get(userId, id);
   }
 
@@ -271,7 +268,13 @@ export class RedisMemoryStore extends MemoryStore {
     const { shadow } = this.users.keys.ofUser(userId);
     return reachingRedis(async () => {
       const reply = await this.onAllGenerations((all) =>
-        this.users.run(FORGET, userId, all, [mark, FORGET_MARK_LASTS_MS], all.map(shadow.vectors)),
+        this.users.run(
+          FORGET,
+          userId,
+          all,
+          [mark, FORGET_MARK_LASTS_MS],
+          all.map((generation) => shadow.vectors(generation)),
+        ),
       );
       await this.users.unregister(userId);
       return parseCount(reply);

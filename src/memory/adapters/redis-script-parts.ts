@@ -68,6 +68,19 @@ export const LINKS = `
     end
     return id
   end
+  -- What holds of a chain gives way: one of its memories no longer holds since the successor.
+  local function supersede_chain(id, successor, details)
+    local head = head_of(id)
+    if head ~= successor then supersede(head, successor, details) end
+  end
+  -- Has a memory hold again, in the place of what superseded it in the end.
+  local function hold_again(id, at, reason)
+    local head = head_of(id)
+    if head == id then return end
+    free(id)
+    redis.call('HSET', valid_from, id, at)
+    supersede(head, id, at .. ' - ' .. reason)
+  end
   -- What it superseded passes to what supersedes it, or holds again.
   local function take_out_of_chain(id)
     local stored = redis.call('HGET', superseded, id)
@@ -166,11 +179,7 @@ export const ADD = `
     local last = redis.call('HGET', last_seen, id)
     if not last or tonumber(memory.seen) > tonumber(last) then redis.call('HSET', last_seen, id, memory.seen) end
     local since = string.match(redis.call('HGET', superseded, id) or '', '^(%S+) ')
-    if not since or tonumber(memory.seen) < tonumber(since) then return end
-    local head = head_of(id)
-    free(id)
-    redis.call('HSET', valid_from, id, memory.seen)
-    if head ~= id then supersede(head, id, memory.seen .. ' - said_again') end
+    if since and tonumber(memory.seen) >= tonumber(since) then hold_again(id, memory.seen, 'said_again') end
   end
   -- Returns what became of it, and the id of what stands for it.
   local function put(memory)

@@ -26,16 +26,19 @@ export const PUT = new RedisScript(`
 `);
 
 /**
- * Puts a memory in the place of another, which is superseded.
- * ARGV: id of the other, how it is superseded ('time score reason'), most memories, most bytes, memory (see {@link ADD}).
+ * Puts a memory, or the one that has its text, in the place of another, which is superseded.
+ * ARGV: id of the other, time, most memories, most bytes, memory (see {@link ADD}).
  * Returns what became of it, its id and whether there is more to remove; nothing where there is no such memory.
  */
 export const REPLACE = new RedisScript(`
   ${PREPARE} ${CHANGES} ${ADD}
-  if redis.call('HEXISTS', items, ARGV[1]) == 0 then return false end
-  local status, id = put(memory_at(5))
-  if status ~= 'known' and id ~= ARGV[1] then supersede(ARGV[1], id, ARGV[2]) end
-  return { status, id, make_room(tonumber(ARGV[3]), tonumber(ARGV[4])) }
+  local old, at, memory = ARGV[1], ARGV[2], memory_at(5)
+  if redis.call('HEXISTS', items, old) == 0 then return false end
+  if redis.call('HEXISTS', items, memory.id) == 1 then return { 'known', memory.id, 0 } end
+  local same = redis.call('HGET', texts, memory.digest)
+  if same then hold_again(same, at, 'edited') else add(memory) end
+  if same ~= old then supersede_chain(old, same or memory.id, at .. ' - edited') end
+  return { same and 'duplicate' or 'new', same or memory.id, make_room(tonumber(ARGV[3]), tonumber(ARGV[4])) }
 `);
 
 /** Goes on removing. ARGV: most memories, most bytes. Returns whether there is more to remove. */
@@ -151,8 +154,8 @@ export const RECORD = new RedisScript(`
   local is_new = is_new_user() and 1 or 0
   if memory then
     put(memory)
-    if outdated ~= '' and outdated ~= memory.id and redis.call('HEXISTS', items, outdated) == 1 then
-      supersede(outdated, memory.id, details)
+    if outdated ~= '' and redis.call('HEXISTS', items, outdated) == 1 then
+      supersede_chain(outdated, memory.id, details)
     end
   end
   redis.call('HSET', decisions, decision_id, decision)
@@ -168,12 +171,19 @@ export const RECORD = new RedisScript(`
  * ARGV: mark, how long to remember it. Returns how many memories there were.
  */
 export const FORGET = new RedisScript(`
-  ${NAMES} ${TERMS}
+  ${NAMES} ${TERMS} ${CHANGE_TERMS}
   redis.call('SET', forget_mark, ARGV[1], 'PX', ARGV[2])
   local count = redis.pcall('ZCARD', ids)
   local sets = redis.pcall('HGETALL', terms)
   for i = 1, #sets, 2 do
     for chunk = 0, tonumber(sets[i + 1]) - 1 do redis.call('UNLINK', chunk_key(sets[i], chunk)) end
+  end
+  -- Where that key is broken, the memories know their terms.
+  local records = sets.err and redis.pcall('HVALS', index) or {}
+  for _, record in ipairs(records) do
+    for _, word in ipairs((parse_words(string.match(record, '^%S+ %S+ %S+ %S+ %S+ (.*)$')))) do
+      for chunk = 0, math.ceil(#records / CHUNK) do redis.call('UNLINK', chunk_key(word, chunk)) end
+    end
   end
   for _, key in ipairs(KEYS) do
     if key ~= forget_mark then redis.call('UNLINK', key) end

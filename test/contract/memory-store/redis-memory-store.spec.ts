@@ -1,7 +1,8 @@
 import { TestCluster } from '../../support/redis-cluster.js';
 import { type RedisServer, startRedis } from '../../support/redis-server.js';
 import { describeMemoryStore } from './memory-store.contract.js';
-import { describeRedisMemoryStore, describeRedisMemoryStoreOnOwnServer } from './memory-store.redis.js';
+import { describeRedisMemoryStore } from './memory-store.redis.js';
+import { describeRedisMemoryFaults, describeRedisMemoryStoreOnOwnServer } from './memory-store.redis-faults.js';
 import { makeRedisMemoryHarness } from './memory-store.redis-harness.js';
 
 let server: RedisServer;
@@ -20,4 +21,5 @@ afterAll(async () => {
 
 describeMemoryStore('Redis vector sets', async () => makeRedisMemoryHarness(server));
 describeRedisMemoryStore(() => makeRedisMemoryHarness(server));
+describeRedisMemoryFaults(() => makeRedisMemoryHarness(server));
 describeRedisMemoryStoreOnOwnServer(() => makeRedisMemoryHarness(cluster));

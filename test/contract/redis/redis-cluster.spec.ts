@@ -12,6 +12,8 @@ import { describeInputStream } from '../input-stream/input-stream.contract.js';
 import { makeRedisHarness } from '../input-stream/input-stream.redis-harness.js';
 import { describeMemoryStore } from '../memory-store/memory-store.contract.js';
 import { describeRedisMemoryStore } from '../memory-store/memory-store.redis.js';
+import { describeRedisMemoryFaults } from '../memory-store/memory-store.redis-faults.js';
+import { TEST_LIMITS } from '../memory-store/memory-store.harness.js';
 import { makeRedisMemoryHarness } from '../memory-store/memory-store.redis-harness.js';
 import { describeSessionStore } from '../session-store/session-store.contract.js';
 import { describeRedisSessionStore } from '../session-store/session-store.redis.js';
@@ -34,6 +36,7 @@ describeSessionStore('Redis Cluster', async () => makeRedisSessionHarness(cluste
 describeRedisSessionStore(() => makeRedisSessionHarness(cluster));
 describeMemoryStore('Redis Cluster', async () => makeRedisMemoryHarness(cluster));
 describeRedisMemoryStore(() => makeRedisMemoryHarness(cluster));
+describeRedisMemoryFaults(() => makeRedisMemoryHarness(cluster));
 
 it('takes the restricted user of docs/operations.md', async () => {
   const rules = documentedUserRules();
@@ -47,7 +50,7 @@ it('takes the restricted user of docs/operations.md', async () => {
     await connections.open();
     const settings = { key: 'session:restricted', group: 'workers', consumer: 'a', claimIdleMs: 60_000 };
     const stream = new RedisInputStream(connections, settings);
-    const store = new RedisMemoryStore(connections, { shadowMaxEntries: 10, maxDecisions: 10 });
+    const store = new RedisMemoryStore(connections, TEST_LIMITS);
     await connections.assertVectorSets();
     await store.check();
     await stream.check();
