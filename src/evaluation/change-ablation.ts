@@ -4,7 +4,7 @@ import { ProgressBar } from '../observability/index.js';
 import { PerplexityScorer, type TextScore, VorpalClient } from '../vorpal/index.js';
 import { PENALTY } from './change-fit.js';
 import { type ChangePair, type EmbeddedPair, isChange } from './change-pairs.js';
-import { areaUnderCurve, formatInterval, type Judged, withInterval } from './classification.js';
+import { areaOf, formatInterval, type Judged, withInterval } from './classification.js';
 import { fitLogisticRegression, predict } from './logistic-regression.js';
 import { formatTable, print, round } from './report.js';
 
@@ -43,13 +43,13 @@ export async function compareFeatures(app: INestApplicationContext, pairs: reado
       features: names.map((feature) => (features as Record<string, number>)[feature] ?? 0),
     }));
     const model = fitLogisticRegression(
-      examples.filter(({ part }) => part === 'fit'),
+      examples.filter(({ part, kind }) => part === 'fit' && kind !== 'unpaired'),
       PENALTY,
     );
     const judged = examples
       .filter(({ part, kind }) => part !== 'fit' && kind !== 'unpaired')
       .map((one): Judged => ({ score: predict(model, one.features), isMarked: false, isPositive: one.isPositive }));
-    return [name, formatInterval(withInterval(judged, areaUnderCurve))];
+    return [name, formatInterval(withInterval(judged, areaOf))];
   });
   print(`\n${formatTable(['features', 'AUC'], table)}`);
   print(`The language model reads ${round(tokens, 1)} tokens a pair for its part.`);

@@ -1,3 +1,4 @@
+import { areaUnderCurve } from './area-under-curve.js';
 import { randomFrom } from './locomo.js';
 
 /** What a detector said of an example, and what it is. */
@@ -19,20 +20,11 @@ const DRAWS = 1_000;
 const SEED = 1;
 const TAIL = 0.025;
 
-/** The chance that a positive has a higher score than a negative; a tie counts half. `NaN` where one kind is missing. */
-export function areaUnderCurve(judged: readonly Judged[]): number {
-  const sorted = judged.toSorted((a, b) => a.score - b.score);
-  const ranks = new Array<number>(sorted.length);
-  for (let start = 0; start < sorted.length;) {
-    let end = start + 1;
-    while (end < sorted.length && sorted[end]?.score === sorted[start]?.score) end++;
-    ranks.fill((start + end + 1) / 2, start, end);
-    start = end;
-  }
-  const positives = sorted.flatMap(({ isPositive }, index) => (isPositive ? [ranks[index] ?? 0] : []));
-  const count = positives.length;
-  const sum = positives.reduce((total, rank) => total + rank, 0);
-  return (sum - (count * (count + 1)) / 2) / (count * (sorted.length - count));
+/** The chance that a positive has a higher score than a negative. `NaN` where one kind is missing. */
+export function areaOf(judged: readonly Judged[]): number {
+  const scoresOf = (wanted: boolean) =>
+    judged.flatMap(({ score, isPositive }) => (isPositive === wanted ? [score] : []));
+  return areaUnderCurve(scoresOf(false), scoresOf(true));
 }
 
 /** The share of positives among what is marked. `NaN` where nothing is. */

@@ -9,10 +9,11 @@ import { StorageModule } from '../infra/storage/index.js';
 import { CHANGE_MODELS, type ChangeModels, Embedder, MemoryModule, scoreChange } from '../memory/index.js';
 import { createLogger, ProgressBar } from '../observability/index.js';
 import { VorpalClient, waitForVorpal } from '../vorpal/index.js';
+import { followThroughRecall } from './change-recall.js';
 import { compareFeatures } from './change-ablation.js';
 import { fitChangeModels } from './change-fit.js';
 import { type ChangePair, type EmbeddedPair, isChange, readChangePairs, unpairedOf } from './change-pairs.js';
-import { areaUnderCurve, formatInterval, type Judged, precision, recall, withInterval } from './classification.js';
+import { areaOf, formatInterval, type Judged, precision, recall, withInterval } from './classification.js';
 import { readArguments, requireFile } from './evaluation.js';
 import { formatTable, print, round } from './report.js';
 
@@ -49,7 +50,8 @@ export async function evaluateChanges(args: readonly string[]): Promise<void> {
     if (values.fit !== undefined) writeModels(values.fit, models);
     const result = report(embedded, unpaired, models);
     if (values.ablation) await compareFeatures(app, [...embedded, ...unpaired]);
-    if (values.json) print(JSON.stringify(result));
+    const recalled = await followThroughRecall(app, pairs);
+    if (values.json) print(JSON.stringify({ ...result, recalled }));
   } finally {
     await app.close();
     rmSync(dataDir, { recursive: true, force: true });
@@ -122,7 +124,7 @@ function report(pairs: readonly EmbeddedPair[], unpaired: readonly EmbeddedPair[
   const languages = [...Map.groupBy(judged, ({ language }) => language)].map(([language, own]) => [
     language,
     own.length,
-    ...[areaUnderCurve(own), precision(own), recall(own)].map((value) => round(value, 3)),
+    ...[areaOf(own), precision(own), recall(own)].map((value) => round(value, 3)),
   ]);
   print(`\n${formatTable(['language', 'pairs', 'AUC', 'precision', 'recall'], languages)}`);
   const wrong = judged.filter(({ isMarked, isPositive }) => isMarked && !isPositive);
@@ -136,7 +138,7 @@ function summary(name: string, judged: readonly Judged[]) {
   return {
     name,
     count: judged.length,
-    auc: withInterval(judged, areaUnderCurve),
+    auc: withInterval(judged, areaOf),
     exact: withInterval(judged, precision),
     found: withInterval(judged, recall),
   };

@@ -1,4 +1,4 @@
-import { ADDITIONS, CHANGES, EPISODES, NEGATIONS, RELATIVES, type WordList } from './change-words.js';
+import { ADDITIONS, CHANGES, EPISODES, NEGATIONS, RELATIVES, STATES, type WordList } from './change-words.js';
 import { differenceOf, isSameWord, type Word } from './text-difference.js';
 import { isCalendarWord } from './value-words.js';
 
@@ -18,6 +18,7 @@ const WORD_FEATURES = [
   'nothingLost',
   'lengthRatio',
   'oneReplacement',
+  'stateContinuedOtherwise',
   'valueReplaced',
   'onlyValuesReplaced',
   'valueAdded',
@@ -67,6 +68,7 @@ function wordFeatures(beforeText: string, afterText: string): Record<(typeof WOR
     nothingLost: flag(!lost.some(isContent) && !isNegationNew),
     lengthRatio: Math.abs(Math.log(Math.max(1, after.length) / Math.max(1, before.length))),
     oneReplacement: flag(swaps.length === 1 && replacements.length === 1),
+    stateContinuedOtherwise: flag(addedContent > 0 && isStateContinuedOtherwise(before, after)),
     valueReplaced: flag(isReplaced(isValue)),
     onlyValuesReplaced: flag(isReplaced(isValue) && [...added, ...lost].filter(isContent).every(isValue)),
     valueAdded: flag(isAdded(isValue)),
@@ -87,6 +89,9 @@ function wordFeatures(beforeText: string, afterText: string): Record<(typeof WOR
 
 const flag = (value: boolean): number => (value ? 1 : 0);
 
+// "My …" and "I am …" begin anything.
+const LEAST_BEGINNING = 2;
+
 // They are features of their own, and nothing new that is told.
 const GRAMMAR = [NEGATIONS, CHANGES, ADDITIONS];
 
@@ -104,6 +109,13 @@ function describe(text: string, words: readonly Word[]) {
 /** The words that the other text does not have, in whatever place or form. */
 function wordsMissingIn(others: readonly Word[], words: readonly Word[]): Word[] {
   return words.filter((word) => !others.some((other) => isSameWord(word, other)));
+}
+
+/** Whether both begin with the same words, a verb of state among them, and go on with others: "My therapist is …". */
+function isStateContinuedOtherwise(before: readonly Word[], after: readonly Word[]): boolean {
+  const differs = after.findIndex((word, index) => !before[index] || !isSameWord(word, before[index]));
+  if (differs < LEAST_BEGINNING || differs >= before.length) return false;
+  return after.slice(0, differs).some((word) => STATES.has(word));
 }
 
 const isContent = (word: Word): boolean => word.stem !== '' && !GRAMMAR.some((list) => list.has(word));

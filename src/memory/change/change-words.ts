@@ -35,7 +35,7 @@ export const NEGATIONS = wordList(
    لا ليس ليست لست لم لن ما غير بدون لیس نیست نه
    नहीं नही मत न ना কখনো না নেই নয়
    לא אין אינו אינני`,
-  /n't\b|\bn'|^(?!.*(?:[ãõ]|\b(?:meus?|minhas?|dia|eu|em|uma|ao)\b)).*?\bno\b|\bnu (?:mai|am|sunt|este|pot|îmi)\b|[不没沒無无]|ません|なかった|ない(?!か)|않|없|(?<=\s)(?:안|못)\s|m[ıiuü]yor|m[ae]d[ıi]m\b|ไม่/gu,
+  /n't\b|\bn'|^(?!.*(?:[ãõ]|\b(?:meus?|minhas?|dia|eu|em|uma|ao)\b)).*?\bno\b|\bnu (?:mai|am|sunt|este|pot|îmi)\b|[不没沒無无]|ません|なかった|ない(?!か)|않|없|(?<=\s)(?:안|못)\s|m[ıiuü]yor|m[ae]d[ıi]m\b|\p{L}{2}m[ae]m(?=[.!?]*$)|ไม่/gu,
 );
 
 /** That something has become otherwise: time, ending, replacement, correction. */
@@ -127,4 +127,22 @@ export const EPISODES = wordList(
    أمس زرت ذهبت الماضي اشتريت
    कल था थी गया`,
   /去年|昨天|去了|昨日|行きました|했어요|갔어요|작년/gu,
+);
+
+/** Verbs of what is one way at a time: who or where somebody is, what something costs, when it begins. */
+export const STATES = wordList(
+  `is are am i'm was lives live living works work weighs weigh costs cost starts start begins begin ends leaves leave opens
+   open closes close studies study earn called named sits stands expires due favourite favorite drive drives prefer
+   ist sind bin heißt wohne wohnt lebe lebt arbeite arbeitet kostet beginnt fängt fährt schließt öffnet liegt wiege
+   est sont suis habite habites vit travaille travaillent coûte commence s'appelle part ouvre ferme
+   es son soy está están vivo vive trabajo trabaja cuesta empieza sale abre cierra llama peso
+   é são sou está moro mora vivo trabalho trabalha custa começa sai abre fecha
+   è sono abito abita vivo vive lavoro lavora costa inizia comincia parte apre chiude chiama
+   jest są mieszkam mieszka pracuję pracuje kosztuje zaczyna nazywa
+   живу живёт работаю работает стоит начинается зовут отправляется
+   är bor jobbar arbetar kostar börjar heter kör er bor arbejder
+   is zijn ben woon woont werk werkt kost begint heet
+   yaşıyorum oturuyorum çalışıyorum adı
+   住在 工作 叫 是 は`,
+  /喜欢的|好きな/gu,
 );

@@ -18,6 +18,17 @@ for (const list of [
 ]) {
   list.split(' ').forEach((word, index) => NUMBER_WORDS.set(word, String(index + 2)));
 }
+for (const list of [
+  'thirty forty fifty sixty seventy eighty ninety hundred',
+  'dreißig vierzig fünfzig sechzig siebzig achtzig neunzig hundert',
+  'trente quarante cinquante soixante soixante-dix quatre-vingts quatre-vingt-dix cent',
+  'treinta cuarenta cincuenta sesenta setenta ochenta noventa cien',
+  'trinta quarenta cinquenta sessenta setenta oitenta noventa cem',
+  'trenta quaranta cinquanta sessanta settanta ottanta novanta cento',
+  'тридцать сорок пятьдесят шестьдесят семьдесят восемьдесят девяносто сто',
+]) {
+  list.split(' ').forEach((word, index) => NUMBER_WORDS.set(word, String((index + 3) * 10)));
+}
 // Words of daily use in one language that are numbers in another one.
 for (const word of ['on', 'sei', 'sex', 'elf', 'once', 'fem', 'due']) NUMBER_WORDS.delete(word);
 
