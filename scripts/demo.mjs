@@ -58,7 +58,8 @@ async function decisionsOfAll() {
   for (;;) {
     const { decisions } = await request(`/decisions?user_id=${userId}&limit=100`);
     if (decisions.length >= MESSAGES.length) return decisions.toReversed();
-    if (Date.now() > giveUpAt) throw new Error(`Only ${decisions.length} messages were remembered; see the log of the brain.`);
+    if (Date.now() > giveUpAt)
+      throw new Error(`Only ${decisions.length} messages were remembered; see the log of the brain.`);
     await new Promise((resolve) => setTimeout(resolve, POLL_MS));
   }
 }

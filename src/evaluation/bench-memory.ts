@@ -11,7 +11,7 @@ import { LifecycleModule } from '../infra/lifecycle/index.js';
 import { memoryKeys, removeKeys } from '../infra/redis/index.js';
 import { SqliteDatabase } from '../infra/sqlite/index.js';
 import { Storage, StorageModule } from '../infra/storage/index.js';
-import { type Memory, MemoryModule, MemoryStore } from '../memory/index.js';
+import { type IndexedMemory, indexMemory, MemoryModule, MemoryStore, newMemory } from '../memory/index.js';
 import { createLogger, ProgressBar } from '../observability/index.js';
 import { BrainError, describeError, newId, sleep } from '../shared/index.js';
 import {
@@ -20,11 +20,11 @@ import {
   BareSqlite,
   BareSqliteWithMemories,
   type Contender,
-  type Item,
   StoreContender,
 } from './memory-contenders.js';
 import { describeMachine, formatTable, percentile, print, round } from './report.js';
 import { DIMENSIONS, ExactSearch, SyntheticEmbeddings } from './synthetic-embeddings.js';
+import { SyntheticTexts } from './synthetic-texts.js';
 
 const SIZES = '1000,10000,100000';
 const SEED = 1;
@@ -32,6 +32,8 @@ const INSERTS = 300;
 const SEARCHES = 200;
 const RESULTS = 10;
 const INSERTS_BEFORE = 20;
+const TEXT_WORDS = 25;
+const CONTEXT_WORDS = 55;
 // Node compiles what runs often, and until it has, our side of a search takes nearly 0.1 ms longer.
 const SEARCH_WARM_UP_MS = 2_000;
 // Few enough that the bar moves, and no command is waited for too long.
@@ -46,9 +48,9 @@ type Arena = Readonly<Record<Role, Contender>>;
 type Times = Readonly<Record<Role, number[]>>;
 
 interface Data {
-  readonly items: readonly Item[];
+  readonly items: readonly IndexedMemory[];
   /** For contenders that take back what they insert. */
-  readonly spares: readonly Item[];
+  readonly spares: readonly IndexedMemory[];
   readonly queries: readonly Float32Array[];
   /** Size → for each query, the ids of the memories that are nearest. */
   readonly nearest: ReadonlyMap<number, readonly string[][]>;
@@ -118,11 +120,16 @@ async function run(): Promise<Result[]> {
 
 async function prepareData(): Promise<Data> {
   const embeddings = new SyntheticEmbeddings(SEED);
-  const make = (): Item => ({ memory: memoryWithId(newId()), vector: embeddings.next() });
+  const texts = new SyntheticTexts(SEED);
+  const make = (): IndexedMemory =>
+    indexMemory(
+      newMemory(USER, { text: texts.next(TEXT_WORDS), context: texts.next(CONTEXT_WORDS), sessionId: USER }),
+      embeddings.next(),
+    );
   const queries = Array.from({ length: SEARCHES }, () => embeddings.next());
   const spares = Array.from({ length: INSERTS_BEFORE + INSERTS }, make);
   const exact = new ExactSearch(queries, RESULTS);
-  const items: Item[] = [];
+  const items: IndexedMemory[] = [];
   const nearest = new Map<number, string[][]>();
   const bar = new ProgressBar('making memories and searching them exactly', Math.max(...sizes));
   for (const size of sizes) {
@@ -139,27 +146,6 @@ async function prepareData(): Promise<Data> {
   }
   bar.stop();
   return { items, spares, queries, nearest };
-}
-
-function memoryWithId(id: string): Memory {
-  const now = Date.now();
-  return {
-    id,
-    text: 'My sister moves to Valparaíso in the spring, with both of her dogs, and I promised to help her.',
-    userId: USER,
-    sessionId: USER,
-    role: 'user',
-    createdAtMs: now,
-    perplexity: 33.1,
-    avgLogprob: -3.5,
-    novelty: 0.5,
-    surprise: 0.75,
-    model: 'bench',
-    source: 'worker',
-    metadata: {},
-    count: 1,
-    lastSeenAtMs: now,
-  };
 }
 
 async function onRedis<T>(work: (arena: Arena) => Promise<T>): Promise<T> {
@@ -243,7 +229,7 @@ async function measure(adapter: Result['adapter'], arena: Arena, data: Data): Pr
   return results;
 }
 
-async function load(label: string, arena: Arena, items: readonly Item[]): Promise<void> {
+async function load(label: string, arena: Arena, items: readonly IndexedMemory[]): Promise<void> {
   const bar = new ProgressBar(label, items.length);
   for (let start = 0; start < items.length; start += LOAD_PORTION) {
     stop.signal.throwIfAborted();
@@ -256,8 +242,8 @@ async function load(label: string, arena: Arena, items: readonly Item[]): Promis
 
 async function measureInserts(
   arena: Arena,
-  items: readonly Item[],
-  spares: readonly Item[],
+  items: readonly IndexedMemory[],
+  spares: readonly IndexedMemory[],
   bar: ProgressBar,
 ): Promise<Times> {
   const times: Times = { ours: [], bare: [], withMemories: [] };

@@ -1,21 +1,16 @@
 import type { RedisClient, UserMemoryKeys } from '../infra/redis/index.js';
 import { SqliteDatabase, type SqliteStatement } from '../infra/sqlite/index.js';
-import type { Memory, MemoryStore } from '../memory/index.js';
+import type { IndexedMemory, Memory, MemoryStore } from '../memory/index.js';
 import { DIMENSIONS } from './synthetic-embeddings.js';
-
-export interface Item {
-  readonly memory: Memory;
-  readonly vector: Float32Array;
-}
 
 /** One way to keep memories and to find the nearest ones. */
 export interface Contender {
   /** Takes in many, as fast as may be. */
-  load(items: readonly Item[]): Promise<void>;
-  insert(item: Item): Promise<void>;
+  load(items: readonly IndexedMemory[]): Promise<void>;
+  insert(item: IndexedMemory): Promise<void>;
   /** Of a contender that works on the vectors of another one: removes what it inserted. */
   takeBack?(id: string): Promise<void>;
-  /** The ids of the `k` nearest, as the contender has them. */
+  /** The ids of the `k` nearest, as the contender has them, by vector alone. */
   search(vector: Float32Array, k: number): Promise<string[]>;
 }
 
@@ -30,17 +25,16 @@ export class StoreContender implements Contender {
     private readonly userId: string,
   ) {}
 
-  async load(items: readonly Item[]): Promise<void> {
+  async load(items: readonly IndexedMemory[]): Promise<void> {
     await this.store.put(this.userId, items);
   }
 
-  async insert(item: Item): Promise<void> {
+  async insert(item: IndexedMemory): Promise<void> {
     await this.store.put(this.userId, [item]);
   }
 
   async search(vector: Float32Array, k: number): Promise<string[]> {
-    const options = { limit: k, minSimilarity: -1, includeShadow: false };
-    const found = await this.store.search(this.userId, vector, options);
+    const found = await this.store.candidates(this.userId, { vector, limit: k });
     return found.map(({ memory }) => memory.id);
   }
 }
@@ -57,14 +51,14 @@ export class BareRedis implements Contender {
     protected readonly keys: UserMemoryKeys,
     generation: number,
   ) {
-    this.vectors = keys.memory.vectors(generation);
+    this.vectors = keys.vectors(generation);
   }
 
   async load(): Promise<void> {
     // Our store has done it.
   }
 
-  async insert({ memory, vector }: Item): Promise<void> {
+  async insert({ memory, vector }: IndexedMemory): Promise<void> {
     await this.commands.call('VADD', this.vectors, 'FP32', bytesOf(vector), memory.id);
   }
 
@@ -83,8 +77,8 @@ export class BareRedis implements Contender {
 
 /** The same with what else it takes to have memories: each as JSON, read in a second round trip, and their order. */
 export class BareRedisWithMemories extends BareRedis {
-  override async insert({ memory, vector }: Item): Promise<void> {
-    const { items, ids } = this.keys.memory;
+  override async insert({ memory, vector }: IndexedMemory): Promise<void> {
+    const { items, ids } = this.keys;
     await this.commands
       .multi()
       .call('VADD', this.vectors, 'FP32', bytesOf(vector), memory.id)
@@ -95,13 +89,13 @@ export class BareRedisWithMemories extends BareRedis {
 
   override async takeBack(id: string): Promise<void> {
     await super.takeBack(id);
-    await this.commands.hdel(this.keys.memory.items, id);
-    await this.commands.zrem(this.keys.memory.ids, id);
+    await this.commands.hdel(this.keys.items, id);
+    await this.commands.zrem(this.keys.ids, id);
   }
 
   override async search(vector: Float32Array, k: number): Promise<string[]> {
     const ids = await super.search(vector, k);
-    const bodies = await this.commands.hmget(this.keys.memory.items, ...ids);
+    const bodies = await this.commands.hmget(this.keys.items, ...ids);
     const memories = bodies.map((body) => JSON.parse(body ?? 'null') as unknown);
     return ids.filter((_, index) => memories[index] !== null);
   }
@@ -132,14 +126,14 @@ export class BareSqlite implements Contender {
     );
   }
 
-  async load(items: readonly Item[]): Promise<void> {
+  async load(items: readonly IndexedMemory[]): Promise<void> {
     await this.database.transaction(() => {
       for (const item of items) this.put(item);
     });
   }
 
   /** Resolves when it is on the disk, as that of our store does. */
-  async insert(item: Item): Promise<void> {
+  async insert(item: IndexedMemory): Promise<void> {
     await this.load([item]);
     await this.database.sync();
   }
@@ -149,7 +143,7 @@ export class BareSqlite implements Contender {
     return Promise.resolve(rows.map(({ rowid }) => String(rowid)));
   }
 
-  protected put({ vector }: Item): number | bigint {
+  protected put({ vector }: IndexedMemory): number | bigint {
     return this.insertVector.run(this.owner, bytesOf(vector)).lastInsertRowid;
   }
 }
@@ -175,7 +169,7 @@ export class BareSqliteWithMemories extends BareSqlite {
     return Promise.resolve(rows.map(({ body }) => (JSON.parse(String(body)) as Memory).id));
   }
 
-  protected override put(item: Item): number | bigint {
+  protected override put(item: IndexedMemory): number | bigint {
     const seq = super.put(item);
     this.insertMemory.run(seq, item.memory.id, JSON.stringify(item.memory));
     return seq;

@@ -2,6 +2,7 @@ export { type Feature, FEATURES, featuresOf, type TextPair } from './change/chan
 export { type ChangeModel, type ChangeModels, type ChangeScore, scoreChange } from './change/change-model.js';
 export { CHANGE_MODELS } from './change/change-weights.js';
 export { Embedder } from './embedder.js';
+export { indexMemory } from './indexed-memory.js';
 export type { Decision, EmbeddingSpace, FoundMemory, Memory } from './memory.js';
 export { MemoryVectorError } from './memory.errors.js';
 export { toFoundBody } from './memory-bodies.js';
