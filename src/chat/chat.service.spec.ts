@@ -13,6 +13,7 @@ import {
 } from '../../test/support/stub-vorpal.js';
 import { until } from '../../test/support/until.js';
 import { promptTokens, serveWindow, type VorpalWindow } from '../../test/support/windowed-vorpal.js';
+import { MemoryStoreUnavailableError } from '../memory/memory.errors.js';
 import { TextTooLongError } from '../http/http.errors.js';
 import { VorpalContextLengthError, VorpalFailedError } from '../vorpal/index.js';
 import type { ChatEvent, ChatRequest, ChatResponse } from './chat.schema.js';
@@ -96,7 +97,7 @@ describe.each(['answer', 'stream'] as const)(`${ChatService.name}.%s`, (method) 
 
   it('asks with memories, turns and message, and says what it used and how the answer ended', async () => {
     await start();
-    const [memory] = await remember('My dog is called Bruno.');
+    const [kept] = await remember('My dog is called Bruno.');
     await say('Hello', 'Hi!');
     const response = await ask({ message: 'Who is Bruno?', session_id: 'talk' });
     const [first, ...rest] = lastContents();
@@ -108,7 +109,20 @@ describe.each(['answer', 'stream'] as const)(`${ChatService.name}.%s`, (method) 
       engine: 'vorpal',
       model: STUB_MODEL,
       session_id: 'talk',
-      memories: [{ id: memory!.id, text: 'My dog is called Bruno.', similarity: expect.any(Number) }],
+      memories: [
+        {
+          id: kept!.memory.id,
+          text: 'My dog is called Bruno.',
+          role: 'user',
+          created_at: new Date(kept!.memory.createdAtMs).toISOString(),
+          last_seen_at: new Date(kept!.memory.createdAtMs).toISOString(),
+          similarity: expect.any(Number),
+          score: expect.any(Number),
+          why: { cosine: expect.any(Number), bm25: expect.any(Number), matched_words: ['Bruno'] },
+          is_current: true,
+          superseded_by: null,
+        },
+      ],
       finish_reason: 'stop',
       usage: method === 'answer' ? { prompt_tokens: 3, completion_tokens: 2, total_tokens: 5 } : null,
     });
@@ -118,7 +132,7 @@ describe.each(['answer', 'stream'] as const)(`${ChatService.name}.%s`, (method) 
   describe.each(MANNERS)('of a server that %s what does not fit', (manner) => {
     it('lets memories give way before turns', async () => {
       await start({ CHAT_MAX_TOKENS: '100' }, { windowTokens: 1_000, manner });
-      await remember(...Array.from({ length: 5 }, (_, index) => `${index}: ${'語'.repeat(40)}`));
+      await remember(...Array.from({ length: 5 }, (_, index) => `${index}: ${'語'.repeat(40 + index)}`));
       await say('u'.repeat(200), 'a'.repeat(200));
       const response = await ask({ message: 'm'.repeat(200), session_id: 'talk' });
       expect(response).toMatchObject({ response: 'Hello.', memories: [] });
@@ -138,8 +152,8 @@ describe.each(['answer', 'stream'] as const)(`${ChatService.name}.%s`, (method) 
 
     it('answers what fits alone, with what the window leaves', async () => {
       await start({}, { windowTokens: 1_024, manner });
-      await remember(...Array.from({ length: 5 }, (_, index) => `Fact ${index} about Bruno.`));
-      const message = 'm'.repeat(960);
+      await remember(...Array.from({ length: 5 }, (_, index) => `Fact ${10 ** index} about Bruno.`));
+      const message = 'm'.repeat(1_024 - aloneTokens('') - 28);
       const response = await ask({ message });
       expect(response).toMatchObject({ response: 'Hello.', memories: [], finish_reason: 'stop' });
       expect(lastContents()).toEqual([SYSTEM, message]);
@@ -149,7 +163,7 @@ describe.each(['answer', 'stream'] as const)(`${ChatService.name}.%s`, (method) 
 
     it('asks once where the message is long enough to be counted first', async () => {
       await start({}, { windowTokens: 1_024, manner, bytesPerToken: 4 });
-      await remember(...Array.from({ length: 5 }, (_, index) => `Fact ${index} about Bruno.`));
+      await remember(...Array.from({ length: 5 }, (_, index) => `Fact ${10 ** index} about Bruno.`));
       const message = 'm'.repeat(905 * 4);
       const tokens = promptTokens([system, user(message)], 4);
       expect(await ask({ message })).toMatchObject({ response: 'Hello.', memories: [] });
@@ -260,9 +274,7 @@ describe.each(['answer', 'stream'] as const)(`${ChatService.name}.%s`, (method) 
   it('goes on without memories where they cannot be recalled', async () => {
     await start();
     await remember('My dog is called Bruno.');
-    stub.on('/v1/embeddings', (_, response) => {
-      sendJson(response, '', 503);
-    });
+    jest.spyOn(sut.store, 'candidates').mockRejectedValue(new MemoryStoreUnavailableError());
     expect(await ask({ message: 'Who is Bruno?' })).toMatchObject({ response: 'Hello.', memories: null });
     expect(lastContents()).toEqual([SYSTEM, 'Who is Bruno?']);
   });
@@ -303,6 +315,97 @@ describe.each(['answer', 'stream'] as const)(`${ChatService.name}.%s`, (method) 
       role: 'user',
       context: 'User: Hello\nAssistant: Hi!\nUser: ',
     });
+  });
+
+  describe('with CAPTURE_ASSISTANT', () => {
+    const entries = async () =>
+      (await sut.stream.read({ count: 10, blockMs: 10_000, signal: NEVER })).map(({ entry }) => entry);
+
+    it('all, captures the answer as well, with what it answers to', async () => {
+      await start({ CAPTURE_ASSISTANT: 'all', CONTEXT_MAX_TURNS: '3' });
+      await say('Hello', 'Hi!');
+      await ask({ message: 'My dog is called Bruno.', session_id: 'talk' });
+      await captured(2);
+      expect(await entries()).toMatchObject([
+        { message: 'My dog is called Bruno.', role: 'user' },
+        {
+          message: 'Hello.',
+          userId: 'ada',
+          sessionId: 'talk',
+          role: 'assistant',
+          context: 'User: Hello\nAssistant: Hi!\nUser: My dog is called Bruno.\nAssistant: ',
+          forgetMark: '',
+        },
+      ]);
+    });
+
+    it('all, captures of an answer what a message may have', async () => {
+      await start({ CAPTURE_ASSISTANT: 'all', MESSAGE_MAX_CHARACTERS: '4' });
+      await ask({ message: 'm' });
+      await captured(2);
+      expect((await entries()).map(({ message }) => message)).toEqual(['m', 'Hell']);
+    });
+
+    it('all, captures neither private answers nor empty ones', async () => {
+      await start({ CAPTURE_ASSISTANT: 'all' });
+      await ask({ message: 'My code is 4711.', memory: false });
+      stub.next(CHAT, ({ body }, response) => {
+        if (body.stream === true) sendEvents(response, [chatChunk(''), chatChunk(undefined, 'stop'), '[DONE]']);
+        else sendJson(response, chatCompletion(STUB_MODEL, null));
+      });
+      await ask({ message: 'Hm?' });
+      await ask({ message: 'Goodbye' });
+      await captured(3);
+      expect((await entries()).map(({ message }) => message)).toEqual(['Hm?', 'Goodbye', 'Hello.']);
+    });
+
+    it('context, captures no answer', async () => {
+      await start();
+      await ask({ message: 'one' });
+      await ask({ message: 'two' });
+      await captured(2);
+      expect((await entries()).map(({ message }) => message)).toEqual(['one', 'two']);
+    });
+
+    it('off, leaves the answers out of what was said before', async () => {
+      await start({ CAPTURE_ASSISTANT: 'off' });
+      await say('Hello', 'Hi!');
+      await ask({ message: 'My dog is called Bruno.', session_id: 'talk' });
+      await captured(1);
+      expect(await entries()).toMatchObject([{ context: 'User: Hello\nUser: ' }]);
+    });
+  });
+
+  it('tells the time where the client is, and when things were said there', async () => {
+    await start({ TIME_ZONE: 'UTC' });
+    const createdAtMs = Date.UTC(2025, 11, 31, 20);
+    await sut.memories.add('ada', [{ text: 'My dog is called Bruno.', createdAtMs }]);
+    await ask({ message: 'Who is Bruno?', timezone: 'Asia/Tokyo' });
+    expect(lastContents()[0]).toMatch(/Now it is \w{3} [-\d]+ [:\d]+ \(Asia\/Tokyo\)\./);
+    expect(lastContents()[0]).toContain('{"date":"2026-01-01 05:00, ');
+    await ask({ message: 'Who is Bruno?' });
+    expect(lastContents()[0]).toContain('{"date":"2025-12-31 20:00, ');
+  });
+
+  it('has the versions of a fact in order, and notes that they were recalled', async () => {
+    await start();
+    const [berlin] = await remember('My home is in Berlin.');
+    await remember('Bread is good.');
+    const munich = await sut.memories.edit('ada', berlin!.memory.id, { text: 'My home is in Munich now.' });
+    const { memories } = await ask({ message: 'Where is my home?' });
+    expect(memories).toMatchObject([
+      { id: munich.memory.id, is_current: true, superseded_by: null },
+      { id: berlin!.memory.id, is_current: false, superseded_by: munich.memory.id },
+      { text: 'Bread is good.' },
+    ]);
+    const said = lastContents()[0]!
+      .split('\n')
+      .filter((line) => line.startsWith('{'));
+    const berlinAt = said.findIndex((line) => line.includes('Berlin'));
+    expect(said[berlinAt]).toContain('"outdated_since":');
+    expect(said[berlinAt + 1]).toMatch(/"current":true.*Munich/);
+    const recalls = async () => (await sut.store.get('ada', berlin!.memory.id))?.recallCount;
+    await until(async () => (await recalls()) === 1, 'the recall is noted');
   });
 
   it('captures what Vorpal cannot answer, keeps it out of the session, and fails with its error', async () => {

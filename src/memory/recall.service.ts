@@ -111,20 +111,28 @@ export class RecallService implements OnApplicationShutdown {
       this.store.spaces(),
     ]);
     const mode = vector ? 'hybrid' : 'lexical';
-    const ranked = rankCandidates(candidates, { mode, embeddingModel: current?.model ?? '' });
+    const ranked = rankCandidates(candidates, {
+      mode,
+      embeddingModel: current?.model ?? '',
+      isReadable: (text) => this.embedder.isKnownAsReadable(text),
+    });
     return { ranked, currentOf: await this.currentOf(userId, ranked) };
   }
 
-  /** `undefined` where there is none in time. */
+  /** `undefined` where there is none in time, or none that tells what the message means. */
   private async vectorOf(message: string, signal: AbortSignal): Promise<Float32Array | undefined> {
     try {
-      const [vector] = await withTimeLimit(
+      const [isReadable, [vector]] = await withTimeLimit(
         this.settings.recall.timeoutMs * EMBEDDING_SHARE,
-        (limited) => this.embedder.embed([message], { maxWindows: QUESTION_WINDOWS, signal: limited }),
+        (limited) =>
+          Promise.all([
+            this.embedder.isReadable(message, limited),
+            this.embedder.embed([message], { maxWindows: QUESTION_WINDOWS, signal: limited }),
+          ]),
         signal,
       );
       this.embedding.succeeded();
-      return vector;
+      return isReadable ? vector : undefined;
     } catch (error) {
       if (!signal.aborted) this.embedding.failed(describeError(error));
       return undefined;
