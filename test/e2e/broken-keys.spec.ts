@@ -30,7 +30,6 @@ describe('keys that are broken for some users alone', () => {
       STREAM_MAX_ATTEMPTS: '2',
       STREAM_CLAIM_IDLE_MS: '1000',
       RECALL_TIMEOUT_MS: '30000',
-      RECALL_MIN_SIMILARITY: '-1',
     });
   }, LIMIT_MS);
 
@@ -53,11 +52,9 @@ describe('keys that are broken for some users alone', () => {
       // Has the store claim its space.
       await sut.post('/memories', { text: 'A first memory', user_id: 'first' });
       const keys = memoryKeys(redis.keyPrefix);
-      await outside.set(keys.ofUser('wrong type').memory.vectors(1), 'not a vector set');
-      const { memory, shadow } = keys.ofUser('wrong dimensions');
-      for (const set of [memory.vectors(1), shadow.vectors(1)]) {
-        await outside.call('VADD', set, 'VALUES', 3, 1, 0, 0, 'of another model');
-      }
+      await outside.set(keys.ofUser('wrong type').vectors(1), 'not a vector set');
+      const vectors = keys.ofUser('wrong dimensions').vectors(1);
+      await outside.call('VADD', vectors, 'VALUES', 3, 1, 0, 0, 'of another model');
 
       await say('Nobody can keep this.', 'wrong type');
       await say('Nor this.', 'wrong dimensions');
@@ -101,11 +98,7 @@ describe('keys that are broken for some users alone', () => {
         (await sut.post<{ id: string }>('/memories', { text, user_id: 'eve' })).body.id;
       const id = await add('damaged');
       await add('sound');
-      await outside.hset(
-        memoryKeys(redis.keyPrefix).ofUser('eve').memory.items,
-        id,
-        '{"v":2,"text":"of a newer version"}',
-      );
+      await outside.hset(memoryKeys(redis.keyPrefix).ofUser('eve').items, id, '{"v":3,"text":"of a newer version"}');
 
       const list = await sut.get<{ memories: { text: string }[] }>('/memories?user_id=eve');
       const chat = await sut.post<{ memories: { text: string }[] | null }>('/chat', { message: 'Hi', user_id: 'eve' });

@@ -6,6 +6,12 @@ const LIMIT_MS = 120_000;
 const JSON_TYPE = { 'content-type': 'application/json' };
 const NO_ID = '01a214f3-0000-7000-8000-000000000000';
 
+const SEARCH_FIELDS =
+  'user_id limit mode session_id role source created_after created_before metadata include_questions include_superseded as_of';
+const LINE_FIELDS =
+  'id user_id session_id role created_at metadata context model source pinned is_question count last_seen_at recall_count ' +
+  'last_recalled_at valid_from superseded_by superseded_at supersession_reason supersession_score supersedes perplexity';
+
 type RequestBody = string | Uint8Array<ArrayBuffer>;
 
 interface ProblemBody {
@@ -73,7 +79,8 @@ describe('the HTTP interface', () => {
       ['OPTIONS', '/chat', 'POST'],
       ['HEAD', '/chat', 'POST'],
       ['PATCH', '/memories', 'DELETE, GET, HEAD, POST'],
-      ['POST', `/memories/${NO_ID}`, 'DELETE, GET, HEAD'],
+      ['POST', `/memories/${NO_ID}`, 'DELETE, GET, HEAD, PATCH'],
+      ['GET', `/memories/${NO_ID}/superseded_by`, 'DELETE'],
       ['GET', '/dead-letters/1-1/requeue', 'POST'],
       ['PROPFIND', '/metrics', 'GET, HEAD'],
     ])('%s %s: only %s', async (method, path, allow) => {
@@ -100,7 +107,8 @@ describe('the HTTP interface', () => {
     it.each([
       ['/memories/%zz', 400, 'REQUEST_MALFORMED'],
       ['/memories/%ff', 400, 'REQUEST_MALFORMED'],
-      [`/memories/${'x'.repeat(200)}`, 414, 'REQUEST_PATH_TOO_LONG'],
+      [`/memories/${'x'.repeat(201)}`, 414, 'REQUEST_PATH_TOO_LONG'],
+      [`/memories/${encodeURIComponent('メ'.repeat(200))}`, 404, 'MEMORY_NOT_FOUND'],
       ['/memories/a%00b', 404, 'MEMORY_NOT_FOUND'],
       ['/memories/a%2Fb', 404, 'MEMORY_NOT_FOUND'],
       ['/dead-letters/%00', 404, 'DEAD_LETTER_NOT_FOUND'],
@@ -324,9 +332,9 @@ describe('the HTTP interface', () => {
       const given = (names: string) => Object.fromEntries(names.split(' ').map((name) => [name, null]));
       const requests = [
         ['/chat', { message: 'Hello.', ...given('user_id session_id memory stream') }],
-        ['/memories', { text: 'One.', ...given('user_id session_id role created_at metadata') }],
-        ['/memories/batch', { ...given('user_id'), memories: [{ text: 'Two.', ...given('role metadata') }] }],
-        ['/memories/search', { query: 'One?', ...given('user_id limit min_similarity include_shadow') }],
+        ['/memories', { text: 'One.', ...given('user_id session_id role created_at metadata context') }],
+        ['/memories/batch', { ...given('user_id'), memories: [{ text: 'Two.', ...given('role metadata context') }] }],
+        ['/memories/search', { query: 'One?', ...given(SEARCH_FIELDS) }],
         ['/perplexity', { text: 'One.', ...given('texts context') }],
         ['/perplexity', { texts: ['One.'], ...given('text context') }],
       ] as const;
@@ -334,11 +342,11 @@ describe('the HTTP interface', () => {
         const { status } = await sut.post(path, body);
         expect([path, [200, 201].includes(status)]).toEqual([path, true]);
       }
-      const line = { text: 'Three.', ...given('id user_id session_id role created_at metadata model source count') };
+      const line = { text: 'Three.', ...given(LINE_FIELDS) };
       const imported = await send('POST', '/memories/import?user_id=nobody', JSON.stringify(line), {
         'content-type': 'application/x-ndjson',
       });
-      expect(imported).toMatchObject({ status: 200 });
+      expect(parse(imported.text)).toMatchObject({ imported: 1 });
     });
   });
 
