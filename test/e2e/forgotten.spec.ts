@@ -8,8 +8,11 @@ const MESSAGES = 30;
 // Long enough for some to need more than one page of the file.
 const FILLER = 'and what followed from it, in all its length; '.repeat(40);
 
-const messageOf = (user: string, index: number): string => `${user} entrusts secret number ${index}x: ${FILLER}`;
+const messageOf = (user: string, index: number): string =>
+  `${user} entrusts secret number ${index}x of ${wordOf(user)}: ${FILLER}`;
 const markOf = (user: string): string => `${user} entrusts secret number`;
+/** No other text has it, and no term of the index of words begins as it does. */
+const wordOf = (user: string): string => `qx${user}qx`;
 
 describe('what a user said, once the user is forgotten', () => {
   let sut: TestBrain;
@@ -35,6 +38,11 @@ describe('what a user said, once the user is forgotten', () => {
     return Object.fromEntries(counts.filter(([, count]) => count > 0));
   };
 
+  const found = async (user_id: string): Promise<unknown[]> => {
+    const query = { query: wordOf(user_id), user_id, mode: 'lexical', limit: 100 };
+    return (await sut.post<{ memories: unknown[] }>('/memories/search', query)).body.memories;
+  };
+
   it(
     'stands in no file of the brain, neither deleted nor logged, and what others said is left',
     async () => {
@@ -46,11 +54,14 @@ describe('what a user said, once the user is forgotten', () => {
       }
       await sut.workerUntil(({ processed }) => processed >= 2 * MESSAGES, LIMIT_MS);
       expect(Object.keys(occurrences(markOf('ada')))).toContain('brain.sqlite-wal');
+      expect(await found('ada')).toHaveLength(MESSAGES);
 
       const { status } = await sut.delete('/memories?user_id=ada');
 
       expect(status).toBe(200);
       expect(occurrences(markOf('ada'))).toEqual({});
+      expect(occurrences(wordOf('ada'))).toEqual({});
+      expect(await found('bob')).toHaveLength(MESSAGES);
       expect(Object.keys(occurrences(markOf('bob')))).toContain('brain.sqlite');
     },
     LIMIT_MS,
