@@ -2,6 +2,7 @@ import { Logger } from '@nestjs/common';
 import type { MemoryLimits } from '../../../src/memory/memory-limits.js';
 import type { MemoryStore } from '../../../src/memory/memory-store.port.js';
 import { describeCandidates } from './candidates.contract.js';
+import { describeChanging } from './changing.contract.js';
 import { describeForgetting } from './forgetting.contract.js';
 import { describeKeeping } from './keeping.contract.js';
 import { describeListing } from './listing.contract.js';
@@ -23,6 +24,7 @@ import {
 import type { ContractContext, MemoryStoreHarness } from './memory-store.harness.js';
 import { describeRecording } from './recording.contract.js';
 import { describeReembedding } from './reembedding.contract.js';
+import { describeReindexing } from './reindexing.contract.js';
 import { describeUndecodableRecords } from './undecodable.contract.js';
 
 /** What every adapter of the port has to do; the port's comment, in tests. */
@@ -53,8 +55,10 @@ export function describeMemoryStore(name: string, makeHarness: () => Promise<Mem
     describeListing(context);
     describeCandidates(context);
     describeRecording(context);
+    describeChanging(context);
     describeForgetting(context);
     describeReembedding(context);
+    describeReindexing(context);
     describeUndecodableRecords(makeHarness);
 
     it('has everything after a restart', async () => {

@@ -1,6 +1,7 @@
 import { newId } from '../../../src/shared/index.js';
-import type { Judgement, MemoryStore } from '../../../src/memory/memory-store.port.js';
+import type { Effect, IndexedMemory, Judgement, MemoryStore } from '../../../src/memory/memory-store.port.js';
 import {
+  DROP,
   axis,
   expectNumbers,
   indexed,
@@ -63,26 +64,61 @@ export function describeRecording({ open }: ContractContext): void {
       expect(textsFound(await search(sut, 'ada', axis(0)))).toEqual(['first']);
     });
 
-    it('counts a memory that was said once more', async () => {
+    it('counts a memory whose text was said once more', async () => {
       const sut = await open();
-      const { memory, vector } = indexed('said twice', axis(0), { count: 1, lastSeenAtMs: 1_000 });
-      await sut.put('ada', [{ memory, vector }]);
+      const first = indexed('Said twice', axis(0), { lastSeenAtMs: 1_000 });
+      await put(sut, [first]);
+      const again = (lastSeenAtMs: number): IndexedMemory => indexed('said  TWICE', axis(1), { lastSeenAtMs });
+      const { id } = first.memory;
+      expect(await sut.findText('ada', again(0).digest)).toBe(id);
 
-      expect(await sut.record(judgementOf(strengthen(memory.id, 3_000)))).toBe('recorded');
+      expect(await sut.record(judgementOf(keep(again(3_000), { duplicateOf: id })))).toBe('recorded');
       // A message that was processed late.
-      expect(await sut.record(judgementOf(strengthen(memory.id, 2_000)))).toBe('recorded');
+      expect(await sut.record(judgementOf(keep(again(2_000), { duplicateOf: id })))).toBe('recorded');
 
-      const strengthened = { ...memory, count: 3, lastSeenAtMs: 3_000 };
-      expect(await sut.get('ada', memory.id)).toEqual(strengthened);
-      expect(await listAll(sut, 'ada')).toEqual([strengthened]);
-      expect((await search(sut, 'ada', axis(0)))[0]?.memory).toEqual(strengthened);
+      const counted = { ...first.memory, count: 3, lastSeenAtMs: 3_000 };
+      expect(await sut.get('ada', id)).toEqual(counted);
+      expect(await listAll(sut, 'ada')).toEqual([counted]);
+      expect((await search(sut, 'ada', axis(0))).map(({ memory }) => memory)).toEqual([counted]);
+      expect(await sut.decisions('ada', 10)).toHaveLength(2);
     });
 
-    it('records a decision whose memory is gone meanwhile', async () => {
+    it('writes nothing where the text has come, or its memory has gone, since it was decided', async () => {
       const sut = await open();
-      const judgement = judgementOf(strengthen(newId()), {
-        statistics: [{ model: 'llm-a', decay: 1, addends: [1] }],
-      });
+      const statistics = [{ model: 'llm-a', decay: 1, addends: [1] }];
+      const first = indexed('said twice');
+      const [again, more] = [indexed('said twice'), indexed('said twice')];
+      await put(sut, [first]);
+
+      expect(await sut.record(judgementOf(keep(again), { statistics }))).toBe('stale');
+      expect(await sut.record(judgementOf(keep(again, { duplicateOf: newId() }), { statistics }))).toBe('stale');
+      await sut.delete('ada', first.memory.id);
+      expect(await sut.record(judgementOf(keep(more, { duplicateOf: first.memory.id }), { statistics }))).toBe('stale');
+
+      expect(await listAll(sut, 'ada')).toEqual([]);
+      expect(await sut.decisions('ada', 10)).toEqual([]);
+      expect(await sut.statistics('ada', 'llm-a')).toEqual([]);
+      expect(await sut.record(judgementOf(keep(more), { statistics }))).toBe('recorded');
+    });
+
+    it('takes the text of another user or another role for another one', async () => {
+      const sut = await open();
+      const adas = indexed('the same');
+      await put(sut, [adas]);
+      const bobs = indexed('the same', axis(0), { userId: 'bob' });
+      const answer = indexed('the same', axis(0), { role: 'assistant' });
+
+      expect(await sut.findText('bob', bobs.digest)).toBeUndefined();
+      expect(await sut.record(judgementOf(keep(bobs)))).toBe('recorded');
+      expect(await sut.record(judgementOf(keep(answer)))).toBe('recorded');
+
+      expect(await sut.get('ada', adas.memory.id)).toEqual(adas.memory);
+      expect(await listAll(sut, 'ada')).toHaveLength(2);
+    });
+
+    it('writes the decision of a message that is not kept', async () => {
+      const sut = await open();
+      const judgement = judgementOf(DROP, { statistics: [{ model: 'llm-a', decay: 1, addends: [1] }] });
 
       expect(await sut.record(judgement)).toBe('recorded');
 
@@ -91,14 +127,23 @@ export function describeRecording({ open }: ContractContext): void {
       expect(await sut.usage('ada')).toMatchObject({ memories: 0 });
     });
 
-    it('does not strengthen another user’s memory', async () => {
-      const sut = await open();
-      const bobs = indexed('bob’s', axis(0), { userId: 'bob' });
-      await put(sut, [bobs]);
+    it('makes one memory with a count of 500 of the same text, recorded 500 times at once', async () => {
+      const stores = [await open(), await open()];
+      const record = async (index: number): Promise<void> => {
+        const store = stores[index % 2] ?? stores[0]!;
+        const memory = indexed('said by many', axis(index % 8));
+        for (;;) {
+          const duplicateOf = (await store.findText('ada', memory.digest)) ?? null;
+          const effect = { ...keep(memory), duplicateOf } as Effect;
+          if ((await store.record(judgementOf(effect))) !== 'stale') return;
+        }
+      };
 
-      await sut.record(judgementOf(strengthen(bobs.memory.id)));
+      await Promise.all(range(500).map(record));
 
-      expect(await sut.get('bob', bobs.memory.id)).toEqual(bobs.memory);
+      expect(await listAll(stores[0]!, 'ada')).toMatchObject([{ text: 'said by many', count: 500 }]);
+      expect(await search(stores[1]!, 'ada', axis(0))).toHaveLength(1);
+      expect(await stores[1]!.usage('ada')).toMatchObject({ memories: 1 });
     });
 
     it('changes nothing for a message that has a decision already', async () => {
@@ -109,7 +154,12 @@ export function describeRecording({ open }: ContractContext): void {
       const { decision } = judgementOf(keep(memory));
       const decided = { id: decision.id, reason: 'another one' };
 
-      for (const effect of [keep(memory), shadow(memory), strengthen(memory.memory.id), keep(indexed('another'))]) {
+      for (const effect of [
+        keep(memory),
+        DROP,
+        keep(indexed('kept'), { duplicateOf: decision.id }),
+        keep(indexed('another')),
+      ]) {
         expect(await sut.record(judgementOf(effect, { decision: decided, statistics }))).toBe('known');
       }
 
@@ -146,23 +196,6 @@ export function describeRecording({ open }: ContractContext): void {
       expect(await search(stores[1]!, 'ada', axis(0))).toHaveLength(1);
     });
 
-    it('loses no count when many messages strengthen one memory', async () => {
-      const stores = [await open(), await open()];
-      const { memory, vector } = indexed('said often');
-      await stores[0]!.put('ada', [{ memory, vector }]);
-
-      await Promise.all(
-        range(40).map((i) =>
-          stores[i % 2]!.record(
-            judgementOf(strengthen(memory.id), { statistics: [{ model: 'llm-a', decay: 1, addends: [i, 1] }] }),
-          ),
-        ),
-      );
-
-      expect((await stores[0]!.get('ada', memory.id))?.count).toBe(41);
-      expect(await stores[1]!.statistics('ada', 'llm-a')).toEqual([780, 40]);
-    });
-
     it('gives decisions newest first, and keeps the newest', async () => {
       const sut = await open({ maxDecisions: 5 });
       const judgements = range(8).map((i) =>
@@ -183,7 +216,7 @@ export function describeRecording({ open }: ContractContext): void {
 
   describe('statistics', () => {
     const record = (store: MemoryStore, ...statistics: Judgement['statistics']) =>
-      store.record(judgementOf(strengthen('nothing'), { statistics }));
+      store.record(judgementOf(DROP, { statistics }));
 
     it('are decayed sums, of each model for itself', async () => {
       const sut = await open();

@@ -6,7 +6,6 @@ import {
   axis,
   idsOf,
   indexed,
-  judgementOf,
   listAll,
   nearest,
   numbered,
@@ -14,6 +13,7 @@ import {
   reembedAll,
   search,
   textsFound,
+  textsOf,
 } from './memory-store.fixtures.js';
 import type { ContractContext } from './memory-store.harness.js';
 
@@ -53,7 +53,7 @@ export function describeReembedding({ open, harness }: ContractContext): void {
       await put(await open(), [indexed('kept')]);
 
       expect(textsFound(await search(early, 'ada', axis(0)))).toEqual(['kept']);
-      expect(await early.put('ada', [indexed('more')])).toEqual([true]);
+      expect(await early.put('ada', [indexed('more')])).toMatchObject([{ status: 'new' }]);
     });
   });
 
@@ -70,9 +70,9 @@ export function describeReembedding({ open, harness }: ContractContext): void {
       const other = await open();
       const [one, two] = [indexed('one', axis(0)), indexed('two', axis(1))];
       await put(sut, [one, two]);
-      await sut.record(judgementOf(shadow(indexed('waiting', axis(2)))));
+      await put(sut, [indexed('three', axis(2))]);
       await search(other, 'ada', axis(0));
-      const places: Record<string, number> = { one: 5, two: 4, waiting: 3 };
+      const places: Record<string, number> = { one: 5, two: 4, three: 3 };
 
       await sut.beginReembedding(OTHER_SPACE);
       await reembedAll(sut, ({ text }) => axis(places[text]!, 6));
@@ -88,17 +88,14 @@ export function describeReembedding({ open, harness }: ContractContext): void {
         expect(await store.spaces()).toEqual({ current: OTHER_SPACE, next: undefined });
         expect((await nearest(store, 'ada', axis(5, 6)))?.id).toBe(one.memory.id);
         const [first] = await search(store, 'ada', axis(3, 6));
-        expect(first).toMatchObject({
-          memory: { text: 'waiting' },
-          tier: 'shadow',
-          similarity: expect.closeTo(1, 1),
-        });
+        expect(first).toMatchObject({ memory: { text: 'three' }, cosine: expect.closeTo(1, 1) as number });
+        expect(textsFound(await store.candidates('ada', { terms: ['two'], limit: 5 }))).toEqual(['two']);
         await expect(search(store, 'ada', axis(0))).rejects.toThrow(MemoryVectorError);
         await expect(store.put('ada', [indexed('old', axis(0))])).rejects.toThrow(MemoryVectorError);
       }
-      expect(await listAll(sut, 'ada')).toEqual([two.memory, one.memory]);
-      expect(await other.put('ada', [indexed('three', axis(2, 6))])).toEqual([true]);
-      expect(textsFound(await search(sut, 'ada', axis(2, 6)))[0]).toBe('three');
+      expect(textsOf(await listAll(sut, 'ada'))).toEqual(['three', 'two', 'one']);
+      expect(await other.put('ada', [indexed('four', axis(2, 6))])).toMatchObject([{ status: 'new' }]);
+      expect(textsFound(await search(sut, 'ada', axis(2, 6)))[0]).toBe('four');
       expect(await sut.delete('ada', two.memory.id)).toBe(true);
       expect((await nearest(sut, 'ada', axis(4, 6)))?.similarity).toBeLessThan(0.5);
       expect(await sut.pendingReembedding(10)).toEqual([]);
@@ -173,13 +170,10 @@ export function describeReembedding({ open, harness }: ContractContext): void {
     it('passes over what was deleted meanwhile', async () => {
       const sut = await open();
       const memories = numbered(3);
-      const waiting = indexed('waiting');
       await put(sut, memories);
-      await sut.record(judgementOf(shadow(waiting)));
       await sut.beginReembedding(OTHER_SPACE);
       const pending = await sut.pendingReembedding(10);
       await sut.delete('ada', memories[1]!.memory.id);
-      await sut.delete('ada', waiting.memory.id);
 
       await sut.putReembedded(pending.map((item) => ({ ...item, vector: axis(0, 6) })));
       // Also when its new vector was there already.
@@ -217,7 +211,7 @@ export function describeReembedding({ open, harness }: ContractContext): void {
       await sut.finishReembedding();
 
       expect(await sut.spaces()).toEqual({ current: OTHER_SPACE, next: undefined });
-      expect(await sut.put('ada', [indexed('first', axis(0, 6))])).toEqual([true]);
+      expect(await sut.put('ada', [indexed('first', axis(0, 6))])).toMatchObject([{ status: 'new' }]);
     });
 
     it('may be finished twice', async () => {
