@@ -4,6 +4,13 @@ import { describeEvaluations, type Evaluation, findEvaluation, UsageError } from
 
 const EVALUATIONS: readonly Evaluation[] = [
   {
+    name: 'answers',
+    usage: '[FILE] [--show] [--json]',
+    about:
+      'share of questions that the model answers from the memories in its prompt; FILE: {"fact", "question", "answers"}',
+    load: async () => (await import('./eval-answers.js')).evaluateAnswers,
+  },
+  {
     name: 'blimp',
     usage: 'FILE [--json]',
     about:
