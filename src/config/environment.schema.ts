@@ -414,8 +414,8 @@ const variables = z.object({
   LOCAL_VORPAL_MODEL: documented(text.optional(), {
     section: 'Local Vorpal',
     description:
-      'Any GGUF model: a path, or `hf:owner/repository/file.gguf`, with `@revision` after the repository if wanted.',
-    defaultText: 'SmolLM2-135M-Instruct',
+      'Chat model: `tiny`, `small`, `medium` or `english` (docs/models.md), or any GGUF model: a path, or `hf:owner/repository/file.gguf`, with `@revision` after the repository if wanted.',
+    defaultText: '`tiny`, which is SmolLM2-135M-Instruct',
   }),
   LOCAL_VORPAL_SERVES: documented(z.enum(['all', 'embeddings'], 'must be all or embeddings').default('all'), {
     section: 'Local Vorpal',

@@ -14,6 +14,7 @@ import { HuggingFaceSource } from './hugging-face.source.js';
 import { MODEL_MANIFEST, type Model, type ModelManifest } from './manifest.js';
 import { ModelStore } from './model-store.js';
 import { ModelInvalidError, ModelUnavailableError } from './models.errors.js';
+import { DEFAULT_MODEL_NAME, NAMED_MODELS } from './named-models.js';
 import { PyPiSource } from './pypi.source.js';
 
 const sha256 = (bytes: Buffer): string => createHash('sha256').update(bytes).digest('hex');
@@ -226,6 +227,34 @@ describe(ModelStore.name, () => {
       await writeFile(path, gguf);
       await expect(storeWith().languageModel(path, signal)).resolves.toEqual({ id: 'own', path });
       expect(server.requests).toHaveLength(0);
+    });
+
+    it('knows the default one as tiny', async () => {
+      await expect(storeWith().languageModel(DEFAULT_MODEL_NAME, signal)).resolves.toEqual(
+        await storeWith().languageModel(undefined, signal),
+      );
+    });
+
+    it('fetches a named one from Hugging Face and checks it against what is declared there', async () => {
+      const { location } = NAMED_MODELS.find(({ name }) => name === 'small')!;
+      const url = `/${location!.repository}/resolve/${location!.revision}/${location!.path}`;
+      server.serve(url, gguf);
+      const declared = (digest: string) => {
+        const headers = { 'x-linked-size': String(gguf.length), 'x-linked-etag': `"${digest}"` };
+        server.failNext(url, { kind: 'status', status: 200, headers });
+      };
+      declared('a'.repeat(64));
+      await expect(storeWith().languageModel('small', signal)).rejects.toThrow(/delivered a different file/);
+      declared(sha256(gguf));
+      const { id, path } = await storeWith().languageModel('small', signal);
+      expect(id).toBe('qwen2.5-0.5b-instruct-q4_k_m');
+      await expect(readFile(path)).resolves.toEqual(gguf);
+    });
+
+    it('lists the names for one that there is not', async () => {
+      await expect(storeWith().languageModel('smal', signal)).rejects.toThrow(
+        /Write tiny, small, medium, english, .*\.\/smal/,
+      );
     });
 
     it('says so when the file is none, or is not there', async () => {

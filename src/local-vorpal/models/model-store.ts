@@ -15,7 +15,7 @@ import {
   type ModelFile,
   type ModelManifest,
 } from './manifest.js';
-import { parseModelReference } from './model-reference.js';
+import { type ModelReference, parseModelReference } from './model-reference.js';
 import { ModelSourceError, ModelUnavailableError } from './models.errors.js';
 import { ActivityTracker, inMegabytes, type ProgressReporter, progressReporterFor } from './progress.js';
 import { PyPiSource } from './pypi.source.js';
@@ -74,7 +74,8 @@ export class ModelStore {
   }
 
   /**
-   * The GGUF file that `reference` names (a path, or `hf:owner/repository[@revision]/file.gguf`), else the default model.
+   * The GGUF file that `reference` names (`small`, a path, or `hf:owner/repository[@revision]/file.gguf`), else the default
+   * model.
    * @throws ModelUnavailableError when no source delivers it, ModelInvalidError when it is no GGUF
    */
   async languageModel(reference: string | undefined, signal: AbortSignal): Promise<LanguageModelFile> {
@@ -96,12 +97,12 @@ export class ModelStore {
   }
 
   private async locateLanguageModel(reference: string | undefined, signal: AbortSignal): Promise<LanguageModelFile> {
-    if (reference === undefined) {
+    const parsed: ModelReference = reference === undefined ? { kind: 'default' } : parseModelReference(reference);
+    if (parsed.kind === 'default') {
       const { language } = this.manifest;
       const { directory, files } = await this.obtain(language, signal);
       return { id: language.id, path: join(this.root, directory, files[0].name) };
     }
-    const parsed = parseModelReference(reference);
     if (parsed.kind === 'file') return parsed;
     return { id: parsed.id, path: await this.obtainFromHuggingFace(parsed.location, signal) };
   }
