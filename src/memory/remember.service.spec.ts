@@ -142,6 +142,14 @@ describe(RememberService.name, () => {
     expect(await store.get('ada', second.id)).toMatchObject({ supersededBy: { id: first.id, reason: 'said_again' } });
   });
 
+  it('changes nothing by what the assistant said', async () => {
+    const { sut } = await worker();
+    for (const time of ['7:30', '11:15']) {
+      const said = messageOf(50, direction(0), { text: `Your ferry to Split leaves at ${time}.`, role: 'assistant' });
+      expect(await remember(sut, said)).toMatchObject({ kept: true, supersedes: null });
+    }
+  });
+
   it('changes nothing by what a gate does not keep', async () => {
     const { sut, store } = await worker({ SURPRISE_MODE: 'fixed' });
     const first = await remember(sut, messageOf(80, direction(0), { text: 'My ferry to Split leaves at 7:30.' }));

@@ -1,8 +1,8 @@
-import { Injectable } from '@nestjs/common';
+import { Injectable, Logger } from '@nestjs/common';
 import { Settings } from '../config/index.js';
 import { turnsIn } from '../sessions/index.js';
-import { fullJitterBackoffMs, sleep } from '../shared/index.js';
-import { detectChange } from './change/change-detector.js';
+import { describeError, fullJitterBackoffMs, sleep } from '../shared/index.js';
+import { detectChange, type DetectedChange } from './change/change-detector.js';
 import { indexMemory } from './indexed-memory.js';
 import { queryTerms } from './lexical-text.js';
 import type { Decision, Memory } from './memory.js';
@@ -82,6 +82,7 @@ type Related = Pick<Decision, 'nearestId' | 'duplicateOf' | 'supersedes' | 'supe
 /** Decides about one message and writes the decision together with all that follows from it. */
 @Injectable()
 export class RememberService {
+  private readonly logger = new Logger('Memory');
   private readonly slots: Slots;
 
   constructor(
@@ -154,9 +155,9 @@ export class RememberService {
       novelty: noveltyOf(nearest, duplicateOf),
     };
     const verdict = judge(surprisal, this.settings.memory, distributionOf(sums));
-    const { text, role, receivedAtMs } = message;
+    const { receivedAtMs } = message;
     const isNew = verdict.kept && duplicateOf === undefined;
-    const change = isNew ? detectChange({ text, role, createdAtMs: receivedAtMs }, candidates) : undefined;
+    const change = isNew && message.role === 'user' ? this.changeBy(message, candidates) : undefined;
     const decision = toDecision(message, surprisal, verdict, {
       nearestId: duplicateOf ?? nearest?.memory.id ?? null,
       duplicateOf: duplicateOf ?? null,
@@ -173,6 +174,16 @@ export class RememberService {
         }
       : { kind: 'drop' };
     return { decision, effect, surprisal };
+  }
+
+  /** A message is worth more than knowing what it changes: a fault in telling that does not fail it. */
+  private changeBy(message: ScoredMessage, candidates: readonly Candidate[]): DetectedChange | undefined {
+    try {
+      return detectChange({ ...message, createdAtMs: message.receivedAtMs }, candidates);
+    } catch (error) {
+      this.logger.error(`Whether entry ${message.id} changes a memory is not known: ${describeError(error)}`);
+      return undefined;
+    }
   }
 }
 
