@@ -1,5 +1,5 @@
 import { areaUnderCurve } from './area-under-curve.js';
-import { randomFrom } from './locomo.js';
+import { randomFrom } from './random.js';
 
 /** What a detector said of an example, and what it is. */
 export interface Judged {

@@ -25,10 +25,18 @@ const EVALUATIONS: readonly Evaluation[] = [
     load: async () => (await import('./eval-changes.js')).evaluateChanges,
   },
   {
+    name: 'beam',
+    usage:
+      'FILE [--assistant context|all] [--mode MODE] [--gate GATE] [--half] [--conversations N] [--without-scores] [--json]',
+    about: 'the same as locomo, of BEAM: conversations with an assistant',
+    load: async () => (await import('./eval-recall.js')).evaluateBeam,
+  },
+  {
     name: 'locomo',
-    usage: 'FILE [--json]',
-    about: 'what a gate keeps of the long conversations of LoCoMo, and what of it is found again',
-    load: async () => (await import('./eval-locomo.js')).evaluateLocomo,
+    usage:
+      'FILE [--view one-user|two-speakers] [--mode hybrid|dense|lexical] [--gate all|fixed|adaptive] [--half] [--conversations N] [--without-scores] [--json]',
+    about: 'what POST /chat and POST /memories/search find again of the long conversations of LoCoMo',
+    load: async () => (await import('./eval-recall.js')).evaluateLocomo,
   },
 ];
 

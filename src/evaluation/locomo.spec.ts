@@ -1,61 +1,124 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { randomFrom, readConversations, readTime, recallAt } from './locomo.js';
+import { readBeam } from './beam.js';
+import { inFirstPerson, readLocomo, readTime } from './locomo.js';
 
-describe(readConversations.name, () => {
-  it('reads turns with their times and roles, and questions with evidence that exists', () => {
-    const folder = mkdtempSync(join(tmpdir(), 'locomo-'));
-    const file = join(folder, 'data.json');
-    const turn = { id: 'D1:1', session: 1, at: '1:56 pm on 8 May, 2023', speaker: 'Ada', text: 'Hello.' };
-    const questions = [
-      { question: 'Both?', answer: 'x', category: 1, evidence: ['D1:1; D1:2'] },
-      { question: 'Half?', answer: 'x', category: 2, evidence: ['D1:2', 'D9:9'] },
-      { question: 'None?', answer: 'x', category: 5, evidence: ['D9:9'] },
-    ];
-    const turns = [turn, { ...turn, id: 'D1:2', speaker: 'Bob' }];
-    writeFileSync(file, JSON.stringify([{ conversation: 7, speakers: ['Ada', 'Bob'], turns, questions }]));
+const AT = '1:56 pm on 8 May, 2023';
+const LOCOMO = [
+  {
+    conversation: 7,
+    speakers: ['Ada', 'Bob'],
+    turns: [
+      { id: 'D1:1', session: 1, at: AT, speaker: 'Ada', text: 'I bought a boat.' },
+      { id: 'D1:2', session: 1, at: AT, speaker: 'Bob', text: 'I own a bakery.' },
+    ],
+    questions: [
+      {
+        question: 'What is Ada’s boat like, and where did Ada buy it?',
+        answer: '',
+        category: 2,
+        evidence: ['D1:1; D1:2'],
+      },
+      { question: 'What does Bob own?', answer: '', category: 4, evidence: ['D1:2', 'D9:9'] },
+      { question: 'Where did Ada meet Bob?', answer: '', category: 1, evidence: ['D1:1'] },
+      { question: 'What does Ada eat?', answer: '', category: 3, evidence: ['D9:9'] },
+    ],
+  },
+];
+const BEAM = [
+  {
+    conversation: 3,
+    speakers: ['User', 'Assistant'],
+    turns: [
+      { id: '0', session: '1', at: '2024-03-15', speaker: 'User', role: 'user', text: 'My budget is 900.' },
+      {
+        id: '1',
+        session: '1',
+        at: '2024-03-15',
+        speaker: 'Assistant',
+        role: 'assistant',
+        text: 'Then take the train.',
+      },
+    ],
+    questions: [
+      { question: 'What is my budget?', answer: '', category: 'extraction', evidence: ['0'] },
+      { question: 'What did you advise?', answer: '', category: 'extraction', evidence: ['1'] },
+      { question: 'Who am I?', answer: '', category: 'abstention', evidence: [] },
+    ],
+  },
+];
 
-    const [conversation] = readConversations(file);
-    rmSync(folder, { recursive: true });
+describe('data of evaluations', () => {
+  let folder: string;
+  let file: string;
 
-    expect(conversation?.name).toBe('7');
-    expect(conversation?.turns.map(({ role }) => role)).toEqual(['user', 'assistant']);
-    expect(conversation?.turns[0]?.atMs).toBe(Date.UTC(2023, 4, 8, 13, 56));
-    expect(conversation?.questions.map(({ evidence }) => evidence)).toEqual([['D1:1', 'D1:2'], ['D1:2']]);
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'evaluation-data-'));
+    file = join(folder, 'data.json');
+  });
+
+  afterAll(() => rm(folder, { recursive: true }));
+
+  it('has each speaker of LoCoMo as a user whose turns alone are captured, with questions in the first person', async () => {
+    await writeFile(file, JSON.stringify(LOCOMO));
+    const [ada, bob, ...others] = readLocomo(file, 'one-user');
+
+    expect(others).toEqual([]);
+    expect(ada?.turns.map(({ role, isCaptured, text }) => [role, isCaptured, text])).toEqual([
+      ['user', true, 'I bought a boat.'],
+      ['assistant', false, 'I own a bakery.'],
+    ]);
+    expect(ada?.questions).toEqual([
+      { text: 'What is my boat like, and where did I buy it?', category: 'temporal', evidence: ['D1:1'] },
+    ]);
+    expect(bob?.questions).toEqual([{ text: 'What does I own?', category: 'single-hop', evidence: ['D1:2'] }]);
+    expect(ada?.userId).not.toBe(bob?.userId);
+  });
+
+  it('has both speakers by name in one store', async () => {
+    await writeFile(file, JSON.stringify(LOCOMO));
+    const [both] = readLocomo(file, 'two-speakers');
+
+    expect(both?.turns.map(({ isCaptured, text }) => [isCaptured, text])).toEqual([
+      [true, 'Ada: I bought a boat.'],
+      [true, 'Bob: I own a bakery.'],
+    ]);
+    expect(both?.questions.map(({ evidence }) => evidence)).toEqual([['D1:1', 'D1:2'], ['D1:2'], ['D1:1']]);
+  });
+
+  it('has the assistant of BEAM as context, or as memories', async () => {
+    await writeFile(file, JSON.stringify(BEAM));
+    const [context] = readBeam(file, false);
+    const [all] = readBeam(file, true);
+
+    expect(context?.turns.map(({ isCaptured }) => isCaptured)).toEqual([true, false]);
+    expect(context?.questions.map(({ text }) => text)).toEqual(['What is my budget?']);
+    expect(all?.turns.map(({ isCaptured }) => isCaptured)).toEqual([true, true]);
+    expect(all?.questions).toHaveLength(2);
+    expect(all?.turns[0]?.atMs).toBe(Date.UTC(2024, 2, 15));
+  });
+});
+
+describe(inFirstPerson.name, () => {
+  it('turns a name into I and my, and no part of another', () => {
+    expect(inFirstPerson("Jon's and Jonah's: did Jon see James’ boat?", 'Jon')).toBe(
+      "my and Jonah's: did I see James’ boat?",
+    );
+    expect(inFirstPerson('James’ boat', 'James')).toBe('my boat');
   });
 });
 
 describe(readTime.name, () => {
-  it('knows noon from midnight, and refuses what is no time', () => {
-    expect(readTime('12:09 am on 13 September, 2023')).toBe(Date.UTC(2023, 8, 13, 0, 9));
-    expect(readTime('12:30 pm on 1 January, 2024')).toBe(Date.UTC(2024, 0, 1, 12, 30));
-    expect(() => readTime('yesterday')).toThrow('Not a time');
+  it.each([
+    ['1:56 pm on 8 May, 2023', '2023-05-08T13:56:00.000Z'],
+    ['12:09 am on 13 September, 2023', '2023-09-13T00:09:00.000Z'],
+    ['12:30 pm on 1 January, 2024', '2024-01-01T12:30:00.000Z'],
+  ])('reads %s', (text, expected) => {
+    expect(new Date(readTime(text)).toISOString()).toBe(expected);
   });
-});
 
-describe(recallAt.name, () => {
-  const questions = [
-    { text: '', category: 1, evidence: ['a', 'b'] },
-    { text: '', category: 1, evidence: ['c'] },
-  ];
-
-  it('averages the share of evidence among the first k', () => {
-    const found = [
-      ['x', 'b', 'a'],
-      ['x', 'y', 'z', 'c'],
-    ];
-    expect(recallAt(1, questions, found)).toBe(0);
-    expect(recallAt(2, questions, found)).toBe(0.25);
-    expect(recallAt(3, questions, found)).toBe(0.5);
-    expect(recallAt(4, questions, found)).toBe(1);
-  });
-});
-
-describe(randomFrom.name, () => {
-  it('repeats itself for a seed and only for that', () => {
-    const draw = (seed: number) => Array.from({ length: 5 }, randomFrom(seed));
-    expect(draw(1)).toEqual(draw(1));
-    expect(draw(1)).not.toEqual(draw(2));
+  it('refuses what is none', () => {
+    expect(() => readTime('yesterday')).toThrow('yesterday');
   });
 });

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { z } from 'zod';
+import type { MemoryTask, TaskQuestion, TaskTurn } from './memory-task.js';
 
 const conversationSchema = z.object({
   conversation: z.coerce.string(),
@@ -9,53 +10,69 @@ const conversationSchema = z.object({
   ),
   questions: z.array(z.object({ question: z.string(), category: z.number().int(), evidence: z.array(z.string()) })),
 });
+type Conversation = z.infer<typeof conversationSchema>;
 
-/** A conversation of LoCoMo (Maharana et al., ACL 2024) with its questions and the turns that answer them. */
-export interface Conversation {
-  readonly name: string;
-  readonly turns: readonly ConversationTurn[];
-  readonly questions: readonly Question[];
+/**
+ * `one-user`: each speaker in turn is the user, and what the other one says is only context. `two-speakers`: both are in one
+ * store, as `Name: …`.
+ */
+export const LOCOMO_VIEWS = ['one-user', 'two-speakers'] as const;
+export type LocomoView = (typeof LOCOMO_VIEWS)[number];
+
+const CATEGORIES = ['', 'multi-hop', 'temporal', 'open domain', 'single-hop', 'adversarial'];
+
+/**
+ * Conversations of LoCoMo (Maharana et al., ACL 2024) as a user of the product would have had them. Questions whose evidence is
+ * no turn that goes into the memory are left out: nothing could find it.
+ */
+export function readLocomo(file: string, view: LocomoView): MemoryTask[] {
+  const conversations = z.array(conversationSchema).parse(JSON.parse(readFileSync(file, 'utf8')));
+  if (view === 'two-speakers') return conversations.map(bothSpeakers);
+  return conversations.flatMap((conversation) =>
+    conversation.speakers.map((speaker) => oneUser(conversation, speaker)),
+  );
 }
 
-export interface ConversationTurn {
-  readonly id: string;
-  readonly session: number;
-  readonly atMs: number;
-  readonly speaker: string;
-  /** The first speaker stands for the user, the other one for the assistant. */
-  readonly role: 'user' | 'assistant';
-  readonly text: string;
+function bothSpeakers({ conversation, turns, questions }: Conversation): MemoryTask {
+  return {
+    userId: `locomo-${conversation}`,
+    turns: turns.map((turn) => turnOf(turn, 'user', `${turn.speaker}: ${turn.text}`)),
+    questions: questionsOf(questions, new Set(turns.map(({ id }) => id))),
+  };
 }
 
-export interface Question {
-  readonly text: string;
-  readonly category: number;
-  /** Ids of turns of the same conversation; never empty. */
-  readonly evidence: readonly string[];
+/** With the questions that name this speaker and not the other one, asked by the speaker. */
+function oneUser({ conversation, speakers, turns, questions }: Conversation, speaker: string): MemoryTask {
+  const other = speakers.find((name) => name !== speaker) ?? '';
+  const own = new Set(turns.filter((turn) => turn.speaker === speaker).map(({ id }) => id));
+  const asked = questions
+    .filter(({ question }) => question.includes(speaker) && !question.includes(other))
+    .map((question) => ({ ...question, question: inFirstPerson(question.question, speaker) }));
+  return {
+    userId: `locomo-${conversation}-${speaker}`,
+    turns: turns.map((turn) => turnOf(turn, own.has(turn.id) ? 'user' : 'assistant', turn.text)),
+    questions: questionsOf(asked, own),
+  };
 }
 
-/** Questions whose evidence is no turn of the conversation are left out: nothing could find it. */
-export function readConversations(file: string): Conversation[] {
-  const parsed = z.array(conversationSchema).parse(JSON.parse(readFileSync(file, 'utf8')));
-  return parsed.map(({ conversation, speakers, turns, questions }) => {
-    const known = new Set(turns.map(({ id }) => id));
-    return {
-      name: conversation,
-      turns: turns.map(({ id, session, at, speaker, text }) => ({
-        id,
-        session,
-        atMs: readTime(at),
-        speaker,
-        role: speaker === speakers[0] ? 'user' : 'assistant',
-        text,
-      })),
-      questions: questions.flatMap(({ question, category, evidence }) => {
-        const ids = [...new Set(evidence.flatMap((entry) => entry.split(';').map((id) => id.trim())))];
-        const found = ids.filter((id) => known.has(id));
-        return found.length === 0 ? [] : [{ text: question, category, evidence: found }];
-      }),
-    };
+function turnOf({ id, session, at }: Conversation['turns'][number], role: TaskTurn['role'], text: string): TaskTurn {
+  return { id, session: String(session), atMs: readTime(at), role, text, isCaptured: role === 'user' };
+}
+
+function questionsOf(questions: Conversation['questions'], known: ReadonlySet<string>): TaskQuestion[] {
+  return questions.flatMap(({ question, category, evidence }) => {
+    const ids = [...new Set(evidence.flatMap((entry) => entry.split(';').map((id) => id.trim())))];
+    const found = ids.filter((id) => known.has(id));
+    const name = CATEGORIES[category] ?? String(category);
+    return found.length === 0 ? [] : [{ text: question, category: name, evidence: found }];
   });
+}
+
+/** The name turned into I and my; the grammar stays as it is. */
+export function inFirstPerson(question: string, name: string): string {
+  return question
+    .replaceAll(new RegExp(`\\b${name}['’]s?(?!\\p{L})`, 'gu'), 'my')
+    .replaceAll(new RegExp(`\\b${name}\\b`, 'gu'), 'I');
 }
 
 /** As in "1:56 pm on 8 May, 2023"; the data names no time zone, UTC is taken. */
@@ -65,24 +82,4 @@ export function readTime(at: string): number {
   const [, hour, minute, half, day, month, year] = match;
   const hours = (Number(hour) % 12) + (half === 'pm' ? 12 : 0);
   return Date.parse(`${day} ${month} ${year} ${hours}:${minute} UTC`);
-}
-
-/** Share of each question's evidence among the first `k` ids found for it, averaged over the questions. */
-export function recallAt(k: number, questions: readonly Question[], found: readonly (readonly string[])[]): number {
-  const shares = questions.map(({ evidence }, index) => {
-    const top = new Set(found[index]?.slice(0, k));
-    return evidence.filter((id) => top.has(id)).length / evidence.length;
-  });
-  return shares.reduce((sum, share) => sum + share, 0) / shares.length;
-}
-
-/** Reproducible numbers in [0, 1) (mulberry32). */
-export function randomFrom(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
 }

@@ -1,5 +1,5 @@
 import { type Example, fitLogisticRegression, predict } from './logistic-regression.js';
-import { randomFrom } from './locomo.js';
+import { randomFrom } from './random.js';
 
 /** Examples drawn from a model that is known. */
 function drawn(count: number, intercept: number, weights: readonly number[]): Example[] {

@@ -1,4 +1,4 @@
-import { randomFrom } from './locomo.js';
+import { randomFrom } from './random.js';
 
 export const DIMENSIONS = 384;
 

@@ -16,3 +16,4 @@ export { RecallService } from './recall.service.js';
 export { ReembedService } from './reembed.service.js';
 export { ReindexService } from './reindex.service.js';
 export { type Remembered, RememberService, type ScoredMessage } from './remember.service.js';
+export { textDigest } from './text-digest.js';

@@ -1,0 +1,75 @@
+import { once } from 'node:events';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { buffer } from 'node:stream/consumers';
+import { Pool } from 'undici';
+import type { ChatCompletionRequest } from '../vllm-protocol/index.js';
+
+const CHAT = '/v1/chat/completions';
+const SCORING = '/v1/completions';
+const ANSWER = JSON.stringify({
+  id: 'chatcmpl-stand-in',
+  object: 'chat.completion',
+  created: 0,
+  model: 'stand-in',
+  choices: [{ index: 0, message: { role: 'assistant', content: 'Noted.' }, finish_reason: 'stop' }],
+  usage: { prompt_tokens: 0, completion_tokens: 1, total_tokens: 1 },
+});
+
+/** A server in front of a Vorpal that answers chats at once and without a model. Everything else is the Vorpal's. */
+export class ChatStandIn {
+  /** What the last chat was asked with. */
+  lastChat: ChatCompletionRequest | undefined;
+
+  private constructor(
+    private readonly server: Server,
+    private readonly vorpal: Pool,
+    private readonly scoring: Pool,
+  ) {}
+
+  /** @param urls where scoring goes to another server than the rest, that as well */
+  static async start(urls: { readonly vorpal: string; readonly scoring?: string }): Promise<ChatStandIn> {
+    const server = createServer();
+    // A batch is scored within minutes on a busy machine.
+    const limits = { headersTimeout: 0, bodyTimeout: 0 };
+    const vorpal = new Pool(urls.vorpal, limits);
+    const scoring = urls.scoring === undefined ? vorpal : new Pool(urls.scoring, limits);
+    const standIn = new ChatStandIn(server, vorpal, scoring);
+    server.on('request', (request, response) => {
+      standIn.answer(request, response).catch((error: unknown) => response.writeHead(502).end(String(error)));
+    });
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    return standIn;
+  }
+
+  get url(): string {
+    return `http://127.0.0.1:${(this.server.address() as AddressInfo).port}`;
+  }
+
+  async stop(): Promise<void> {
+    this.server.close();
+    this.server.closeAllConnections();
+    await Promise.all([this.vorpal.destroy(), this.scoring.destroy()]);
+  }
+
+  private async answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const body = await buffer(request);
+    const path = request.url ?? '/';
+    if (path === CHAT) {
+      this.lastChat = JSON.parse(body.toString()) as ChatCompletionRequest;
+      response.writeHead(200, { 'content-type': 'application/json' }).end(ANSWER);
+      return;
+    }
+    const pool = path === SCORING ? this.scoring : this.vorpal;
+    const { authorization } = request.headers;
+    const answer = await pool.request({
+      path,
+      method: request.method === 'POST' ? 'POST' : 'GET',
+      headers: { 'content-type': 'application/json', ...(authorization !== undefined && { authorization }) },
+      ...(body.length > 0 && { body }),
+    });
+    response.writeHead(answer.statusCode, { 'content-type': 'application/json' });
+    response.end(await buffer(answer.body));
+  }
+}
