@@ -35,10 +35,9 @@ export const REPLACE = new RedisScript(`
   local old, at, memory = ARGV[1], ARGV[2], memory_at(5)
   if redis.call('HEXISTS', items, old) == 0 then return false end
   if redis.call('HEXISTS', items, memory.id) == 1 then return { 'known', memory.id, 0 } end
-  local same = redis.call('HGET', texts, memory.digest)
-  if same then hold_again(same, at, 'edited') else add(memory) end
-  if same ~= old then supersede_chain(old, same or memory.id, at .. ' - edited') end
-  return { same and 'duplicate' or 'new', same or memory.id, make_room(tonumber(ARGV[3]), tonumber(ARGV[4])) }
+  local status, id = put(memory)
+  supersede_chain(old, id, at .. ' - edited')
+  return { status, id, make_room(tonumber(ARGV[3]), tonumber(ARGV[4])) }
 `);
 
 /** Goes on removing. ARGV: most memories, most bytes. Returns whether there is more to remove. */

@@ -39,10 +39,11 @@ export class SqliteMemories {
     return outcome;
   }
 
-  /** Has a memory no longer hold since another; passed over where it is gone. */
+  /** Has what holds of a memory's chain no longer hold since another; passed over where the memory is gone. */
   supersede(userId: string, id: string, by: Supersession): void {
-    const old = id === by.id ? undefined : this.locate(userId, id);
-    if (old) this.markSuperseded(old, by);
+    const old = this.locate(userId, id);
+    const head = old && this.headOf(userId, old);
+    if (head && head.id !== by.id) this.markSuperseded(head, by);
   }
 
   /** Puts an edited memory, or the one that has its text already, in the place of another. */
