@@ -20,4 +20,14 @@ export class RedisScript {
       return client.eval(this.lua, keys.length, ...keys, ...args);
     }
   }
+
+  /** The same for replies that are no text. */
+  async runForBuffers(client: RedisClient, keys: readonly string[], args: readonly ScriptArgument[]): Promise<unknown> {
+    try {
+      return await client.callBuffer('EVALSHA', this.sha1, keys.length, ...keys, ...args);
+    } catch (error) {
+      if (replyCodeOf(error) !== 'NOSCRIPT') throw error;
+      return client.callBuffer('EVAL', this.lua, keys.length, ...keys, ...args);
+    }
+  }
 }

@@ -13,7 +13,7 @@ export interface TermStatistics {
 
 /** How well a document answers the query of `statistics`, and which of the query's terms it has. */
 export function bm25(
-  document: { readonly length: number; readonly counts: ReadonlyMap<string, number> },
+  document: { readonly length: number; readonly counts: Pick<ReadonlyMap<string, number>, 'get'> },
   { documents, length, frequencies }: TermStatistics,
 ): { readonly score: number; readonly matched: readonly string[] } {
   const relativeLength = (document.length * documents) / Math.max(1, length);

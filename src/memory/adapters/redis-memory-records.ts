@@ -73,17 +73,26 @@ export interface IndexedWords {
   /** How many terms the memory has, also those that are not in the index. */
   readonly length: number;
   /** How often it has those that are. */
-  readonly counts: ReadonlyMap<string, number>;
+  readonly counts: Pick<ReadonlyMap<string, number>, 'get'>;
 }
 
-/** What {@link MemoryRow.index} says of words; of what is not there or cannot be read, that there are none. */
+/**
+ * What {@link MemoryRow.index} says of words; of what is not there, that there are none. A query asks for a few of them in very
+ * many memories, so they are looked for in the text as it is.
+ */
 export function parseIndexedWords(index: string | null): IndexedWords {
-  const [, , length, , , ...words] = (index ?? '').split(' ');
-  const counts = words.filter(Boolean).map((word): [string, number] => {
-    const [term = '', count = '1'] = word.split('\t');
-    return [term, Number(count)];
-  });
-  return { length: Number(length ?? 0), counts: new Map(counts) };
+  const { length = 0, words = '' } = /^\S+ \S+ (?<length>\d+) \S+ \S+ (?<words>.*)$/.exec(index ?? '')?.groups ?? {};
+  const padded = ` ${words} `;
+  return {
+    length: Number(length),
+    counts: {
+      get(term) {
+        if (padded.includes(` ${term} `)) return 1;
+        const start = padded.indexOf(` ${term}\t`);
+        return start === -1 ? undefined : Number.parseInt(padded.slice(start + term.length + 2), 10);
+      },
+    },
+  };
 }
 
 /** Little-endian 32-bit floats, as `FP32` has them. */

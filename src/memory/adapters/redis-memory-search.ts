@@ -8,7 +8,7 @@ import { asOf, matchesFilter } from './memory-filter.js';
 import type { RedisEmbeddingSpaces } from './redis-embedding-spaces.js';
 import { encodeVector, type IndexedWords, parseIndexedWords } from './redis-memory-records.js';
 import { type MemoryRow, parseRows, parseSimilarities, parseWords } from './redis-memory-replies.js';
-import { READ } from './redis-read-scripts.js';
+import { READ, READ_VECTORS } from './redis-read-scripts.js';
 import { FIND_WORDS } from './redis-term-scripts.js';
 import type { RedisUsers } from './redis-users.js';
 
@@ -119,36 +119,48 @@ export class RedisMemorySearch {
       .sort((a, b) => b.score - a.score)
       .slice(0, limit);
     const union = new Map([...nearest.map(scored), ...bestNow].map((one) => [one.memory.id, one]));
-    const similarity = async (id: string): Promise<number | null> =>
-      vector === undefined ? null : (similarities.get(id) ?? this.similarity(set, id, vector));
-    return Promise.all(
-      [...union.values()].map(async ({ memory, score, matched }) => ({
-        memory: asOf(memory, filter?.asOfMs),
-        cosine: await similarity(memory.id),
-        bm25: terms === undefined ? null : score,
-        matchedTerms: matched,
-      })),
-    );
+    const cosines = vector && (await this.similarities(set, [...union.keys()], vector, similarities));
+    return [...union.values()].map(({ memory, score, matched }) => ({
+      memory: asOf(memory, filter?.asOfMs),
+      cosine: cosines?.get(memory.id) ?? null,
+      bm25: terms === undefined ? null : score,
+      matchedTerms: matched,
+    }));
   }
 
-  /** Of one memory to the query, by its quantised vector, as VSIM has it; `null` where it has none any more. */
-  private async similarity(set: string, id: string, vector: Float32Array): Promise<number | null> {
-    const reply: unknown = await this.users.connections.commands.callBuffer('VEMB', set, id, 'RAW');
-    if (reply === null) return null;
-    const [, components, , range] = rawVector.parse(reply);
-    const scale = range / 127;
-    let product = 0;
-    for (const [index, component] of components.entries()) product += component * (vector[index] ?? 0);
-    return clampSimilarity(product * scale);
+  /** Of memories to the query: what is `known`, and of the others by their quantised vectors, as VSIM has it. */
+  private async similarities(
+    set: string,
+    ids: readonly string[],
+    query: Float32Array,
+    known: ReadonlyMap<string, number>,
+  ): Promise<ReadonlyMap<string, number>> {
+    const others = ids.filter((id) => !known.has(id));
+    if (others.length === 0) return known;
+    const { commands } = this.users.connections;
+    const vectors = rawVectors.parse(await READ_VECTORS.runForBuffers(commands, [set], others));
+    const found = new Map(known);
+    for (const [index, id] of others.entries()) {
+      const [components, range] = vectors[index] ?? [];
+      if (components?.length === query.length && range !== undefined)
+        found.set(id, similarity(components, range, query));
+    }
+    return found;
   }
 }
 
-const text = z.instanceof(Buffer).transform(String);
+const bytes = z.instanceof(Buffer);
 
-/** `VEMB … RAW` of a vector quantised to 8 bits: how, components, norm, and what 127 stands for. */
-const rawVector = z.tuple([
-  text.pipe(z.literal('int8')),
-  z.instanceof(Buffer).transform((bytes) => new Int8Array(bytes.buffer, bytes.byteOffset, bytes.length)),
-  text,
-  text.pipe(z.coerce.number()),
-]);
+/** Vectors quantised to 8 bits: components, and what 127 stands for. */
+const rawVectors = z.array(
+  z.tuple([
+    bytes.transform(({ buffer, byteOffset, length }) => new Int8Array(buffer, byteOffset, length)),
+    bytes.transform((text) => Number(text.toString())),
+  ]),
+);
+
+function similarity(components: Int8Array, range: number, query: Float32Array): number {
+  let product = 0;
+  for (const [index, component] of components.entries()) product += component * (query[index] ?? 0);
+  return clampSimilarity((product * range) / 127);
+}

@@ -65,3 +65,13 @@ export const DECISIONS = new RedisScript(`
   for i, id in ipairs(page) do page[i] = { id, redis.call('HGET', decisions, id) } end
   return page
 `);
+
+/** KEYS: a vector set. ARGV: ids. Returns the quantised vector of each and what 127 stands for in it; two empty texts for none. */
+export const READ_VECTORS = new RedisScript(`
+  local found = {}
+  for i, id in ipairs(ARGV) do
+    local vector = redis.call('VEMB', KEYS[1], id, 'RAW')
+    found[i] = vector and { vector[2], vector[4] } or { '', '' }
+  end
+  return found
+`);
