@@ -17,6 +17,8 @@ const OTHER_FACTS = 7;
 const READY_LIMIT_MS = 60 * 60_000;
 const READY_POLL_MS = 500;
 const ANSWER_LIMIT_MS = 300_000;
+// As many as the local Vorpal works on side by side.
+const ASKED_AT_ONCE = 4;
 // An answer that has not come to the point by then rambles.
 const ANSWER_TOKENS = '64';
 
@@ -27,6 +29,7 @@ const answerSchema = z.looseObject({
 });
 
 interface Answer {
+  readonly model: string;
   readonly question: string;
   readonly response: string;
   readonly isInPrompt: boolean;
@@ -55,6 +58,8 @@ export async function evaluateAnswers(args: readonly string[]): Promise<void> {
     const seconds = (performance.now() - startedAt) / 1_000;
     if (values.show) print(showAnswers(answers));
     report(answers, model, seconds, values.json);
+  } catch (error) {
+    throw new Error(`The brain did not answer to the end. Its output:\n${brain.output()}`, { cause: error });
   } finally {
     await brain.end('SIGTERM');
     rmSync(dataDir, { recursive: true, force: true });
@@ -75,25 +80,32 @@ async function waitUntilReady(url: string): Promise<void> {
 async function askAll(url: string, facts: readonly AskedFact[]): Promise<{ answers: Answer[]; model: string }> {
   const bar = new ProgressBar('asking', facts.length);
   const answers: Answer[] = [];
-  let model = '';
-  for (const [index, asked] of facts.entries()) {
-    const user = `user-${index}`;
-    const others = distractorsOf(facts, index, OTHER_FACTS);
-    // The fact stands in the midst of the others: neither the first nor the last thing said.
-    const said = others.toSpliced(Math.floor(others.length / 2), 0, asked);
-    for (const { fact } of said) await post(`${url}/memories`, { user_id: user, text: fact });
-    const answer = answerSchema.parse(await post(`${url}/chat`, { user_id: user, message: asked.question }));
-    model = answer.model;
-    answers.push({
-      question: asked.question,
-      response: answer.response,
-      isInPrompt: answer.memories?.some(({ text }) => text === asked.fact) ?? false,
-      isRight: namesAnswer(answer.response, asked.answers),
-    });
-    bar.advance();
+  for (let start = 0; start < facts.length; start += ASKED_AT_ONCE) {
+    const indices = [...facts.keys()].slice(start, start + ASKED_AT_ONCE);
+    answers.push(...(await Promise.all(indices.map((index) => ask(url, facts, index)))));
+    bar.advance(indices.length);
   }
   bar.stop();
-  return { answers, model };
+  return { answers, model: answers[0]?.model ?? '' };
+}
+
+/** Has a user of its own say the fact and others, and ask for it. */
+async function ask(url: string, facts: readonly AskedFact[], index: number): Promise<Answer> {
+  const asked = facts[index];
+  if (!asked) throw new RangeError(`There is no fact ${index}.`);
+  const user = `user-${index}`;
+  const others = distractorsOf(facts, index, OTHER_FACTS);
+  // The fact stands in the midst of the others: neither the first nor the last thing said.
+  const said = others.toSpliced(Math.floor(others.length / 2), 0, asked);
+  for (const { fact } of said) await post(`${url}/memories`, { user_id: user, text: fact });
+  const answer = answerSchema.parse(await post(`${url}/chat`, { user_id: user, message: asked.question }));
+  return {
+    model: answer.model,
+    question: asked.question,
+    response: answer.response,
+    isInPrompt: answer.memories?.some(({ text }) => text === asked.fact) ?? false,
+    isRight: namesAnswer(answer.response, asked.answers),
+  };
 }
 
 async function post(url: string, body: object): Promise<unknown> {
