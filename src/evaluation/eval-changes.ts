@@ -35,6 +35,8 @@ export async function evaluateChanges(args: readonly string[]): Promise<void> {
     ...process.env,
     REDIS_URL: '',
     BRAIN_DATA_DIR: dataDir,
+    // What is measured is what is found, and not how fast this machine is.
+    RECALL_TIMEOUT_MS: '60000',
     LOG_LEVEL: process.env.LOG_LEVEL ?? 'warn',
   };
   @Module({ imports: [ConfigModule.forRoot(environment), LifecycleModule, StorageModule, MemoryModule] })

@@ -1,4 +1,4 @@
-export { type Feature, FEATURES, featuresOf, type TextPair } from './change/change-features.js';
+export { type Feature, FEATURES, featuresOf, isTalk, type TextPair } from './change/change-features.js';
 export { type ChangeModel, type ChangeModels, type ChangeScore, scoreChange } from './change/change-model.js';
 export { CHANGE_MODELS } from './change/change-weights.js';
 export { Embedder } from './embedder.js';

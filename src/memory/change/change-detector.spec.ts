@@ -66,6 +66,16 @@ describe(detectChange.name, () => {
     ['something more', 'I speak Danish.', 'I also speak Dutch.'],
     ['something that happened, too', 'I was in Peru in 2011.', 'I was in Laos in 2016.'],
     ['somebody else', 'My father is a tailor.', 'My aunt is a tailor.'],
+    [
+      'thanks for something else',
+      'Thanks, your help means a lot to me!',
+      'Thanks, you mean a lot to me, I will not give up!',
+    ],
+    [
+      'talk about the same subject',
+      'I have been baking since I was a child, and it has always been a way for me to relax after school or work.',
+      'I want to open a bakery now, because I would love to share with others how good it feels when bread has risen.',
+    ],
     ['something else that changed', 'My oven has four hobs.', 'I moved, I live in Leicester now.'],
   ])('marks nothing for %s', (_, before, after) => {
     expect(detect(after, candidateOf(before))).toBeUndefined();

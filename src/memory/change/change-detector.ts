@@ -20,16 +20,23 @@ export interface DetectedChange {
   readonly score: number;
 }
 
+// Each is laid over the message word by word, a millisecond for long texts.
+const MOST_COMPARED = 8;
+// As recall weighs the words that two texts share against what they mean.
+const BM25_SHARE = 1 / 24;
+
 /**
  * The memory that `message` makes out of date most surely, if one surely enough: by what differs between the two texts, and
  * by their vectors. Nothing is generated or asked for; docs/decisions/0012-facts-that-change.md has what was measured.
- * @param candidates what a search for the message found; a tenth of a millisecond each
+ * @param candidates what a search for the message found; the eight that are most like it are compared
  */
 export function detectChange(message: NewMessage, candidates: readonly Candidate[]): DetectedChange | undefined {
   if (isPureQuestion(message.text)) return undefined;
   const digest = textDigest(message);
   const changes = candidates
     .filter(({ memory }) => canChange(memory, message) && textDigest(memory) !== digest)
+    .toSorted((a, b) => likenessOf(b) - likenessOf(a))
+    .slice(0, MOST_COMPARED)
     .map(({ memory, cosine }) => ({
       id: memory.id,
       ...scoreChange({ before: memory.text, after: message.text, cosine }, CHANGE_MODELS),
@@ -43,3 +50,5 @@ export function detectChange(message: NewMessage, candidates: readonly Candidate
 /** Of two speakers neither takes back what the other said, and what is out of date is so already. */
 const canChange = (memory: Memory, { role, createdAtMs }: NewMessage): boolean =>
   memory.role === role && !memory.isQuestion && memory.supersededBy === null && memory.validFromMs <= createdAtMs;
+
+const likenessOf = ({ cosine, bm25 }: Candidate): number => (cosine ?? 0) + (bm25 ?? 0) * BM25_SHARE;

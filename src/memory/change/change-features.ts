@@ -1,4 +1,14 @@
-import { ADDITIONS, CHANGES, EPISODES, NEGATIONS, RELATIVES, STATES, type WordList } from './change-words.js';
+import {
+  ADDITIONS,
+  ADDRESSED,
+  CHANGES,
+  COURTESIES,
+  EPISODES,
+  NEGATIONS,
+  RELATIVES,
+  STATES,
+  type WordList,
+} from './change-words.js';
 import { differenceOf, isSameWord, type Word } from './text-difference.js';
 import { isCalendarWord } from './value-words.js';
 
@@ -34,6 +44,10 @@ const WORD_FEATURES = [
   'changeOfShared',
   'additionSaid',
   'episodes',
+  'courtesy',
+  'addressed',
+  'negationOfSame',
+  'changeOfSame',
 ] as const;
 
 /** In their order: a pair has the first always, and the cosine where it says something. */
@@ -48,6 +62,18 @@ export function featuresOf({ before, after, cosine }: TextPair): Partial<Record<
   };
 }
 
+/**
+ * Whether two texts are talk that no pair tells apart: both thank, greet or cheer, or both are long and share little. What
+ * is like in such texts is how people talk, and not what they talk about.
+ */
+export function isTalk(beforeText: string, afterText: string): boolean {
+  const { before, after } = differenceOf(beforeText, afterText);
+  if (COURTESIES.count(beforeText, before) > 0 && COURTESIES.count(afterText, after) > 0) return true;
+  if (Math.min(before.length, after.length) <= MOST_WORDS_OF_A_FACT) return false;
+  const missing = wordsMissingIn(before, after).length + wordsMissingIn(after, before).length;
+  return missing / (before.length + after.length) > 1 - LEAST_SHARED;
+}
+
 function wordFeatures(beforeText: string, afterText: string): Record<(typeof WORD_FEATURES)[number], number> {
   const { before, after, replacements } = differenceOf(beforeText, afterText);
   const [older, newer] = [describe(beforeText, before), describe(afterText, after)];
@@ -58,10 +84,11 @@ function wordFeatures(beforeText: string, afterText: string): Record<(typeof WOR
   const addedContent = added.filter(isContent).length;
   const isContentSame = addedContent === 0 && !lost.some(isContent);
   const sharedContent = Math.max(0, newer.content - addedContent) / Math.max(1, Math.min(older.content, newer.content));
+  const sharedWords = 1 - (added.length + lost.length) / Math.max(1, before.length + after.length);
   const isNegationNew = older.negations > 0 !== newer.negations > 0;
   const isChangeSaid = newer.changes > older.changes;
   return {
-    sharedWords: 1 - (added.length + lost.length) / Math.max(1, before.length + after.length),
+    sharedWords,
     sharedContent: Math.min(1, sharedContent),
     addedContent: Math.log1p(addedContent),
     sameContent: flag(isContentSame && !isNegationNew),
@@ -84,16 +111,24 @@ function wordFeatures(beforeText: string, afterText: string): Record<(typeof WOR
     changeOfShared: isChangeSaid ? Math.min(1, sharedContent) : 0,
     additionSaid: flag(newer.additions > older.additions),
     episodes: flag(older.episodes > 0 && newer.episodes > 0),
+    courtesy: flag(newer.courtesies > 0),
+    addressed: flag(newer.addressed > 0),
+    negationOfSame: isNegationNew ? sharedWords : 0,
+    changeOfSame: isChangeSaid ? sharedWords : 0,
   };
 }
 
 const flag = (value: boolean): number => (value ? 1 : 0);
 
+// Of the shorter text. A fact is told in a sentence; what is longer tells several, and shares words with everything.
+const MOST_WORDS_OF_A_FACT = 12;
+const LEAST_SHARED = 0.4;
+
 // "My …" and "I am …" begin anything.
 const LEAST_BEGINNING = 2;
 
 // They are features of their own, and nothing new that is told.
-const GRAMMAR = [NEGATIONS, CHANGES, ADDITIONS];
+const GRAMMAR = [NEGATIONS, CHANGES, ADDITIONS, COURTESIES, ADDRESSED];
 
 function describe(text: string, words: readonly Word[]) {
   const count = (list: WordList) => list.count(text, words);
@@ -102,6 +137,8 @@ function describe(text: string, words: readonly Word[]) {
     changes: count(CHANGES),
     additions: count(ADDITIONS),
     episodes: count(EPISODES),
+    courtesies: count(COURTESIES),
+    addressed: count(ADDRESSED),
     content: words.filter(isContent).length,
   };
 }

@@ -1,4 +1,4 @@
-import { type Feature, featuresOf, type TextPair } from './change-features.js';
+import { type Feature, featuresOf, isTalk, type TextPair } from './change-features.js';
 
 /** Logistic regression: `P(changed) = 1 / (1 + exp(-(intercept + Σ weight · feature)))`. */
 export interface ChangeModel {
@@ -23,6 +23,7 @@ export interface ChangeScore {
 
 /** How likely the newer text of a pair makes the older one out of date. */
 export function scoreChange(pair: TextPair, models: ChangeModels): ChangeScore {
+  if (isTalk(pair.before, pair.after)) return { probability: 0, isChange: false };
   const model = pair.cosine === null ? models.words : models.wordsAndCosine;
   const probability = probabilityOf(featuresOf(pair), model);
   return { probability, isChange: probability >= model.threshold };

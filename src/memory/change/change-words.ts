@@ -146,3 +146,27 @@ export const STATES = wordList(
    住在 工作 叫 是 は`,
   /喜欢的|好きな/gu,
 );
+
+/** What is said to one another and tells nothing of oneself. */
+export const COURTESIES = wordList(
+  `thanks thank thx hey hi hello bye goodbye wow yay haha lol ok okay sure yeah yep congrats congratulations awesome amazing
+   great glad welcome luck appreciate appreciated agree agreed sorry wonderful
+   awww aw absolutely definitely exactly totally proud happy kudos cheers
+   danke dankeschön hallo tschüss freut glückwunsch klasse  
+   merci bonjour bonsoir salut bravo félicitations gentil
+   gracias hola adiós enhorabuena felicidades
+   obrigado obrigada olá tchau parabéns
+   grazie ciao bravo complimenti buongiorno
+   dziękuję cześć gratulacje hej tack grattis
+   спасибо привет поздравляю
+   teşekkürler merhaba tebrikler
+   شكرا مرحبا مبروك धन्यवाद नमस्ते बधाई bedankt hoi gefeliciteerd`,
+  /good (?:morning|night|evening)|谢谢|你好|恭喜|再见|ありがとう|おめでとう|こんにちは|고마워|감사|축하|안녕/gu,
+);
+
+/** Who is spoken to. */
+export const ADDRESSED = wordList(
+  `you your yours you're you've you'll you'd yourself u ya du dein deine dir dich ihr tu te ton ta tes vous votre tú ti
+   usted você voce teu tua tuo ты тебя тебе твой вы вас sen sana dig din je jij jouw`,
+  /你|您|あなた|당신/gu,
+);
