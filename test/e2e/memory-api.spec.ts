@@ -367,8 +367,23 @@ describe.each(['sqlite', 'redis'] as const)('the HTTP interface of memories on %
     ['the shadow buffer', '/memories/search', { query: 'a', include_shadow: true }, 400, 'REQUEST_INVALID'],
     ['metadata that is no value', '/memories/search', { query: 'a', metadata: { a: {} } }, 400, 'REQUEST_INVALID'],
     ['an import as JSON', '/memories/import', { text: 'a' }, 415, 'REQUEST_UNSUPPORTED_MEDIA_TYPE'],
+    ['memory: maybe', '/chat', { message: 'a', memory: 'maybe' }, 400, 'REQUEST_INVALID'],
   ])('refuses %s', async (_, path, body, status, code) => {
-    expect(await sut.post(path, body)).toMatchObject({ status, body: { code } });
+    const answer = await sut.post(path, body);
+    expect(answer).toMatchObject({ status, body: { status, code } });
+    expect(answer.headers.get('content-type')).toContain('application/problem+json');
+  });
+
+  it.each([
+    '/memories?cursor=nonsense',
+    `/memories?cursor=${newId()}`,
+    '/memories?limit=0',
+    '/memories?limit=many',
+    '/memories?page=2',
+    '/memories?role=robot',
+    '/decisions?limit=100000',
+  ])('refuses GET %s', async (path) => {
+    expect(await sut.get(path)).toMatchObject({ status: 400, body: { code: 'REQUEST_INVALID' } });
   });
 
   it.each<[string, unknown, number]>([
@@ -381,8 +396,8 @@ describe.each(['sqlite', 'redis'] as const)('the HTTP interface of memories on %
     expect(await sut.patch(pathOf('x'), body)).toMatchObject({ status });
   });
 
-  it('refuses a cursor that it did not give out, and to forget everybody', async () => {
-    expect((await sut.get(`/memories?${query()}&cursor=${newId()}`)).status).toBe(400);
-    expect((await sut.delete('/memories')).status).toBe(400);
+  it('forgets nobody without a name, and takes newline-delimited JSON for an import only', async () => {
+    expect(await sut.delete('/memories')).toMatchObject({ status: 400, body: { code: 'REQUEST_INVALID' } });
+    expect(await sut.post('/chat', '{"message": "a"}\n', NDJSON)).toMatchObject({ status: 415 });
   });
 });

@@ -87,7 +87,7 @@ describe.each(['sqlite', 'redis'] as const)('memory on %s, with the real models'
       await add('The train to Bern leaves at nine.');
       const { status, body } = await chat('What is my dog allergic to?');
       expect(status).toBe(200);
-      expect(body.memories![0]).toEqual({ id, text, similarity: expect.any(Number) });
+      expect(body.memories![0]).toMatchObject({ id, text, why: { matched_words: ['dog', 'allergic'] } });
       expect(body.memories![0]!.similarity).toBeGreaterThan(0.3);
     },
     LIMIT_MS,
@@ -208,4 +208,14 @@ describe.each(['sqlite', 'redis'] as const)('memory on %s, with the real models'
     },
     LIMIT_MS,
   );
+
+  it('shows its health with the embedding model', async () => {
+    const { body } = await sut.get('/health');
+    expect(body).toMatchObject({
+      details: {
+        memory: { status: 'up', embedding_model: expect.stringMatching(/^all-MiniLM-L6-v2\//), dimensions: 384 },
+        embeddings: { status: 'up' },
+      },
+    });
+  });
 });
