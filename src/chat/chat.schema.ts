@@ -26,7 +26,7 @@ export interface ChatResponse {
   readonly engine: 'vorpal';
   readonly model: string;
   readonly session_id: string;
-  /** The memories that the model was given, best first; `[]` where none fitted, `null` where none could be recalled. */
+  /** The memories that the model was given, best first; `[]` where none fitted, `null` where nobody could look for all. */
   readonly memories: readonly RecalledMemoryBody[] | null;
   /** Why the answer ends: `stop`, or `length` where a limit or the window cut it; `null` where the server does not say. */
   readonly finish_reason: string | null;

@@ -125,8 +125,11 @@ describe(RecallService.name, () => {
         { memory: { text: 'My dog is called Bruno.' }, cosine: null, matchedTerms: ['bruno'] },
       ]);
     }
+    // By meaning it might have found something.
+    expect(await sut.recall('ada', 'Hello')).toBeNull();
     answerEmbeddings();
     expect(await sut.recall('ada', 'Who is Bruno?')).toHaveLength(2);
+    expect(await sut.recall('bob', 'Hello')).toEqual([]);
     expect(told(BY_WORDS)).toHaveLength(1);
     expect(told(WITHOUT)).toEqual([]);
   });

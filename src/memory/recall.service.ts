@@ -26,6 +26,8 @@ interface RecallOptions {
 }
 
 interface Found {
+  /** Whether it was looked for by meaning where the message has one for the embedder. */
+  readonly isWhole: boolean;
   /** Best first. */
   readonly ranked: readonly FoundMemory[];
   /** What holds now in the place of those that no longer do, by their ids. */
@@ -59,8 +61,8 @@ export class RecallService implements OnApplicationShutdown {
 
   /**
    * The best few memories for a message, best first, within the token budget of recall, each with what holds now in its
-   * place. By words alone where the embedder is away or too slow. `null` where it could not be done, or not in time; never
-   * fails.
+   * place. By words alone where the embedder is away or too slow; where that finds nothing, nobody knows whether there is
+   * something. `null` then, and where it could not be done, or not in time; never fails.
    */
   async recall(
     userId: string,
@@ -70,12 +72,13 @@ export class RecallService implements OnApplicationShutdown {
     const { limit, timeoutMs } = this.settings.recall;
     if (limit === 0) return [];
     try {
-      const { ranked, currentOf } = await withTimeLimit(
+      const { isWhole, ranked, currentOf } = await withTimeLimit(
         timeoutMs,
         (signal) => this.find(userId, message, signal),
         caller,
       );
       this.failures.succeeded();
+      if (!isWhole && ranked.length === 0) return null;
       return selectMemories(ranked, currentOf, [message, ...((await said) ?? [])], this.settings.recall);
     } catch (error) {
       if (!caller?.aborted) this.failures.failed(describeError(error));
@@ -100,7 +103,8 @@ export class RecallService implements OnApplicationShutdown {
   }
 
   private async find(userId: string, message: string, signal: AbortSignal): Promise<Found> {
-    const vector = await this.vectorOf(message, signal);
+    const embedded = await this.embed(message, signal);
+    const vector = embedded?.vector;
     const [candidates, { current }] = await Promise.all([
       this.store.candidates(userId, {
         ...(vector && { vector }),
@@ -116,11 +120,11 @@ export class RecallService implements OnApplicationShutdown {
       embeddingModel: current?.model ?? '',
       isReadable: (text) => this.embedder.isKnownAsReadable(text),
     });
-    return { ranked, currentOf: await this.currentOf(userId, ranked) };
+    return { isWhole: embedded !== undefined, ranked, currentOf: await this.currentOf(userId, ranked) };
   }
 
-  /** `undefined` where there is none in time, or none that tells what the message means. */
-  private async vectorOf(message: string, signal: AbortSignal): Promise<Float32Array | undefined> {
+  /** `undefined` where it was not done in time; no vector where none tells what the message means. */
+  private async embed(message: string, signal: AbortSignal): Promise<{ readonly vector?: Float32Array } | undefined> {
     try {
       const [isReadable, [vector]] = await withTimeLimit(
         this.settings.recall.timeoutMs * EMBEDDING_SHARE,
@@ -132,7 +136,7 @@ export class RecallService implements OnApplicationShutdown {
         signal,
       );
       this.embedding.succeeded();
-      return isReadable ? vector : undefined;
+      return { ...(isReadable && vector && { vector }) };
     } catch (error) {
       if (!signal.aborted) this.embedding.failed(describeError(error));
       return undefined;
