@@ -2,7 +2,7 @@ import type { Memory } from '../memory.js';
 import type { IndexedMemory } from '../memory-store.port.js';
 import { bytesOf, retentionOf } from '../retention.js';
 import { TERMS_VERSION } from '../lexical-text.js';
-import type { IndexColumn, StoredColumn } from './sqlite-memory-statements.js';
+import { type Column, COLUMNS } from './sqlite-memory-statements.js';
 import { countTerms, packTerms } from './sqlite-term-index.js';
 import { decodeStoredMemory, toStoredMemory } from './stored-memory.js';
 import { type DecodedRecord, parseJson } from './stored-record.js';
@@ -15,12 +15,10 @@ type Value = string | number | null | Uint8Array;
 export function toColumns(
   { memory, terms, digest }: Omit<IndexedMemory, 'vector'>,
   generation: number,
-): Record<StoredColumn | IndexColumn, Value> {
-  // What it supersedes stands in the rows of those.
-  const { supersedes, ...stored } = toStoredMemory(memory);
-  void supersedes;
-  return {
-    ...stored,
+): Record<Column, Value> {
+  const stored = toStoredMemory(memory);
+  const values: Record<Column, Value> = {
+    ...{ ...stored, supersedes: null },
     id: memory.id,
     user_id: memory.userId,
     metadata: JSON.stringify(stored.metadata),
@@ -34,6 +32,7 @@ export function toColumns(
     term_count: terms.length,
     terms: packTerms(countTerms(terms)),
   };
+  return Object.fromEntries(COLUMNS.map((name) => [name, values[name]])) as Record<Column, Value>;
 }
 
 export function decodeRow(row: Row): DecodedRecord<Memory> {

@@ -31,14 +31,18 @@ const STORED_COLUMNS = [
   'v',
 ] as const;
 
-/** Of the row of a memory, without what stands in other rows. */
-export type StoredColumn = (typeof STORED_COLUMNS)[number];
-
-/** What is kept beside a memory. */
-const INDEX_COLUMNS = ['generation', 'bytes', 'retention', 'digest', 'terms_version', 'term_count', 'terms'] as const;
-export type IndexColumn = (typeof INDEX_COLUMNS)[number];
-
-const COLUMNS = [...STORED_COLUMNS, ...INDEX_COLUMNS];
+/** All columns that are written: the others are what is kept beside a memory. */
+export const COLUMNS = [
+  ...STORED_COLUMNS,
+  'generation',
+  'bytes',
+  'retention',
+  'digest',
+  'terms_version',
+  'term_count',
+  'terms',
+] as const;
+export type Column = (typeof COLUMNS)[number];
 
 /** All of a memory. */
 export const MEMORY_COLUMNS = `seq, ${STORED_COLUMNS.join(', ')}, (
