@@ -56,7 +56,7 @@ describe(SqliteDatabase.name, () => {
   it('brings a file of any older version up to date, and keeps what is in it', async () => {
     path = join(folder, 'old.sqlite');
     const old = new DatabaseSync(path);
-    old.exec(`${MIGRATIONS[0]}; INSERT INTO stream_settled_ids (id) VALUES ('kept'); PRAGMA user_version = 1`);
+    old.exec(`${String(MIGRATIONS[0])}; INSERT INTO stream_settled_ids (id) VALUES ('kept'); PRAGMA user_version = 1`);
     old.close();
 
     sut = await SqliteDatabase.open(path);

@@ -1,16 +1,35 @@
 import { newId } from '../../../src/shared/index.js';
-import { idsOf, listAll, newestFirst, numbered, put, textsOf } from './memory-store.fixtures.js';
+import { axis, idsOf, indexed, listAll, newestFirst, numbered, put, textsOf } from './memory-store.fixtures.js';
 import type { ListPosition } from '../../../src/memory/memory-store.port.js';
 import type { ContractContext } from './memory-store.harness.js';
 
 export function describeListing({ open }: ContractContext): void {
   describe('listing', () => {
-    it('gives the newest first, by id, whatever the order they came in', async () => {
+    it('gives the newest first, whatever the order they came in', async () => {
       const sut = await open();
       const memories = numbered(5);
       for (const index of [3, 0, 4, 1, 2]) await put(sut, [memories[index]!]);
 
       expect(textsOf(await listAll(sut, 'ada'))).toEqual([4, 3, 2, 1, 0].map((index) => `memory ${index}`));
+    });
+
+    it('goes by when they were created, also for what was imported later, and then by id', async () => {
+      const sut = await open();
+      const at = (createdAtMs: number, id: string) => indexed(id, axis(0), { createdAtMs, id });
+      const newest = at(3_000, '01ARZ3NDEKTSV4RRFFQ69G5FAV');
+      await put(sut, [at(2_000, 'b'), newest, at(1_000, 'z')]);
+      await put(sut, [at(2_000, 'c'), at(2_000, 'a'), at(500, 'ÿ')]);
+
+      const listed = ['01ARZ3NDEKTSV4RRFFQ69G5FAV', 'c', 'b', 'a', 'z', 'ÿ'];
+      expect(idsOf(await listAll(sut, 'ada'))).toEqual(listed);
+      const pages: string[] = [];
+      for (let after: ListPosition | undefined; ;) {
+        const page = await sut.list('ada', { limit: 2, ...(after && { after }) });
+        if (page.length === 0) break;
+        pages.push(...idsOf(page));
+        after = page.at(-1);
+      }
+      expect(pages).toEqual(listed);
     });
 
     it('goes on after the last id seen, until there is nothing left', async () => {

@@ -3,6 +3,7 @@ import type { MemoryLimits } from '../../../src/memory/memory-limits.js';
 import type { MemoryStore } from '../../../src/memory/memory-store.port.js';
 import { describeCandidates } from './candidates.contract.js';
 import { describeChanging } from './changing.contract.js';
+import { describeFilters } from './filters.contract.js';
 import { describeForgetting } from './forgetting.contract.js';
 import { describeKeeping } from './keeping.contract.js';
 import { describeListing } from './listing.contract.js';
@@ -25,6 +26,7 @@ import type { ContractContext, MemoryStoreHarness } from './memory-store.harness
 import { describeRecording } from './recording.contract.js';
 import { describeReembedding } from './reembedding.contract.js';
 import { describeReindexing } from './reindexing.contract.js';
+import { describeRetention } from './retention.contract.js';
 import { describeUndecodableRecords } from './undecodable.contract.js';
 
 /** What every adapter of the port has to do; the port's comment, in tests. */
@@ -54,6 +56,8 @@ export function describeMemoryStore(name: string, makeHarness: () => Promise<Mem
     describeKeeping(context);
     describeListing(context);
     describeCandidates(context);
+    describeFilters(context);
+    describeRetention(context);
     describeRecording(context);
     describeChanging(context);
     describeForgetting(context);
