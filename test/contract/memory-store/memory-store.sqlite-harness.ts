@@ -5,6 +5,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { SqliteDatabase } from '../../../src/infra/sqlite/index.js';
 import { SqliteMemoryStore } from '../../../src/memory/adapters/sqlite-memory-store.js';
 import { type MemoryStoreHarness, TEST_LIMITS } from './memory-store.harness.js';
+import { SqliteTermIndex, unpackTerms } from '../../../src/memory/adapters/sqlite-term-index.js';
 import { takeTablesAway } from '../../support/sqlite-outage.js';
 
 const TABLES = [
@@ -46,14 +47,21 @@ export async function makeSqliteHarness(): Promise<MemoryStoreHarness> {
       outside.close();
     },
     async unindex(id) {
-      const outside = new DatabaseSync(path);
-      outside
+      const database = await SqliteDatabase.open(path);
+      const row = database
         .prepare(
-          `UPDATE memories SET v = 1, digest = NULL, terms_version = NULL, term_count = NULL, terms = NULL
+          `SELECT seq, user, memories.terms FROM memories JOIN memory_counts USING (user_id)
           WHERE user_id = 'ada' AND id = ?`,
         )
-        .run(id);
-      outside.close();
+        .get(id);
+      const seq = Number(row?.seq);
+      new SqliteTermIndex(database).remove(Number(row?.user), seq, unpackTerms(row?.terms as Uint8Array));
+      database
+        .prepare(
+          'UPDATE memories SET v = 1, digest = NULL, terms_version = NULL, term_count = NULL, terms = NULL WHERE seq = ?',
+        )
+        .run(seq);
+      await database.close();
     },
     beginOutage: () => takeTablesAway(path, TABLES),
     closeAll,
