@@ -28,7 +28,12 @@ export function readBeam(file: string, withAssistant: boolean): MemoryTask[] {
     const captured = new Set(turns.filter(({ role }) => withAssistant || role === 'user').map(({ id }) => id));
     return {
       userId: `beam-${conversation}`,
-      turns: turns.map(({ at, ...turn }) => ({ ...turn, atMs: Date.parse(at), isCaptured: captured.has(turn.id) })),
+      turns: turns.map(({ at, ...turn }) => ({
+        ...turn,
+        words: turn.text,
+        atMs: Date.parse(at),
+        isCaptured: captured.has(turn.id),
+      })),
       questions: questions.flatMap(({ question, category, evidence }) => {
         const found = [...new Set(evidence)].filter((id) => captured.has(id));
         return found.length === 0 ? [] : [{ text: question, category, evidence: found }];

@@ -80,9 +80,9 @@ describe('data of evaluations', () => {
     await writeFile(file, JSON.stringify(LOCOMO));
     const [both] = readLocomo(file, 'two-speakers');
 
-    expect(both?.turns.map(({ isCaptured, text }) => [isCaptured, text])).toEqual([
-      [true, 'Ada: I bought a boat.'],
-      [true, 'Bob: I own a bakery.'],
+    expect(both?.turns.map(({ isCaptured, text, words }) => [isCaptured, text, words])).toEqual([
+      [true, 'Ada: I bought a boat.', 'I bought a boat.'],
+      [true, 'Bob: I own a bakery.', 'I own a bakery.'],
     ]);
     expect(both?.questions.map(({ evidence }) => evidence)).toEqual([['D1:1', 'D1:2'], ['D1:2'], ['D1:1']]);
   });

@@ -50,13 +50,14 @@ function oneUser({ conversation, speakers, turns, questions }: Conversation, spe
     .map((question) => ({ ...question, question: inFirstPerson(question.question, speaker) }));
   return {
     userId: `locomo-${conversation}-${speaker}`,
-    turns: turns.map((turn) => turnOf(turn, own.has(turn.id) ? 'user' : 'assistant', turn.text)),
+    turns: turns.map((turn) => turnOf(turn, own.has(turn.id) ? 'user' : 'assistant')),
     questions: questionsOf(asked, own),
   };
 }
 
-function turnOf({ id, session, at }: Conversation['turns'][number], role: TaskTurn['role'], text: string): TaskTurn {
-  return { id, session: String(session), atMs: readTime(at), role, text, isCaptured: role === 'user' };
+function turnOf(turn: Conversation['turns'][number], role: TaskTurn['role'], text = turn.text): TaskTurn {
+  const { id, session, at, text: words } = turn;
+  return { id, session: String(session), atMs: readTime(at), role, text, words, isCaptured: role === 'user' };
 }
 
 function questionsOf(questions: Conversation['questions'], known: ReadonlySet<string>): TaskQuestion[] {

@@ -13,6 +13,8 @@ export interface TaskTurn {
   readonly atMs: number;
   readonly role: 'user' | 'assistant';
   readonly text: string;
+  /** The words alone, where `text` names the speaker: the product takes names off what was said before. */
+  readonly words: string;
   /** Whether it goes into the memory; else it is only what is said before others. */
   readonly isCaptured: boolean;
 }

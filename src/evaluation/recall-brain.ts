@@ -157,7 +157,9 @@ export class RecallBrain {
     for (const turn of task.turns.filter(({ isCaptured }) => isCaptured)) {
       const { id, session, role, text, atMs } = turn;
       const ofSession = said.get(session) ?? [];
-      const before = ofSession.slice(0, ofSession.indexOf(turn)).map((one): Turn => ({ ...one, isPrivate: false }));
+      const before = ofSession.slice(0, ofSession.indexOf(turn)).map((one): Turn => {
+        return { role: one.role, text: one.words, atMs: one.atMs, isPrivate: false };
+      });
       const context = contextOf(before, role, sessions);
       const entry = {
         id: newId(),
