@@ -1,4 +1,4 @@
-import { randomFrom } from './locomo.js';
+import { randomFrom } from './random.js';
 
 const VOCABULARY = 20_000;
 // Heaps' and Zipf's laws of everyday text need no more: a few words are everywhere, most are rare.
