@@ -68,7 +68,11 @@ export function describeCandidates({ open, harness }: ContractContext): void {
   });
 
   describe('searching by words', () => {
-    const withTerms = (text: string, more: Partial<Memory> = {}): IndexedMemory => indexed(text, axis(3), more);
+    // As they are, also in upper case.
+    const withTerms = (text: string, more: Partial<Memory> = {}): IndexedMemory => ({
+      ...indexed(text, axis(3), more),
+      terms: text.split(' '),
+    });
 
     it('gives the best by BM25 with exact scores, and which terms each has', async () => {
       const sut = await open();
