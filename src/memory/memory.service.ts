@@ -12,8 +12,6 @@ import { rankedSearch } from './ranked-search.js';
 import { bytesOf } from './retention.js';
 import { textDigest } from './text-digest.js';
 
-export { newMemory } from './new-memory.js';
-
 export interface SearchOptions {
   readonly mode: SearchMode;
   /** Most memories to return. */

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { prepareJudgementStatements } from '../../memory/adapters/sqlite-judgements.js';
 import { indexMemory } from '../../memory/indexed-memory.js';
-import { newMemory } from '../../memory/memory.service.js';
+import { newMemory } from '../../memory/new-memory.js';
 import type { IndexedMemory, Judgement } from '../../memory/memory-store.port.js';
 import { prepareStatements as prepareMemoryStatements } from '../../memory/adapters/sqlite-memory-statements.js';
 import { SqliteMemoryStore } from '../../memory/adapters/sqlite-memory-store.js';

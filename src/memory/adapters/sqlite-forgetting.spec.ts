@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { SqliteDatabase } from '../../infra/sqlite/index.js';
 import { indexMemory } from '../indexed-memory.js';
-import { newMemory } from '../memory.service.js';
+import { newMemory } from '../new-memory.js';
 import type { IndexedMemory, PutOutcome } from '../memory-store.port.js';
 import { SqliteMemoryStore } from './sqlite-memory-store.js';
 
