@@ -4,6 +4,7 @@ import { sendJson } from '../../test/support/stub-vorpal.js';
 import { until } from '../../test/support/until.js';
 import { useStubVorpal } from '../../test/support/use-stub-vorpal.js';
 import { newId } from '../shared/index.js';
+import { queryTerms } from './lexical-text.js';
 import type { Memory } from './memory.js';
 import { MemoryNotFoundError } from './memory.errors.js';
 import { MemoryService } from './memory.service.js';
@@ -95,7 +96,7 @@ describe(MemoryService.name, () => {
       sendJson(response, '', 503);
     });
     const found = await sut.search('ada', 'Who has my keys?', lexical);
-    expect(found).toMatchObject([{ memory: { id: memory.id }, cosine: null, matchedTerms: ['key'] }]);
+    expect(found).toMatchObject([{ memory: { id: memory.id }, cosine: null, matchedTerms: queryTerms('keys') }]);
     for (const mode of ['hybrid', 'dense'] as const) {
       await expect(sut.search('ada', 'Who has my keys?', { mode, limit: 5 })).rejects.toMatchObject({
         code: 'VORPAL_UNAVAILABLE',
