@@ -38,7 +38,10 @@ describe('texts longer than the window of the embedding model', () => {
     vorpal = await startVorpalModule({ VORPAL_URL: local.url, EMBEDDINGS_URL: local.url });
     folder = await mkdtemp(join(tmpdir(), 'windows-'));
     database = await SqliteDatabase.open(join(folder, 'brain.sqlite'));
-    sut = new Embedder(vorpal.client, new SqliteMemoryStore(database, { shadowMaxEntries: 10, maxDecisions: 10 }));
+    sut = new Embedder(
+      vorpal.client,
+      new SqliteMemoryStore(database, { maxMemories: 100, maxBytes: 1e6, maxDecisions: 10 }),
+    );
   }, 300_000);
 
   afterAll(async () => {
