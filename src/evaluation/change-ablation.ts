@@ -3,7 +3,7 @@ import { FEATURES, featuresOf } from '../memory/index.js';
 import { ProgressBar } from '../observability/index.js';
 import { PerplexityScorer, type TextScore, VorpalClient } from '../vorpal/index.js';
 import { PENALTY } from './change-fit.js';
-import { type ChangePair, type EmbeddedPair, isChange } from './change-pairs.js';
+import { type ChangePair, differenceOfPair, type EmbeddedPair, isChange } from './change-pairs.js';
 import { areaOf, formatInterval, type Judged, withInterval } from './classification.js';
 import { fitLogisticRegression, predict } from './logistic-regression.js';
 import { formatTable, print, round } from './report.js';
@@ -24,7 +24,10 @@ export async function compareFeatures(app: INestApplicationContext, pairs: reado
   const tokensBefore = client.scoringTokens;
   const told = await scorePairs(app.get(PerplexityScorer), pairs);
   const tokens = (client.scoringTokens - tokensBefore) / pairs.length;
-  const rows = pairs.map((pair, index) => ({ pair, features: { ...featuresOf(pair), ...told[index] } }));
+  const rows = pairs.map((pair, index) => ({
+    pair,
+    features: { ...featuresOf(differenceOfPair(pair), pair.cosine), ...told[index] },
+  }));
   const sets: [string, readonly string[]][] = [
     ['cosine', FEATURES.cosine],
     ['cosine, shared words', [...FEATURES.cosine, 'sharedWords']],

@@ -1,20 +1,8 @@
-import {
-  type ChangeModel,
-  type ChangeModels,
-  type Feature,
-  FEATURES,
-  featuresOf,
-  isTalk,
-  type TextPair,
-} from '../memory/index.js';
+import { type ChangeModel, type ChangeModels, type Feature, FEATURES, featuresOf, isTalk } from '../memory/index.js';
+import { differenceOfPair, type EmbeddedPair, isChange } from './change-pairs.js';
 import { type Judged, thresholdFor } from './classification.js';
 import { type Example, fitLogisticRegression, predict } from './logistic-regression.js';
 import { round } from './report.js';
-
-/** A pair with what the models are fitted to; its cosine is known. */
-export interface LabelledPair extends TextPair {
-  readonly isPositive: boolean;
-}
 
 export const PENALTY = 5;
 // Each part is judged by a model of the other parts, so that the threshold is not of pairs that were learned by heart; parted
@@ -24,19 +12,20 @@ const PRECISION_SOUGHT = 0.95;
 const DIGITS = 3;
 
 /** One model for pairs with a cosine, and one for those without. */
-export function fitChangeModels(pairs: readonly LabelledPair[]): ChangeModels {
+export function fitChangeModels(pairs: readonly EmbeddedPair[]): ChangeModels {
   return {
     words: fitModel(pairs, FEATURES.words),
     wordsAndCosine: fitModel(pairs, [...FEATURES.words, ...FEATURES.cosine]),
   };
 }
 
-function fitModel(pairs: readonly LabelledPair[], names: readonly Feature[]): ChangeModel {
+function fitModel(pairs: readonly EmbeddedPair[], names: readonly Feature[]): ChangeModel {
   const examples = pairs
-    .filter(({ before, after }) => !isTalk(before, after))
-    .map((pair): Example => {
-      const features = featuresOf(pair);
-      return { features: names.map((name) => features[name] ?? 0), isPositive: pair.isPositive };
+    .map((pair) => ({ pair, difference: differenceOfPair(pair) }))
+    .filter(({ difference }) => !isTalk(difference))
+    .map(({ pair, difference }): Example => {
+      const features = featuresOf(difference, pair.cosine);
+      return { features: names.map((name) => features[name] ?? 0), isPositive: isChange(pair) };
     });
   const { intercept, weights } = fitLogisticRegression(examples, PENALTY);
   return {

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { z } from 'zod';
-import type { TextPair } from '../memory/index.js';
+import { comparableText, differenceOf } from '../memory/index.js';
 
 /** `unpaired`: two texts of different pairs, put together by {@link unpairedOf}. */
 export type PairKind = z.infer<typeof kindSchema> | 'unpaired';
@@ -28,8 +28,10 @@ export interface ChangePair extends Omit<z.infer<typeof pairSchema>, 'kind'> {
   readonly kind: PairKind;
 }
 
-/** With the cosine of both texts. */
-export type EmbeddedPair = ChangePair & TextPair;
+export interface EmbeddedPair extends ChangePair {
+  /** Of the vectors of both texts; `null` where there is none. */
+  readonly cosine: number | null;
+}
 
 /** Reads pairs from JSON lines. @throws Error that names the first line that is not a pair */
 export function readChangePairs(file: string): ChangePair[] {
@@ -46,6 +48,9 @@ export function readChangePairs(file: string): ChangePair[] {
 
 /** Whether the newer text makes the older one out of date. */
 export const isChange = ({ kind }: Pick<ChangePair, 'kind'>): boolean => kind === 'update' || kind === 'negation';
+
+export const differenceOfPair = ({ before, after }: Pick<ChangePair, 'before' | 'after'>) =>
+  differenceOf(comparableText(before), comparableText(after));
 
 /**
  * As many pairs again that have nothing to do with each other: each newer text with the older one of another pair of its

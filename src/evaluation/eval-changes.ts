@@ -12,7 +12,14 @@ import { VorpalClient, waitForVorpal } from '../vorpal/index.js';
 import { followThroughRecall } from './change-recall.js';
 import { compareFeatures } from './change-ablation.js';
 import { fitChangeModels } from './change-fit.js';
-import { type ChangePair, type EmbeddedPair, isChange, readChangePairs, unpairedOf } from './change-pairs.js';
+import {
+  type ChangePair,
+  differenceOfPair,
+  type EmbeddedPair,
+  isChange,
+  readChangePairs,
+  unpairedOf,
+} from './change-pairs.js';
 import { areaOf, formatInterval, type Judged, precision, recall, withInterval } from './classification.js';
 import { readArguments, requireFile } from './evaluation.js';
 import { formatTable, print, round } from './report.js';
@@ -79,9 +86,7 @@ async function embedPairs(embedder: Embedder, pairs: readonly ChangePair[]): Pro
 }
 
 function fitPart(pairs: readonly EmbeddedPair[]): ChangeModels {
-  return fitChangeModels(
-    pairs.filter(({ part }) => part === 'fit').map((pair) => ({ ...pair, isPositive: isChange(pair) })),
-  );
+  return fitChangeModels(pairs.filter(({ part }) => part === 'fit'));
 }
 
 function writeModels(file: string, models: ChangeModels): void {
@@ -101,7 +106,7 @@ function report(pairs: readonly EmbeddedPair[], unpaired: readonly EmbeddedPair[
     all
       .filter(({ part }) => part !== 'fit')
       .map((pair): JudgedPair => {
-        const { probability, isChange: isMarked } = scoreChange(pair, models);
+        const { probability, isChange: isMarked } = scoreChange(differenceOfPair(pair), pair.cosine, models);
         return { ...pair, score: probability, isMarked, isPositive: isChange(pair) };
       });
   const judged = judge(pairs);

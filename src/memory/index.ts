@@ -1,6 +1,7 @@
-export { type Feature, FEATURES, featuresOf, isTalk, type TextPair } from './change/change-features.js';
+export { type Feature, FEATURES, featuresOf, isTalk } from './change/change-features.js';
 export { type ChangeModel, type ChangeModels, type ChangeScore, scoreChange } from './change/change-model.js';
 export { CHANGE_MODELS } from './change/change-weights.js';
+export { comparableText, differenceOf } from './change/text-difference.js';
 export { Embedder } from './embedder.js';
 export { indexMemory } from './indexed-memory.js';
 export type { Decision, EmbeddingSpace, FoundMemory, Memory } from './memory.js';

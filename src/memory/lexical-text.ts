@@ -112,7 +112,9 @@ function plainWordsOf(text: string, offset: number): Word[] {
 }
 
 /** Words that stand without spaces between them, each with the pairs of characters that begin in it. */
-function withPairs(run: readonly Word[]): Word[] {
+function withPairs(run: readonly Word[]): readonly Word[] {
+  // Between the words of most scripts; the segmentation of nothing takes as long as that of a word.
+  if (run.length === 0) return run;
   const characters = Array.from(CHARACTERS.segment(run.map(({ text }) => text).join('')), ({ segment }) => segment);
   let next = 0;
   return run.map((word) => {

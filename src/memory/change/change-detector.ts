@@ -4,6 +4,7 @@ import { isPureQuestion } from '../questions.js';
 import { textDigest } from '../text-digest.js';
 import { scoreChange } from './change-model.js';
 import { CHANGE_MODELS } from './change-weights.js';
+import { comparableText, differenceOf } from './text-difference.js';
 
 /** The message that may change what an earlier one said. */
 export interface NewMessage {
@@ -33,13 +34,14 @@ const BM25_SHARE = 1 / 24;
 export function detectChange(message: NewMessage, candidates: readonly Candidate[]): DetectedChange | undefined {
   if (isPureQuestion(message.text)) return undefined;
   const digest = textDigest(message);
+  const after = comparableText(message.text);
   const changes = candidates
     .filter(({ memory }) => canChange(memory, message) && textDigest(memory) !== digest)
     .toSorted((a, b) => likenessOf(b) - likenessOf(a))
     .slice(0, MOST_COMPARED)
     .map(({ memory, cosine }) => ({
       id: memory.id,
-      ...scoreChange({ before: memory.text, after: message.text, cosine }, CHANGE_MODELS),
+      ...scoreChange(differenceOf(comparableText(memory.text), after), cosine, CHANGE_MODELS),
     }))
     .filter(({ isChange }) => isChange)
     .toSorted((a, b) => b.probability - a.probability);

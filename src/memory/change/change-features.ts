@@ -9,16 +9,8 @@ import {
   STATES,
   type WordList,
 } from './change-words.js';
-import { differenceOf, isSameWord, type Word } from './text-difference.js';
+import { type ComparableText, isSameWord, type TextDifference, type Word } from './text-difference.js';
 import { isCalendarWord } from './value-words.js';
-
-/** What is known of two texts, the older one first. */
-export interface TextPair {
-  readonly before: string;
-  readonly after: string;
-  /** Of their vectors; `null` where it says nothing. */
-  readonly cosine: number | null;
-}
 
 const WORD_FEATURES = [
   'sharedWords',
@@ -54,30 +46,29 @@ const WORD_FEATURES = [
 export const FEATURES = { words: WORD_FEATURES, cosine: ['cosine'] } as const;
 export type Feature = (typeof FEATURES)[keyof typeof FEATURES][number];
 
-/** The features of a pair, as far as it has them: flags, shares of 0 to 1, and logarithms of `1 + x`. */
-export function featuresOf({ before, after, cosine }: TextPair): Partial<Record<Feature, number>> {
-  return {
-    ...wordFeatures(before, after),
-    ...(cosine !== null && { cosine }),
-  };
+/**
+ * The features of a pair, as far as it has them: flags, shares of 0 to 1, and logarithms of `1 + x`.
+ * @param cosine of the vectors of both texts; `null` where it says nothing
+ */
+export function featuresOf(difference: TextDifference, cosine: number | null): Partial<Record<Feature, number>> {
+  return { ...wordFeatures(difference), ...(cosine !== null && { cosine }) };
 }
 
 /**
  * Whether two texts are talk that no pair tells apart: both thank, greet or cheer, or both are long and share little. What
  * is like in such texts is how people talk, and not what they talk about.
  */
-export function isTalk(beforeText: string, afterText: string): boolean {
-  const { before, after } = differenceOf(beforeText, afterText);
-  if (COURTESIES.count(beforeText, before) > 0 && COURTESIES.count(afterText, after) > 0) return true;
-  if (Math.min(before.length, after.length) <= MOST_WORDS_OF_A_FACT) return false;
-  const missing = wordsMissingIn(before, after).length + wordsMissingIn(after, before).length;
-  return missing / (before.length + after.length) > 1 - LEAST_SHARED;
+export function isTalk({ before, after, lost, added }: TextDifference): boolean {
+  if (COURTESIES.count(before) > 0 && COURTESIES.count(after) > 0) return true;
+  const [older, newer] = [before.words.length, after.words.length];
+  if (Math.min(older, newer) <= MOST_WORDS_OF_A_FACT) return false;
+  return (lost.length + added.length) / (older + newer) > 1 - LEAST_SHARED;
 }
 
-function wordFeatures(beforeText: string, afterText: string): Record<(typeof WORD_FEATURES)[number], number> {
-  const { before, after, replacements } = differenceOf(beforeText, afterText);
-  const [older, newer] = [describe(beforeText, before), describe(afterText, after)];
-  const [added, lost] = [wordsMissingIn(before, after), wordsMissingIn(after, before)];
+function wordFeatures(difference: TextDifference): Record<(typeof WORD_FEATURES)[number], number> {
+  const { added, lost, replacements } = difference;
+  const [before, after] = [difference.before.words, difference.after.words];
+  const [older, newer] = [describe(difference.before), describe(difference.after)];
   const swaps = replacements.filter((one) => one.before.length > 0 && one.after.length > 0);
   const isReplaced = (is: (word: Word) => boolean) => added.some(is) && lost.some(is);
   const isAdded = (is: (word: Word) => boolean) => added.some(is) && !lost.some(is);
@@ -130,8 +121,8 @@ const LEAST_BEGINNING = 2;
 // They are features of their own, and nothing new that is told.
 const GRAMMAR = [NEGATIONS, CHANGES, ADDITIONS, COURTESIES, ADDRESSED];
 
-function describe(text: string, words: readonly Word[]) {
-  const count = (list: WordList) => list.count(text, words);
+function describe(text: ComparableText) {
+  const count = (list: WordList) => list.count(text);
   return {
     negations: count(NEGATIONS),
     changes: count(CHANGES),
@@ -139,13 +130,8 @@ function describe(text: string, words: readonly Word[]) {
     episodes: count(EPISODES),
     courtesies: count(COURTESIES),
     addressed: count(ADDRESSED),
-    content: words.filter(isContent).length,
+    content: text.words.filter(isContent).length,
   };
-}
-
-/** The words that the other text does not have, in whatever place or form. */
-function wordsMissingIn(others: readonly Word[], words: readonly Word[]): Word[] {
-  return words.filter((word) => !others.some((other) => isSameWord(word, other)));
 }
 
 /** Whether both begin with the same words, a verb of state among them, and go on with others: "My therapist is …". */

@@ -1,4 +1,5 @@
-import { type Feature, featuresOf, isTalk, type TextPair } from './change-features.js';
+import { type Feature, featuresOf, isTalk } from './change-features.js';
+import type { TextDifference } from './text-difference.js';
 
 /** Logistic regression: `P(changed) = 1 / (1 + exp(-(intercept + Σ weight · feature)))`. */
 export interface ChangeModel {
@@ -21,11 +22,14 @@ export interface ChangeScore {
   readonly isChange: boolean;
 }
 
-/** How likely the newer text of a pair makes the older one out of date. */
-export function scoreChange(pair: TextPair, models: ChangeModels): ChangeScore {
-  if (isTalk(pair.before, pair.after)) return { probability: 0, isChange: false };
-  const model = pair.cosine === null ? models.words : models.wordsAndCosine;
-  const probability = probabilityOf(featuresOf(pair), model);
+/**
+ * How likely the newer one of two texts makes the older one out of date.
+ * @param cosine of their vectors; `null` where it says nothing
+ */
+export function scoreChange(difference: TextDifference, cosine: number | null, models: ChangeModels): ChangeScore {
+  if (isTalk(difference)) return { probability: 0, isChange: false };
+  const model = cosine === null ? models.words : models.wordsAndCosine;
+  const probability = probabilityOf(featuresOf(difference, cosine), model);
   return { probability, isChange: probability >= model.threshold };
 }
 

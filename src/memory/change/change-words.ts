@@ -1,9 +1,9 @@
-import type { Word } from './text-difference.js';
+import type { ComparableText, Word } from './text-difference.js';
 
 /** Words of one kind in many languages: whole words, and pieces of text for what is no word of its own. */
 export interface WordList {
   /** How many there are in a text. */
-  count(text: string, words: readonly Word[]): number;
+  count(text: ComparableText): number;
   has(word: Word): boolean;
 }
 
@@ -12,7 +12,7 @@ function wordList(list: string, pieces: RegExp): WordList {
   const known = new Set(list.split(/\s+/u));
   const piecesIn = (text: string) => text.toLowerCase().replaceAll('’', "'").match(pieces)?.length ?? 0;
   return {
-    count: (text, words) => words.filter(({ folded }) => known.has(folded)).length + piecesIn(text),
+    count: ({ text, words }) => words.filter(({ folded }) => known.has(folded)).length + piecesIn(text),
     has: ({ folded }) => known.has(folded) || piecesIn(folded) > 0,
   };
 }

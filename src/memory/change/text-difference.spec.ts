@@ -1,16 +1,17 @@
-import { comparableWords, differenceOf, isSameWord } from './text-difference.js';
+import { comparableText, differenceOf, isSameWord } from './text-difference.js';
 
 const raws = (words: readonly { raw: string }[]) => words.map(({ raw }) => raw);
-const wordOf = (text: string) => comparableWords(text)[0]!;
+const wordOf = (text: string) => comparableText(text).words[0]!;
+const compare = (before: string, after: string) => differenceOf(comparableText(before), comparableText(after));
 
 describe(differenceOf.name, () => {
   it('finds what stands in the place of what', () => {
-    const { replacements } = differenceOf('The ferry to Split goes at 7:30.', 'The ferry to Split goes at 11:15.');
+    const { replacements } = compare('The ferry to Split goes at 7:30.', 'The ferry to Split goes at 11:15.');
     expect(replacements.map(({ before, after }) => [raws(before), raws(after)])).toEqual([[['7:30'], ['11:15']]]);
   });
 
   it('tells what was put in from what was replaced', () => {
-    const { replacements } = differenceOf('I play chess.', 'I do not play bridge.');
+    const { replacements } = compare('I play chess.', 'I do not play bridge.');
     expect(replacements.map(({ before, after }) => [raws(before), raws(after)])).toEqual([
       [[], ['do', 'not']],
       [['chess'], ['bridge']],
@@ -18,12 +19,17 @@ describe(differenceOf.name, () => {
   });
 
   it('lays equal texts over each other, whatever their case and marks', () => {
-    expect(differenceOf('My tent is GREEN', 'my tent is green!').replacements).toEqual([]);
+    expect(compare('My tent is GREEN', 'my tent is green!').replacements).toEqual([]);
+  });
+
+  it('tells which words only one of them has, wherever they stand', () => {
+    const { lost, added } = compare('On Friday I swim.', 'I swim and run on Sunday.');
+    expect([raws(lost), raws(added)]).toEqual([['Friday'], ['and', 'run', 'Sunday']]);
   });
 
   it('reads no more of a text than it can compare in a moment', () => {
     const long = Array.from({ length: 5_000 }, (_, index) => `word${index}`).join(' ');
-    expect(differenceOf(long, long).before).toHaveLength(160);
+    expect(compare(long, long).before.words).toHaveLength(160);
   });
 });
 
@@ -49,9 +55,9 @@ describe(isSameWord.name, () => {
   });
 });
 
-describe(comparableWords.name, () => {
+describe(comparableText.name, () => {
   it('says where a sentence begins, so that a capital there is no name', () => {
-    const words = comparableWords('Tea is fine. Coffee from Peru is better.');
+    const { words } = comparableText('Tea is fine. Coffee from Peru is better.');
     expect(raws(words.filter(({ beginsSentence }) => beginsSentence))).toEqual(['Tea', 'Coffee']);
   });
 });

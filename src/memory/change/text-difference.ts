@@ -20,9 +20,20 @@ export interface Replacement {
   readonly at: number;
 }
 
+/** A text that was read once, to be compared with several. */
+export interface ComparableText {
+  readonly text: string;
+  /** In order, as they are indexed; at most the first 160. */
+  readonly words: readonly Word[];
+}
+
 export interface TextDifference {
-  readonly before: readonly Word[];
-  readonly after: readonly Word[];
+  readonly before: ComparableText;
+  readonly after: ComparableText;
+  /** Words of the older text that the newer one does not have, in whatever place or form. */
+  readonly lost: readonly Word[];
+  /** Words of the newer text that the older one does not have. */
+  readonly added: readonly Word[];
   /** Words of the newer text that stand in the older one in the same order. */
   readonly shared: readonly Word[];
   readonly replacements: readonly Replacement[];
@@ -37,11 +48,11 @@ const STEM_SHARE = 0.65;
 
 const SENTENCE_END = /[.!?:;。！？।\n]/u;
 
-/** The words of a text, in order, as they are indexed; at most the first 160. */
-export function comparableWords(text: string): Word[] {
+/** Reads a text: the costly part of comparing it. */
+export function comparableText(text: string): ComparableText {
   const plain = text.normalize('NFKC').replaceAll('’', "'");
   let end = 0;
-  return wordsOf(plain)
+  const words = wordsOf(plain)
     .slice(0, MAX_WORDS)
     .map(({ text: raw, start, terms }, index) => {
       const beginsSentence = index === 0 || SENTENCE_END.test(plain.slice(end, start));
@@ -51,6 +62,7 @@ export function comparableWords(text: string): Word[] {
       const stem = isNumber && terms.length > 0 && folded === raw.toLowerCase() ? terms.join(' ') : (terms[0] ?? '');
       return { raw, folded, stem: isNumber && folded !== raw.toLowerCase() ? folded : stem, isNumber, beginsSentence };
     });
+  return { text, words };
 }
 
 /** Whether two words are one, or forms of one, as far as their letters tell. */
@@ -63,16 +75,17 @@ export function isSameWord(a: Word, b: Word): boolean {
 }
 
 /** What differs between two texts once the words they share are laid over each other (longest common subsequence). */
-export function differenceOf(beforeText: string, afterText: string): TextDifference {
-  const [before, after] = [comparableWords(beforeText), comparableWords(afterText)];
-  const lengths = commonLengths(before, after);
+export function differenceOf(beforeText: ComparableText, afterText: ComparableText): TextDifference {
+  const [before, after] = [beforeText.words, afterText.words];
+  const same = before.map((a) => after.map((b) => isSameWord(a, b)));
+  const lengths = commonLengths(same, after.length);
   const shared: Word[] = [];
   const replacements: Replacement[] = [];
   let open: { before: Word[]; after: Word[]; at: number } | undefined;
   let [i, j] = [0, 0];
   while (i < before.length || j < after.length) {
     const [a, b] = [before[i], after[j]];
-    if (a && b && isSameWord(a, b)) {
+    if (b && same[i]?.[j]) {
       shared.push(b);
       open = undefined;
       i++;
@@ -91,7 +104,14 @@ export function differenceOf(beforeText: string, afterText: string): TextDiffere
       j++;
     }
   }
-  return { before, after, shared, replacements };
+  return {
+    before: beforeText,
+    after: afterText,
+    lost: before.filter((_, row) => !same[row]?.includes(true)),
+    added: after.filter((_, column) => !same.some((row) => row[column])),
+    shared,
+    replacements,
+  };
 }
 
 function commonPrefixLength(a: string, b: string): number {
@@ -101,15 +121,12 @@ function commonPrefixLength(a: string, b: string): number {
 }
 
 /** Lengths of the longest common subsequences of what begins at each pair of words. */
-function commonLengths(before: readonly Word[], after: readonly Word[]): number[][] {
-  const lengths = Array.from({ length: before.length + 1 }, () => new Array<number>(after.length + 1).fill(0));
-  for (let i = before.length - 1; i >= 0; i--) {
-    for (let j = after.length - 1; j >= 0; j--) {
-      const [a, b, row] = [before[i], after[j], lengths[i]];
-      if (!a || !b || !row) continue;
-      row[j] = isSameWord(a, b)
-        ? 1 + (lengths[i + 1]?.[j + 1] ?? 0)
-        : Math.max(lengths[i + 1]?.[j] ?? 0, row[j + 1] ?? 0);
+function commonLengths(same: readonly (readonly boolean[])[], columns: number): number[][] {
+  const lengths = Array.from({ length: same.length + 1 }, () => new Array<number>(columns + 1).fill(0));
+  for (let i = same.length - 1; i >= 0; i--) {
+    const [row, below] = [lengths[i] ?? [], lengths[i + 1] ?? []];
+    for (let j = columns - 1; j >= 0; j--) {
+      row[j] = same[i]?.[j] ? 1 + (below[j + 1] ?? 0) : Math.max(below[j] ?? 0, row[j + 1] ?? 0);
     }
   }
   return lengths;
