@@ -233,8 +233,8 @@ export const MIGRATIONS: readonly Migration[] = [
   ALTER TABLE memories ADD COLUMN supersession_score REAL;
   ALTER TABLE memories ADD COLUMN bytes INTEGER NOT NULL DEFAULT 0;   -- what counts towards the limit of its user
   ALTER TABLE memories ADD COLUMN retention REAL NOT NULL DEFAULT 0;  -- nats; the least goes first
-  ALTER TABLE memories ADD COLUMN digest TEXT;              -- NULL until it is indexed, like the three after it
-  ALTER TABLE memories ADD COLUMN terms_version TEXT;
+  ALTER TABLE memories ADD COLUMN terms_version INTEGER NOT NULL DEFAULT 0;  -- 0: it is not indexed
+  ALTER TABLE memories ADD COLUMN digest BLOB;              -- NULL until it is indexed, like those after it
   ALTER TABLE memories ADD COLUMN term_count INTEGER;       -- with repetitions
   ALTER TABLE memories ADD COLUMN terms BLOB;               -- what the index of words holds of it, packed
   -- Until they are indexed anew, and so counted exactly.
@@ -243,7 +243,11 @@ export const MIGRATIONS: readonly Migration[] = [
     bytes = octet_length(text) + octet_length(metadata),
     retention = 0.9 * length(text);
 
-  CREATE INDEX memories_by_time ON memories (user_id, created_at_ms, id);
+  CREATE TABLE memory_terms_versions (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    name TEXT NOT NULL UNIQUE
+  );
+  CREATE INDEX memories_by_time ON memories (user_id, created_at_ms);
   CREATE INDEX memories_by_retention ON memories (user_id, retention) WHERE is_pinned = 0;
   CREATE INDEX memories_by_digest ON memories (user_id, digest) WHERE digest IS NOT NULL;
   CREATE INDEX memories_superseded ON memories (user_id, superseded_by) WHERE superseded_by IS NOT NULL;

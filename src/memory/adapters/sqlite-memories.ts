@@ -1,9 +1,10 @@
+import { TERMS_VERSION } from '../lexical-text.js';
 import type { Memory, Supersession } from '../memory.js';
 import type { MemoryLimits } from '../memory-limits.js';
 import type { IndexedMemory, MemoryChange, MemoryUsage, PutOutcome } from '../memory-store.port.js';
 import { bytesOf, retentionOf } from '../retention.js';
 import type { Generation, Generations, SqliteEmbeddingSpaces } from './sqlite-embedding-spaces.js';
-import { decodeRow, type Row, toColumns } from './sqlite-memory-rows.js';
+import { decodeRow, digestBytes, type Row, toColumns } from './sqlite-memory-rows.js';
 import type { MemoryStatements } from './sqlite-memory-statements.js';
 import { countTerms, type SqliteTermIndex, unpackTerms } from './sqlite-term-index.js';
 
@@ -29,7 +30,7 @@ export class SqliteMemories {
   }
 
   findText(userId: string, digest: string): Located | undefined {
-    return locatedOf(this.statements.findText.get(userId, digest));
+    return locatedOf(this.statements.findText.get(userId, digestBytes(digest)));
   }
 
   /** Keeps a memory and makes room for it, or counts what says the same. */
@@ -114,7 +115,7 @@ export class SqliteMemories {
     const seq = Number(found.seq);
     const user = this.userNumber(userId);
     if (found.terms !== null) this.terms.remove(user, seq, unpackTerms(found.terms as Uint8Array));
-    const columns = toColumns(indexed, 0);
+    const columns = toColumns(indexed, { generation: 0, termsVersion: this.termsVersion() });
     this.statements.reindex.run(
       columns.v,
       columns.context,
@@ -144,7 +145,10 @@ export class SqliteMemories {
 
   private insert(indexed: IndexedMemory, { number, vectors }: Generation): void {
     const { userId } = indexed.memory;
-    const seq = Number(this.statements.insert.run(toColumns(indexed, number)).lastInsertRowid);
+    const seq = Number(
+      this.statements.insert.run(toColumns(indexed, { generation: number, termsVersion: this.termsVersion() }))
+        .lastInsertRowid,
+    );
     vectors.add(seq, userId, indexed.vector);
     this.terms.add(this.userNumber(userId), seq, countTerms(indexed.terms));
   }
@@ -185,6 +189,13 @@ export class SqliteMemories {
       if (!least) return;
       this.remove(Number(least.seq), this.spaces.read());
     }
+  }
+
+  /** What stands for the version that makes the terms of this program. */
+  private termsVersion(): number {
+    const { addTermsVersion, termsVersion } = this.statements;
+    const known = termsVersion.get(TERMS_VERSION);
+    return Number(known ? known.number : addTermsVersion.run(TERMS_VERSION).lastInsertRowid);
   }
 
   /** What stands for the name of a user who has a memory. */

@@ -1,7 +1,6 @@
 import type { Memory } from '../memory.js';
 import type { IndexedMemory } from '../memory-store.port.js';
 import { bytesOf, retentionOf } from '../retention.js';
-import { TERMS_VERSION } from '../lexical-text.js';
 import { type Column, COLUMNS } from './sqlite-memory-statements.js';
 import { countTerms, packTerms } from './sqlite-term-index.js';
 import { decodeStoredMemory, toStoredMemory } from './stored-memory.js';
@@ -11,10 +10,14 @@ export type Row = Record<string, unknown>;
 
 type Value = string | number | null | Uint8Array;
 
-/** What the columns of a memory hold. @param generation the newest embedding space that it has a vector in */
+/**
+ * What the columns of a memory hold.
+ * @param generation the newest embedding space that it has a vector in
+ * @param termsVersion the number of the version that made its terms
+ */
 export function toColumns(
   { memory, terms, digest }: Omit<IndexedMemory, 'vector'>,
-  generation: number,
+  { generation, termsVersion }: { readonly generation: number; readonly termsVersion: number },
 ): Record<Column, Value> {
   const stored = toStoredMemory(memory);
   const values: Record<Column, Value> = {
@@ -27,13 +30,15 @@ export function toColumns(
     generation,
     bytes: bytesOf(memory),
     retention: retentionOf(memory),
-    digest,
-    terms_version: TERMS_VERSION,
+    digest: digestBytes(digest),
+    terms_version: termsVersion,
     term_count: terms.length,
     terms: packTerms(countTerms(terms)),
   };
   return Object.fromEntries(COLUMNS.map((name) => [name, values[name]])) as Record<Column, Value>;
 }
+
+export const digestBytes = (digest: string): Uint8Array => Buffer.from(digest, 'base64url');
 
 export function decodeRow(row: Row): DecodedRecord<Memory> {
   const { user_id: userId, id, metadata, is_question: isQuestion, is_pinned: isPinned, supersedes, ...columns } = row;

@@ -104,11 +104,15 @@ export interface MemoryStatements {
   /** generation */
   readonly progress: SqliteStatement;
 
-  /** after seq, terms version, limit */
+  /** name: where it is not known yet. */
+  readonly addTermsVersion: SqliteStatement;
+  /** name */
+  readonly termsVersion: SqliteStatement;
+  /** after terms version, after seq, terms version that is not pending, limit: in the order of those two. */
   readonly pendingReindexing: SqliteStatement;
   /** terms version */
   readonly reindexingProgress: SqliteStatement;
-  /** v, context, is question, valid from, bytes, retention, digest, terms version, term count, terms, seq */
+  /** v, context, is question, bytes, retention, digest, terms version, term count, terms, seq */
   readonly reindex: SqliteStatement;
 }
 
@@ -155,8 +159,11 @@ export function prepareStatements(database: SqliteDatabase): MemoryStatements {
     resetGeneration: prepare('UPDATE memories SET generation = ? WHERE generation = ?'),
     progress: prepare('SELECT count(*) AS total, count(*) FILTER (WHERE generation = ?) AS done FROM memories'),
 
+    addTermsVersion: prepare('INSERT INTO memory_terms_versions (name) VALUES (?) ON CONFLICT DO NOTHING'),
+    termsVersion: prepare('SELECT number FROM memory_terms_versions WHERE name = ?'),
     pendingReindexing: prepare(`
-      SELECT ${MEMORY_COLUMNS} FROM memories WHERE seq > ? AND terms_version IS NOT ? ORDER BY seq LIMIT ?`),
+      SELECT terms_version, ${MEMORY_COLUMNS} FROM memories WHERE (terms_version, seq) > (?, ?) AND terms_version <> ?
+      ORDER BY terms_version, seq LIMIT ?`),
     reindexingProgress: prepare(`
       SELECT count(*) AS total, count(*) FILTER (WHERE terms_version = ?) AS done FROM memories`),
     reindex: prepare(`

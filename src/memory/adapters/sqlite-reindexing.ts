@@ -16,24 +16,31 @@ export class SqliteReindexing {
   /** Records that cannot be read stay as they are, and take nobody's place. */
   pending(limit: number): PendingReindexing[] {
     const found: PendingReindexing[] = [];
-    for (let after = 0; found.length < limit;) {
-      const rows = this.statements.pendingReindexing.all(after, TERMS_VERSION, limit);
+    const current = this.currentVersion();
+    for (let [version, seq] = [-1, 0]; found.length < limit;) {
+      const rows = this.statements.pendingReindexing.all(version, seq, current, limit);
       for (const row of rows) {
         const memory = this.decode(row);
         if (memory) found.push({ memory });
       }
-      if (rows.length < limit) break;
-      after = Number(rows.at(-1)?.seq);
+      const last = rows.at(-1);
+      if (!last || rows.length < limit) break;
+      [version, seq] = [Number(last.terms_version), Number(last.seq)];
     }
     return found.slice(0, limit);
   }
 
   progress(): { readonly total: number; readonly done: number } {
-    const row = this.statements.reindexingProgress.get(TERMS_VERSION);
+    const row = this.statements.reindexingProgress.get(this.currentVersion());
     return { total: Number(row?.total), done: Number(row?.done) };
   }
 
   put(items: readonly Omit<IndexedMemory, 'vector'>[]): void {
     for (const item of items) this.memories.reindex(item);
+  }
+
+  /** -1 where nothing was indexed by it yet. */
+  private currentVersion(): number {
+    return Number(this.statements.termsVersion.get(TERMS_VERSION)?.number ?? -1);
   }
 }

@@ -58,7 +58,7 @@ export async function makeSqliteHarness(): Promise<MemoryStoreHarness> {
       new SqliteTermIndex(database).remove(Number(row?.user), seq, unpackTerms(row?.terms as Uint8Array));
       database
         .prepare(
-          'UPDATE memories SET v = 1, digest = NULL, terms_version = NULL, term_count = NULL, terms = NULL WHERE seq = ?',
+          'UPDATE memories SET v = 1, digest = NULL, terms_version = 0, term_count = NULL, terms = NULL WHERE seq = ?',
         )
         .run(seq);
       await database.close();
