@@ -54,7 +54,7 @@ export class SqliteCandidates {
     const search: Search = { userId, limit, filter, conditions: conditionsOf(filter), memories: new Map() };
     const hits = terms && this.words.find(userId, terms);
     const near = vector && vectors ? this.nearest(search, vectors, vector) : new Map<number, number>();
-    const best = hits ? this.readable(search, hits.best) : [];
+    const best = hits ? this.best(search, hits) : [];
     return [...new Set([...near.keys(), ...best])].flatMap((seq) => {
       const memory = search.memories.get(seq);
       if (!memory) return [];
@@ -80,6 +80,14 @@ export class SqliteCandidates {
       const { found, isEnough } = look(count, filter);
       if (isEnough) return found;
     }
+  }
+
+  private best(search: Search, hits: WordHits): number[] {
+    const count = search.limit * FIRST_LOOK;
+    const first = hits.best(count);
+    const readable = this.readable(search, first);
+    if (readable.length >= search.limit || first.length < count) return readable;
+    return this.readable(search, hits.best(Infinity));
   }
 
   /** The first `limit` of `seqs`, best first, that can be read and that the filter leaves in. */

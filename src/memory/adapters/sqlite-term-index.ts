@@ -45,12 +45,12 @@ export class SqliteTermIndex {
   }
 
   add(user: number, seq: number, counts: TermCounts): void {
-    this.insert.run(documentOf(seq, counts), tokensOf(user, counts));
+    this.insert.run(BigInt(documentOf(seq, lengthOf(counts))), tokensOf(user, counts));
   }
 
   /** @param counts exactly those that it was added with */
   remove(user: number, seq: number, counts: TermCounts): void {
-    this.delete.run(documentOf(seq, counts), tokensOf(user, counts));
+    this.delete.run(BigInt(documentOf(seq, lengthOf(counts))), tokensOf(user, counts));
   }
 
   postings(user: number, term: string): Postings {
@@ -87,6 +87,9 @@ export function countTerms(terms: readonly string[]): TermCounts {
   return counts;
 }
 
+/** @param length terms with repetitions */
+export const documentOf = (seq: number, length: number): number => seq * LENGTHS + Math.min(LONG, length);
+
 export const documentAt = (document: number): Document => {
   const length = document % LENGTHS;
   return { seq: Math.floor(document / LENGTHS), length: length === LONG ? undefined : length };
@@ -110,14 +113,10 @@ export function unpackTerms(packed: Uint8Array): TermCounts {
   );
 }
 
-export function lengthOf(counts: TermCounts): number {
+function lengthOf(counts: TermCounts): number {
   let length = 0;
   for (const count of counts.values()) length += count;
   return length;
-}
-
-function documentOf(seq: number, counts: TermCounts): bigint {
-  return BigInt(seq * LENGTHS + Math.min(LONG, lengthOf(counts)));
 }
 
 function tokensOf(user: number, counts: TermCounts): string {

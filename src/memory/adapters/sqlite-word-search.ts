@@ -1,11 +1,11 @@
-import type { MemoryStatements } from './sqlite-memory-statements.js';
-import { documentAt, type Postings, type SqliteTermIndex } from './sqlite-term-index.js';
 import { termScore } from './bm25.js';
+import type { MemoryStatements } from './sqlite-memory-statements.js';
+import { documentAt, documentOf, type Postings, type SqliteTermIndex } from './sqlite-term-index.js';
 
 /** What the words of a query found. */
 export interface WordHits {
-  /** Memories that have any of the terms, best first. */
-  readonly best: readonly number[];
+  /** Up to `count` memories that have any of the terms, best first; of equal ones the newest first. */
+  best(count: number): number[];
   /** BM25 of a memory; 0 where it has none of the terms. */
   score(seq: number): number;
   /** The terms that a memory has. */
@@ -22,26 +22,25 @@ export class SqliteWordSearch {
   /** @param terms distinct ones */
   find(userId: string, terms: readonly string[]): WordHits {
     const counts = this.statements.counts.get(userId);
-    if (!counts) return NOTHING;
-    const lists = terms.map((term) => this.index.postings(Number(counts.user), term));
-    return new Hits(lists, this.score(lists, Number(counts.indexed), Number(counts.terms)));
+    const lists = counts ? terms.map((term) => this.index.postings(Number(counts.user), term)) : [];
+    const scores = this.score(lists, Number(counts?.indexed), Number(counts?.terms));
+    return {
+      best: (count) => bestOf(scores, count),
+      score: (seq) => scores.get(this.documentOf(seq)) ?? 0,
+      matched: (seq) => {
+        const document = this.documentOf(seq);
+        return lists.flatMap(({ term, documents }) => (has(documents, document) ? [term] : []));
+      },
+    };
   }
 
-  private score(lists: readonly Postings[], documents: number, length: number): Map<number, number> {
+  private score(lists: readonly Postings[], documents: number, length: number): ReadonlyMap<number, number> {
     const scores = new Map<number, number>();
-    const relativeLengths = new Map<number, number>();
-    const relativeLength = (document: number): number => {
-      let relative = relativeLengths.get(document);
-      if (relative === undefined) {
-        relative = (this.lengthOf(document) * documents) / Math.max(1, length);
-        relativeLengths.set(document, relative);
-      }
-      return relative;
-    };
+    const meanLength = length / Math.max(1, documents);
     for (const { documents: list, repetitions } of lists) {
       const score = termScore(documents, list.length);
       for (const document of list) {
-        const more = score(repetitions.get(document) ?? 1, relativeLength(document));
+        const more = score(repetitions.get(document) ?? 1, this.lengthOf(document) / meanLength);
         scores.set(document, (scores.get(document) ?? 0) + more);
       }
     }
@@ -50,39 +49,27 @@ export class SqliteWordSearch {
 
   private lengthOf(document: number): number {
     const { seq, length } = documentAt(document);
-    return length ?? Number(this.statements.termCount.get(seq)?.term_count ?? 0);
+    return length ?? this.termCount(seq);
+  }
+
+  private documentOf(seq: number): number {
+    return documentOf(seq, this.termCount(seq));
+  }
+
+  private termCount(seq: number): number {
+    return Number(this.statements.termCount.get(seq)?.term_count ?? 0);
   }
 }
 
-class Hits implements WordHits {
-  readonly best: readonly number[];
-  private readonly documents = new Map<number, number>();
-
-  constructor(
-    private readonly lists: readonly Postings[],
-    private readonly scores: ReadonlyMap<number, number>,
-  ) {
-    // Of equal ones the newest first.
-    const sorted = [...scores].sort(([a, scoreOfA], [b, scoreOfB]) => scoreOfB - scoreOfA || b - a);
-    this.best = sorted.map(([document]) => {
-      const { seq } = documentAt(document);
-      this.documents.set(seq, document);
-      return seq;
-    });
-  }
-
-  score(seq: number): number {
-    return this.scores.get(this.documents.get(seq) ?? -1) ?? 0;
-  }
-
-  matched(seq: number): string[] {
-    const document = this.documents.get(seq);
-    if (document === undefined) return [];
-    return this.lists.flatMap(({ term, documents }) => (has(documents, document) ? [term] : []));
-  }
+function bestOf(scores: ReadonlyMap<number, number>, count: number): number[] {
+  // Sorting numbers costs a tenth of sorting pairs, and few of very many are wanted.
+  const least = count < scores.size ? (Float64Array.from(scores.values()).sort().at(-count) ?? 0) : 0;
+  return [...scores]
+    .filter(([, score]) => score >= least)
+    .sort(([a, scoreOfA], [b, scoreOfB]) => scoreOfB - scoreOfA || b - a)
+    .slice(0, count)
+    .map(([document]) => documentAt(document).seq);
 }
-
-const NOTHING: WordHits = { best: [], score: () => 0, matched: () => [] };
 
 /** @param rising numbers */
 function has(rising: readonly number[], wanted: number): boolean {
