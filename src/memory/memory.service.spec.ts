@@ -245,7 +245,14 @@ describe(MemoryService.name, () => {
     it('takes memories, sessions and what waits in the stream, of one user, any number of times', async () => {
       for (const userId of ['ada', 'bob']) {
         await sut.add(userId, facts(2));
-        const request = { user_id: userId, message: 'Hello', session_id: 's', memory: true, stream: false };
+        const request = {
+          user_id: userId,
+          message: 'Hello',
+          session_id: 's',
+          memory: true,
+          stream: false,
+          timezone: undefined,
+        };
         await parts.chat.answer(request, undefined, new AbortController().signal);
       }
       await until(() => parts.capture.captured >= 2, 'both messages are captured');
