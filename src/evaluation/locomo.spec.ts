@@ -81,8 +81,8 @@ describe('data of evaluations', () => {
     const [both] = readLocomo(file, 'two-speakers');
 
     expect(both?.turns.map(({ isCaptured, text, words }) => [isCaptured, text, words])).toEqual([
-      [true, 'Ada: I bought a boat.', 'I bought a boat.'],
-      [true, 'Bob: I own a bakery.', 'I own a bakery.'],
+      [true, 'Ada (2023-05-08): I bought a boat.', 'I bought a boat.'],
+      [true, 'Bob (2023-05-08): I own a bakery.', 'I own a bakery.'],
     ]);
     expect(both?.questions.map(({ evidence }) => evidence)).toEqual([['D1:1', 'D1:2'], ['D1:2'], ['D1:1']]);
   });

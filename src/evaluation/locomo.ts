@@ -14,7 +14,7 @@ type Conversation = z.infer<typeof conversationSchema>;
 
 /**
  * `one-user`: each speaker in turn is the user, and what the other one says is only context. `two-speakers`: both are in one
- * store, as `Name: …`.
+ * store, as `Name (2023-05-08): …`.
  */
 export const LOCOMO_VIEWS = ['one-user', 'two-speakers'] as const;
 export type LocomoView = (typeof LOCOMO_VIEWS)[number];
@@ -36,10 +36,12 @@ export function readLocomo(file: string, view: LocomoView): MemoryTask[] {
 function bothSpeakers({ conversation, turns, questions }: Conversation): MemoryTask {
   return {
     userId: `locomo-${conversation}`,
-    turns: turns.map((turn) => turnOf(turn, 'user', `${turn.speaker}: ${turn.text}`)),
+    turns: turns.map((turn) => turnOf(turn, 'user', `${turn.speaker} (${dateOf(turn)}): ${turn.text}`)),
     questions: questionsOf(questions, new Set(turns.map(({ id }) => id))),
   };
 }
+
+const dateOf = ({ at }: Conversation['turns'][number]): string => new Date(readTime(at)).toISOString().slice(0, 10);
 
 /** With the questions that name this speaker and not the other one, asked by the speaker. */
 function oneUser({ conversation, speakers, turns, questions }: Conversation, speaker: string): MemoryTask {
