@@ -1,5 +1,5 @@
 import { Logger } from '@nestjs/common';
-import { fullJitterBackoffMs, sleep } from '../shared/index.js';
+import { fullJitterBackoffMs } from '../shared/index.js';
 import type { DeliveredEntry, InputStream, Unsettled } from '../stream/index.js';
 import type { EntriesInHand } from './entries-in-hand.js';
 
@@ -147,7 +147,7 @@ export class UserOrder {
     }
     for (const wait of this.waits.get(userId) ?? []) {
       wait.movedAt = performance.now();
-      wait.wake();
+      if (receipts.some((receipt) => wait.unsettled.receipts.includes(receipt))) wait.wake();
     }
   }
 
@@ -170,13 +170,20 @@ export class UserOrder {
   }
 }
 
-/** @returns whether the time is over: `false` where something moved before */
+/** Many wait and are woken often, so without an error for each. @returns whether the time is over: `false` on abort or wake */
 async function pause(ms: number, waits: ReadonlyMap<string, Wait>, signal: AbortSignal): Promise<boolean> {
-  const moved = new AbortController();
-  for (const wait of waits.values()) {
-    wait.wake = () => {
-      moved.abort();
-    };
+  const { promise, resolve } = Promise.withResolvers<boolean>();
+  const end = (): void => {
+    resolve(false);
+  };
+  for (const wait of waits.values()) wait.wake = end;
+  const timer = setTimeout(resolve, ms, true);
+  signal.addEventListener('abort', end, { once: true });
+  if (signal.aborted) end();
+  try {
+    return await promise;
+  } finally {
+    clearTimeout(timer);
+    signal.removeEventListener('abort', end);
   }
-  return sleep(ms, AbortSignal.any([signal, moved.signal]));
 }
