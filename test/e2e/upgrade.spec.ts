@@ -1,6 +1,7 @@
 import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { ChildProgram } from '../../src/evaluation/child-program.js';
 import { TestBrain } from '../support/brain.js';
 import { type RedisServer, startRedis } from '../support/redis-server.js';
 import { copySqliteOf010, restoreRedisOf010 } from '../support/release-fixture.js';
@@ -49,11 +50,21 @@ describe.each(['sqlite', 'redis'] as const)('a store that release 0.1.0 wrote, o
         STREAM_CONSUMER: 'release-0.1.0',
         RECALL_TIMEOUT_MS: '30000',
         SESSION_READ_TIMEOUT_MS: '30000',
-        RECALL_MIN_SIMILARITY: '-1',
       },
       dataDir,
     );
   }, LIMIT_MS);
+
+  /** What the upgrade asks for. Brains go on meanwhile. */
+  async function indexWords(): Promise<void> {
+    const program = ChildProgram.start('reindex', {
+      ...(redis && { REDIS_URL: redis.url }),
+      BRAIN_DATA_DIR: sut.dataDir,
+      VORPAL_URL: vorpal.url,
+      EMBEDDINGS_URL: vorpal.url,
+    });
+    if ((await program.ended()) !== 0) throw new Error(program.output());
+  }
 
   afterEach(async () => {
     await sut.dispose();
@@ -65,24 +76,34 @@ describe.each(['sqlite', 'redis'] as const)('a store that release 0.1.0 wrote, o
     (await sut.get<{ decisions: DecisionBody[] }>(`/decisions?user_id=${user}`)).body.decisions;
 
   it(
-    'has its memories, decisions and shadow buffer',
+    'has its memories and decisions, what was in its shadow buffer among the memories, all found by their words',
     async () => {
+      await indexWords();
+
       const { body } = await sut.get<{ memories: MemoryBody[] }>('/memories?user_id=ada&limit=100');
       // The worker may have kept what was waiting.
       const old = body.memories.filter(({ id }) => id < idOf(20));
       expect(old).toMatchObject([
         { id: idOf(6), source: 'manual', perplexity: null, metadata: { tags: ['a', 'b'], nested: { deep: 1.5 } } },
         { id: idOf(5), source: 'promoted', text: 'It rains in Vienna.' },
+        { id: idOf(4), text: 'Nice weather.' },
         { id: idOf(2), text: 'My sister lives in Łódź 🚋.', role: 'assistant', session_id: null },
         { id: idOf(1), text: 'I drink green tea.', count: 2, session_id: 's-1', perplexity: 31.5 },
       ]);
       expect((await sut.get(`/memories/${idOf(1)}?user_id=ada`)).body).toEqual(old.at(-1));
       expect((await sut.get(`/memories/${idOf(7)}?user_id=${BOB}`)).body).toMatchObject({ text: 'My name is Bob.' });
 
-      const query = { user_id: 'ada', query: 'anything', limit: 20, min_similarity: -1, include_shadow: true };
-      const found = await sut.post<{ memories: MemoryBody[] }>('/memories/search', query);
-      const ids = found.body.memories.map(({ id }) => id);
-      expect(ids).toEqual(expect.arrayContaining([1, 2, 4, 5, 6].map(idOf)));
+      const search = async (query: string, mode: string): Promise<string[]> => {
+        const request = { user_id: 'ada', query, mode, limit: 20 };
+        const found = await sut.post<{ memories: MemoryBody[] }>('/memories/search', request);
+        return found.body.memories.map(({ id }) => id);
+      };
+      expect(await search('anything', 'dense')).toEqual(expect.arrayContaining([1, 2, 4, 5, 6].map(idOf)));
+      expect(await search('Nice Łódź', 'lexical')).toEqual(expect.arrayContaining([2, 4].map(idOf)));
+      // The same text is counted, not kept once more.
+      const again = await sut.post('/memories', { user_id: 'ada', text: 'nice  WEATHER.' });
+      expect(again.status).toBeLessThan(300);
+      expect((await sut.get(`/memories/${idOf(4)}?user_id=ada`)).body).toMatchObject({ count: 2 });
 
       const decided = (await decisionsOf('ada')).filter(({ id }) => id < idOf(20));
       expect(decided.map(({ id, kept }) => [id, kept])).toEqual([
