@@ -1,7 +1,5 @@
-import { ForgetMarks, type SqliteDatabase, sqliteFailuresAs } from '../../infra/sqlite/index.js';
-import { StoreRefusedError } from '../../shared/index.js';
+import { ForgetMarks, type SqliteDatabase } from '../../infra/sqlite/index.js';
 import type { Decision, EmbeddingSpace, Memory } from '../memory.js';
-import { MemoryStoreUnavailableError } from '../memory.errors.js';
 import { assertVectors, type MemoryLimits } from '../memory-limits.js';
 import {
   type Candidate,
@@ -21,6 +19,7 @@ import {
 } from '../memory-store.port.js';
 import { decodableOf, decodablePage } from './decodable.js';
 import { asOf } from './memory-filter.js';
+import { SqliteAccess } from './sqlite-access.js';
 import { SqliteCandidates } from './sqlite-candidates.js';
 import { type Generation, SqliteEmbeddingSpaces } from './sqlite-embedding-spaces.js';
 import { SqliteJudgements } from './sqlite-judgements.js';
@@ -35,13 +34,12 @@ import { SqliteTermIndex } from './sqlite-term-index.js';
 // Memories that one transaction of forgetting removes. The event loop stands still for it: 200 took 3 ms at the median.
 const FORGET_PORTION = 200;
 
-const reachingSqlite = sqliteFailuresAs(MemoryStoreUnavailableError, StoreRefusedError);
-
 /**
  * {@link MemoryStore} in tables of the embedded store, with the vectors of each embedding space in one of `sqlite-vec` and
  * the words in an index of FTS5.
  */
 export class SqliteMemoryStore extends MemoryStore {
+  private readonly access: SqliteAccess;
   private readonly statements: MemoryStatements;
   private readonly embeddingSpaces: SqliteEmbeddingSpaces;
   private readonly memories: SqliteMemories;
@@ -52,11 +50,9 @@ export class SqliteMemoryStore extends MemoryStore {
   private readonly reindexing: SqliteReindexing;
   private readonly marks: ForgetMarks;
 
-  constructor(
-    private readonly database: SqliteDatabase,
-    limits: MemoryLimits,
-  ) {
+  constructor(database: SqliteDatabase, limits: MemoryLimits) {
     super();
+    this.access = new SqliteAccess(database);
     this.statements = prepareStatements(database);
     this.embeddingSpaces = new SqliteEmbeddingSpaces(database);
     const terms = new SqliteTermIndex(database);
@@ -75,13 +71,13 @@ export class SqliteMemoryStore extends MemoryStore {
   }
 
   async spaces(): Promise<StoreSpaces> {
-    return this.read(() => this.currentSpaces());
+    return this.access.read(() => this.currentSpaces());
   }
 
   async claimSpace(space: EmbeddingSpace): Promise<StoreSpaces> {
     const spaces = await this.spaces();
     if (spaces.current) return spaces;
-    return this.write(() => {
+    return this.access.write(() => {
       if (!this.embeddingSpaces.read().current) this.embeddingSpaces.add(space, 'current');
       return this.currentSpaces();
     });
@@ -89,7 +85,7 @@ export class SqliteMemoryStore extends MemoryStore {
 
   async put(userId: string, memories: readonly IndexedMemory[], forgetMark?: string): Promise<PutOutcome[]> {
     if (memories.length === 0) return [];
-    return this.write(() => {
+    return this.access.write(() => {
       const current = this.spaceOf(memories.map(({ vector }) => vector));
       if (this.marks.isLate(userId, forgetMark)) {
         return memories.map(({ memory }) => ({ status: 'forgotten', id: memory.id }));
@@ -99,14 +95,14 @@ export class SqliteMemoryStore extends MemoryStore {
   }
 
   async get(userId: string, id: string): Promise<Memory | undefined> {
-    const row = await this.read(() => this.statements.get.get(userId, id));
+    const row = await this.access.read(() => this.statements.get.get(userId, id));
     return row && this.decode(row);
   }
 
   async list(userId: string, options: ListOptions): Promise<Memory[]> {
     return decodablePage(
       options,
-      (after) => this.read(() => this.pages.page(userId, { ...options, after })),
+      (after) => this.access.read(() => this.pages.page(userId, { ...options, after })),
       (row) => ({ createdAtMs: Number(row.created_at_ms), id: String(row.id) }),
       (row) => {
         const memory = this.decode(row);
@@ -116,20 +112,20 @@ export class SqliteMemoryStore extends MemoryStore {
   }
 
   async candidates(userId: string, query: CandidateQuery): Promise<Candidate[]> {
-    return this.read(() => this.search.find(userId, query));
+    return this.access.read(() => this.search.find(userId, query));
   }
 
   async findText(userId: string, digest: string): Promise<string | undefined> {
-    return reachingSqlite(async () => this.memories.findText(userId, digest)?.id);
+    return this.access.one(() => this.memories.findText(userId, digest)?.id);
   }
 
   async delete(userId: string, id: string): Promise<boolean> {
-    const wasThere = await this.write(() => {
+    const wasThere = await this.access.write(() => {
       const found = this.memories.locate(userId, id);
       if (found) this.memories.remove(found.seq, this.embeddingSpaces.read());
       return found !== undefined;
     });
-    if (wasThere) await reachingSqlite(() => this.database.scrub());
+    if (wasThere) await this.access.scrub();
     return wasThere;
   }
 
@@ -140,7 +136,7 @@ export class SqliteMemoryStore extends MemoryStore {
   }
 
   async replace(userId: string, id: string, edited: IndexedMemory): Promise<PutOutcome | undefined> {
-    return this.write(() => {
+    return this.access.write(() => {
       const current = this.spaceOf([edited.vector]);
       return this.memories.locate(userId, id) && this.memories.replace(id, edited, current);
     });
@@ -154,19 +150,19 @@ export class SqliteMemoryStore extends MemoryStore {
 
   async noteRecalled(userId: string, ids: readonly string[], atMs: number): Promise<void> {
     if (ids.length === 0) return;
-    await this.commit(() => {
+    await this.access.commit(() => {
       for (const id of ids) this.memories.noteRecalled(userId, id, atMs);
     });
   }
 
   async usage(userId: string): Promise<MemoryUsage> {
-    return reachingSqlite(async () => this.memories.usage(userId));
+    return this.access.one(() => this.memories.usage(userId));
   }
 
   async record(judgement: Judgement): Promise<RecordOutcome> {
     const { decision, forgetMark, effect, statistics } = judgement;
     const { userId } = decision;
-    return this.commit(() => {
+    return this.access.commit(() => {
       const apply = this.plan(userId, effect);
       if (this.marks.isLate(userId, forgetMark)) return 'forgotten';
       if (this.judgements.isDecided(decision)) return 'known';
@@ -179,82 +175,81 @@ export class SqliteMemoryStore extends MemoryStore {
   }
 
   async statistics(userId: string, model: string): Promise<number[]> {
-    // One statement sees one state by itself; a transaction around it would take longer than it does.
-    return reachingSqlite(async () => this.judgements.sums(userId, model));
+    return this.access.one(() => this.judgements.sums(userId, model));
   }
 
   async decisions(userId: string, limit: number): Promise<Decision[]> {
     return decodableOf(
       limit,
-      (count) => this.read(() => this.judgements.rows(userId, count)),
+      (count) => this.access.read(() => this.judgements.rows(userId, count)),
       (row) => this.judgements.decode(userId, row),
     );
   }
 
   async forgetMark(userId: string): Promise<string> {
-    return reachingSqlite(async () => this.marks.of(userId));
+    return this.access.one(() => this.marks.of(userId));
   }
 
   async forget(userId: string, mark: string): Promise<number> {
-    const highestSeq = await this.write(() => {
+    const highestSeq = await this.access.write(() => {
       this.marks.set(userId, mark);
       this.judgements.forget(userId);
       return Number(this.statements.highestSeq.get(userId)?.seq ?? 0);
     });
     let memories = 0;
     for (;;) {
-      const removed = await this.write(() => this.memories.removeSome(userId, highestSeq, FORGET_PORTION));
+      const removed = await this.access.write(() => this.memories.removeSome(userId, highestSeq, FORGET_PORTION));
       memories += removed;
       if (removed < FORGET_PORTION) break;
     }
-    await reachingSqlite(() => this.database.scrub());
+    await this.access.scrub();
     return memories;
   }
 
   async beginReembedding(space: EmbeddingSpace): Promise<void> {
-    await this.write(() => {
+    await this.access.write(() => {
       this.reembedding.begin(space);
     });
   }
 
   async pendingReembedding(limit: number): Promise<PendingReembedding[]> {
-    return this.read(() => this.reembedding.pending(limit));
+    return this.access.read(() => this.reembedding.pending(limit));
   }
 
   async reembeddingProgress(): Promise<{ readonly total: number; readonly done: number }> {
-    return this.read(() => this.reembedding.progress());
+    return this.access.read(() => this.reembedding.progress());
   }
 
   async putReembedded(items: readonly (PendingReembedding & { readonly vector: Float32Array })[]): Promise<void> {
     if (items.length === 0) return;
-    await this.write(() => {
+    await this.access.write(() => {
       this.reembedding.put(items);
     });
   }
 
   async finishReembedding(): Promise<void> {
-    await this.write(() => {
+    await this.access.write(() => {
       this.reembedding.finish();
     });
   }
 
   async pendingReindexing(limit: number): Promise<PendingReindexing[]> {
-    return this.read(() => this.reindexing.pending(limit));
+    return this.access.read(() => this.reindexing.pending(limit));
   }
 
   async reindexingProgress(): Promise<{ readonly total: number; readonly done: number }> {
-    return this.read(() => this.reindexing.progress());
+    return this.access.read(() => this.reindexing.progress());
   }
 
   async putReindexed(items: readonly Omit<IndexedMemory, 'vector'>[]): Promise<void> {
     if (items.length === 0) return;
-    await this.write(() => {
+    await this.access.write(() => {
       this.reindexing.put(items);
     });
   }
 
   async check(): Promise<void> {
-    await reachingSqlite(() => this.database.check());
+    await this.access.check();
   }
 
   private currentSpaces(): StoreSpaces {
@@ -283,7 +278,7 @@ export class SqliteMemoryStore extends MemoryStore {
     id: string,
     change: (memory: Memory, seq: number) => void,
   ): Promise<Memory | undefined> {
-    return this.write(() => {
+    return this.access.write(() => {
       const row = this.statements.get.get(userId, id);
       const memory = row && this.decode(row);
       if (!memory) return undefined;
@@ -306,27 +301,5 @@ export class SqliteMemoryStore extends MemoryStore {
       const { id } = this.memories.keep(memory, current);
       if (supersedes) this.memories.supersede(userId, supersedes.id, { ...supersedes, id });
     };
-  }
-
-  private async read<T>(work: () => T): Promise<T> {
-    return reachingSqlite(() => this.database.snapshot(work));
-  }
-
-  /** Resolves when it is on the disk: what was remembered, or forgotten, stays so after a power loss. */
-  private async write<T>(work: () => T): Promise<T> {
-    return reachingSqlite(async () => {
-      const result = await this.database.transaction(work);
-      await this.database.sync();
-      return result;
-    });
-  }
-
-  /**
-   * Resolves before it is on the disk. That is enough for what can be done again: a message is acknowledged later in the
-   * same file, whose log is read back in order and only as far as it is whole. A power loss that takes the judgement takes
-   * the acknowledgement with it, and the message is given again.
-   */
-  private async commit<T>(work: () => T): Promise<T> {
-    return reachingSqlite(() => this.database.transaction(work));
   }
 }

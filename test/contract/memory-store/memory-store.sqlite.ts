@@ -90,6 +90,24 @@ export function describeSqliteMemoryStore(): void {
       expect(await search(sut, 'ada', axis(0), { limit: 0 })).toEqual([]);
     });
 
+    it('knows the length of memories that are longer than the numbers of documents tell', async () => {
+      await sut.claimSpace({ model: 'embedder', dimensions: 8 });
+      const long = (words: number): string => `tea ${Array.from({ length: words }, (_, i) => `word${i}`).join(' ')}`;
+      await sut.put('ada', [indexed(long(5_000)), indexed(long(9_000)), indexed('tea')]);
+
+      const found = await sut.candidates('ada', { terms: ['tea'], limit: 5 });
+
+      const scores = found.map(({ memory, bm25 }) => [memory.text.length, bm25 ?? 0]).sort(([a], [b]) => a! - b!);
+      const idf = Math.log(1 + 0.5 / 3.5);
+      expect(scores.map(([, bm25]) => bm25)).toEqual(
+        [1, 5_001, 9_001].map((length): unknown =>
+          expect.closeTo((idf * 2.2) / (1 + 1.2 * (0.25 + (0.75 * length * 3) / 14_003)), 6),
+        ),
+      );
+      await sut.delete('ada', found[0]!.memory.id);
+      expect(await sut.candidates('ada', { terms: ['tea'], limit: 5 })).toHaveLength(2);
+    });
+
     it.each([0, 1.5, 8_193])('refuses a space of %d dimensions', async (dimensions) => {
       await expect(sut.claimSpace({ model: 'embedder', dimensions })).rejects.toThrow(MemoryVectorError);
 
