@@ -32,12 +32,13 @@ describe('What is told of a detector', () => {
 });
 
 describe(thresholdFor.name, () => {
-  it('is the lowest from which on enough is positive', () => {
-    expect(thresholdFor(FOUR, 1)).toBe(0.9);
-    expect(thresholdFor(FOUR, 0.6)).toBe(0.4);
+  it('is the highest from which on enough is found', () => {
+    expect(thresholdFor(FOUR, 1)).toBe(0.4);
+    expect(thresholdFor(FOUR, 0.5)).toBe(0.9);
+    expect(thresholdFor(FOUR, 0.51)).toBe(0.4);
   });
 
-  it('marks nothing where nothing is sure enough', () => {
-    expect(thresholdFor([judged(0.9, false), judged(0.8, true)], 0.9)).toBe(1);
+  it('marks nothing where there is nothing to find', () => {
+    expect(thresholdFor([judged(0.9, false)], 0.5)).toBe(1);
   });
 });

@@ -53,14 +53,8 @@ export function withInterval(judged: readonly Judged[], measure: (judged: readon
 export const formatInterval = ({ value, low, high }: Interval): string =>
   `${value.toFixed(3)} [${low.toFixed(3)}, ${high.toFixed(3)}]`;
 
-/** The lowest score from which on at least `atLeast` of what scores as high or higher is positive; 1 where there is none. */
+/** The highest score from which on at least `atLeast` of the positives are marked; 1 where there is none. */
 export function thresholdFor(judged: readonly Omit<Judged, 'isMarked'>[], atLeast: number): number {
-  const sorted = judged.toSorted((a, b) => b.score - a.score);
-  let positives = 0;
-  let threshold = 1;
-  sorted.forEach(({ score, isPositive }, index) => {
-    if (isPositive) positives++;
-    if (isPositive && positives / (index + 1) >= atLeast) threshold = score;
-  });
-  return threshold;
+  const scores = judged.flatMap(({ score, isPositive }) => (isPositive ? [score] : [])).sort((a, b) => b - a);
+  return scores[Math.ceil(atLeast * scores.length) - 1] ?? 1;
 }

@@ -9,7 +9,7 @@ import { StorageModule } from '../infra/storage/index.js';
 import { CHANGE_MODELS, type ChangeModels, Embedder, MemoryModule, scoreChange } from '../memory/index.js';
 import { createLogger, ProgressBar } from '../observability/index.js';
 import { VorpalClient, waitForVorpal } from '../vorpal/index.js';
-import { followThroughRecall } from './change-recall.js';
+import { followThroughChats } from './change-recall.js';
 import { compareFeatures } from './change-ablation.js';
 import { fitChangeModels } from './change-fit.js';
 import {
@@ -42,8 +42,6 @@ export async function evaluateChanges(args: readonly string[]): Promise<void> {
     ...process.env,
     REDIS_URL: '',
     BRAIN_DATA_DIR: dataDir,
-    // What is measured is what is found, and not how fast this machine is.
-    RECALL_TIMEOUT_MS: '60000',
     LOG_LEVEL: process.env.LOG_LEVEL ?? 'warn',
   };
   @Module({ imports: [ConfigModule.forRoot(environment), LifecycleModule, StorageModule, MemoryModule] })
@@ -51,20 +49,22 @@ export async function evaluateChanges(args: readonly string[]): Promise<void> {
   const app = await NestFactory.createApplicationContext(EvaluationModule, {
     logger: createLogger(readSettings(environment), 'Evaluation'),
   });
+  let result: ReturnType<typeof report>;
   try {
     await waitForVorpal(app.get(VorpalClient));
     const embedded = await embedPairs(app.get(Embedder), pairs);
     const unpaired = await embedPairs(app.get(Embedder), unpairedOf(pairs));
     const models = values.fit === undefined ? CHANGE_MODELS : fitPart([...embedded, ...unpaired]);
     if (values.fit !== undefined) writeModels(values.fit, models);
-    const result = report(embedded, unpaired, models);
+    result = report(embedded, unpaired, models);
     if (values.ablation) await compareFeatures(app, [...embedded, ...unpaired]);
-    const recalled = await followThroughRecall(app, pairs);
-    if (values.json) print(JSON.stringify({ ...result, recalled }));
   } finally {
     await app.close();
     rmSync(dataDir, { recursive: true, force: true });
   }
+  // A brain has the models that were built in.
+  const chats = values.fit === undefined ? await followThroughChats(pairs) : undefined;
+  if (values.json) print(JSON.stringify({ ...result, chats }));
 }
 
 async function embedPairs(embedder: Embedder, pairs: readonly ChangePair[]): Promise<EmbeddedPair[]> {
@@ -95,10 +95,16 @@ function writeModels(file: string, models: ChangeModels): void {
     [
       `import type { ChangeModels } from './change-model.js';\n`,
       '/** Written by `npm run eval -- changes test/fixtures/changes/pairs.jsonl --fit src/memory/change/change-weights.ts`. */',
-      `export const CHANGE_MODELS: ChangeModels = ${JSON.stringify(models, undefined, 2).replaceAll(/"(\w+)":/g, '$1:')};\n`,
+      `export const CHANGE_MODELS: ChangeModels = ${sourceOf(models)};\n`,
     ].join('\n'),
   );
 }
+
+/** As the formatter writes it. */
+const sourceOf = (models: ChangeModels): string =>
+  JSON.stringify(models, undefined, 2)
+    .replaceAll(/"(\w+)":/g, '$1:')
+    .replaceAll(/(?<=[\d}])\n/g, ',\n');
 
 /** Of the pairs that the models have not seen; pairs that were not put together on purpose count by themselves. */
 function report(pairs: readonly EmbeddedPair[], unpaired: readonly EmbeddedPair[], models: ChangeModels) {

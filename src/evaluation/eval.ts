@@ -21,7 +21,7 @@ const EVALUATIONS: readonly Evaluation[] = [
     name: 'changes',
     usage: 'FILE [--fit FILE] [--ablation] [--json]',
     about:
-      'how well pairs {"before", "after", "kind"} of changed facts are told from others, and what recall makes of them',
+      'how well pairs {"before", "after", "kind"} of changed facts are told from others, and what chats make of them',
     load: async () => (await import('./eval-changes.js')).evaluateChanges,
   },
   {

@@ -17,6 +17,7 @@ const systemSchema = z.object({ messages: z.array(z.object({ content: z.string()
 
 const foundSchema = z.object({ memories: z.array(z.object({ id: z.string() })) });
 const keptSchema = z.object({ id: z.string() });
+const supersededSchema = z.object({ superseded_by: z.string().nullable() });
 
 // As for the local Vorpal that the brain starts itself; and a busy machine changes how long a recall takes, not what it finds.
 const LIKE_EMBEDDED = {
@@ -135,6 +136,13 @@ export class RecallBrain {
     const query = `user_id=${encodeURIComponent(userId)}`;
     const response = await fetch(`${this.url}/memories/${id}?${query}`, { method: 'DELETE' });
     if (!response.ok) throw new Error(`DELETE answered ${response.status}: ${await response.text()}`);
+  }
+
+  /** The id of the memory that changed what this one says. */
+  async supersededBy(userId: string, id: string): Promise<string | null> {
+    const response = await fetch(`${this.url}/memories/${id}?user_id=${encodeURIComponent(userId)}`);
+    if (!response.ok) throw new Error(`GET answered ${response.status}: ${await response.text()}`);
+    return supersededSchema.parse(await response.json()).superseded_by;
   }
 
   /** An embedder of the brain's own may take some seconds to start, and until then chats recall by words alone. */

@@ -33,7 +33,7 @@ export const CHANGE_MODELS: ChangeModels = {
       negationOfSame: 2.684,
       changeOfSame: 3.72,
     },
-    threshold: 0.702,
+    threshold: 0.872,
   },
   wordsAndCosine: {
     intercept: -6.084,
@@ -67,6 +67,6 @@ export const CHANGE_MODELS: ChangeModels = {
       changeOfSame: 3.797,
       cosine: 2.595,
     },
-    threshold: 0.696,
+    threshold: 0.881,
   },
 };
