@@ -32,6 +32,7 @@ export async function compareFeatures(app: INestApplicationContext, pairs: reado
     ['cosine', FEATURES.cosine],
     ['cosine, shared words', [...FEATURES.cosine, 'sharedWords']],
     ['information gain', ['informationGain']],
+    ['all of the model', MODEL_FEATURES],
     ['cosine, shared words, information gain', [...FEATURES.cosine, 'sharedWords', 'informationGain']],
     ['words', FEATURES.words],
     ['words, cosine', [...FEATURES.words, ...FEATURES.cosine]],
