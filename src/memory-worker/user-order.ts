@@ -12,7 +12,8 @@ const LOOK_MS = 1_000;
 // Receipts that are remembered as done with. Whoever waits for one is told at once.
 const MAX_PASSED = 10_000;
 
-const MAX_WAIT_MS = 30_000;
+// An entry that keeps failing at another worker holds up its user for no longer.
+const MAX_WAIT_MS = 120_000;
 const CLAIM_IDLE_TIMES = 1.5;
 
 export interface InTurn {
@@ -35,8 +36,7 @@ interface Wait {
 
 /**
  * How long an entry waits, at most, for earlier ones of its user at another worker while none of them moves: long enough
- * that those of a worker that died have been taken over where that takes less than twenty seconds. One that keeps failing
- * there costs its user this once.
+ * that those of a worker that died have been taken over, where that takes less than 80 seconds.
  */
 export function longestWaitMs(claimIdleMs: number): number {
   return Math.min(MAX_WAIT_MS, CLAIM_IDLE_TIMES * claimIdleMs);
