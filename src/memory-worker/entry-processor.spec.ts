@@ -244,7 +244,11 @@ describe(EntryProcessor.name, () => {
     const batches = [await deliver('the same', 'two'), await deliver('THE SAME', 'three')];
     await Promise.all([
       sut.process(batches[0]!, never),
-      sut.process(batches[1]!, never, { onWait: () => second.resolve(undefined) }),
+      sut.process(batches[1]!, never, {
+        onWait: () => {
+          second.resolve(undefined);
+        },
+      }),
     ]);
 
     expect((await store.decisions('ada', 10)).toReversed().map(({ id }) => id)).toEqual(
