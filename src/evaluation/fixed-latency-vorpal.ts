@@ -87,7 +87,7 @@ export class FixedLatencyVorpal {
       }
       case '/tokenize': {
         const { prompt } = (await json(request)) as { prompt: string };
-        const tokens = tokensOf(prompt).map((_, index) => index);
+        const tokens = tokensOf(prompt).map(idOf);
         send(response, { tokens, count: tokens.length, max_model_len: MAX_MODEL_LEN });
         return;
       }
@@ -158,8 +158,17 @@ function promptsIn({ prompt }: CompletionRequest): readonly (string | readonly n
   return prompt.every((part) => typeof part === 'number') ? [prompt] : prompt;
 }
 
-const PIECE = new RegExp(`.{1,${CHARACTERS_PER_TOKEN}}`, 'gsu');
+// As real tokenizers do, it knows the document separator, which texts are scored after, as one token.
+const PIECE = new RegExp(`<\\|endoftext\\|>|.{1,${CHARACTERS_PER_TOKEN}}`, 'gsu');
 const tokensOf = (text: string): string[] => text.match(PIECE) ?? [''];
+
+const VOCABULARY = 65_521;
+/** The same for the same piece, wherever it stands. */
+function idOf(piece: string): number {
+  let id = 0;
+  for (let index = 0; index < piece.length; index += 1) id = (id * 31 + piece.charCodeAt(index)) % VOCABULARY;
+  return id;
+}
 
 // Written out once: what the stub does for each request, the brain beside it on the same processor cannot do.
 const CHAT_USAGE = { prompt_tokens: 8, completion_tokens: 2, total_tokens: 10 };
