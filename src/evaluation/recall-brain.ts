@@ -1,4 +1,4 @@
-import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+import type { INestApplication } from '@nestjs/common';
 import { setTimeout as delay } from 'node:timers/promises';
 import { z } from 'zod';
 import { Settings } from '../config/index.js';
@@ -47,7 +47,7 @@ export interface IngestCost {
 /** The brain as it is shipped, in this process, on a folder of its own and with a stand-in for its Vorpal's chats. */
 export class RecallBrain {
   private constructor(
-    private readonly app: NestFastifyApplication,
+    private readonly app: INestApplication,
     private readonly url: string,
     private readonly standIn: ChatStandIn,
   ) {}

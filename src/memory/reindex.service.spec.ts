@@ -41,7 +41,7 @@ describe(ReindexService.name, () => {
   /** As an earlier version would have left them. */
   const forgetWords = (): void => {
     const outside = new DatabaseSync(path);
-    outside.exec(`UPDATE memories SET terms_version = NULL, digest = NULL`);
+    outside.exec(`UPDATE memories SET terms_version = 0, digest = NULL`);
     outside.close();
   };
   const { digest } = indexWords(newMemory('ada', { text: 'Fact number 299.' }));

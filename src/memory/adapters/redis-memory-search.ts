@@ -62,8 +62,38 @@ export class RedisMemorySearch {
       const isEnough =
         (nearest.length >= limit || hits.similarities.size < count) &&
         (best.length >= limit || hits.words.length < count + SPARE_WORD_HITS);
-      if (isEnough) return this.describe(set, query, hits, nearest, best);
+      if (!isEnough) continue;
+      if (vector === undefined || nearest.length >= limit) return this.describe(set, query, hits, nearest, best);
+      const passed = rowsOf(await this.passedOver(userId, hits, known));
+      return this.describe(
+        set,
+        query,
+        hits,
+        await this.sorted(set, vector, hits, [...nearest, ...passed], limit),
+        best,
+      );
     }
+  }
+
+  /** Memories that the graph of the vectors did not lead to, which happens to those far from all others. */
+  private async passedOver(userId: string, { similarities, statistics }: Hits, known: Map<string, Row | undefined>) {
+    if (statistics.documents > 0 && similarities.size >= statistics.documents) return [];
+    const all = await this.users.connections.commands.zrange(this.users.keys.ofUser(userId).ids, '0', '-1');
+    const passed = all.filter((id) => !similarities.has(id));
+    await this.read(
+      userId,
+      passed.filter((id) => !known.has(id)),
+      known,
+    );
+    return passed;
+  }
+
+  private async sorted(set: string, vector: Float32Array, hits: Hits, rows: readonly Row[], limit: number) {
+    if (rows.length <= limit) return rows;
+    const ids = rows.map(({ memory }) => memory.id);
+    const cosines = await this.similarities(set, ids, vector, hits.similarities);
+    const cosineOf = ({ memory }: Row): number => cosines.get(memory.id) ?? -1;
+    return rows.toSorted((a, b) => cosineOf(b) - cosineOf(a)).slice(0, limit);
   }
 
   private async find(userId: string, set: string, { vector, terms }: CandidateQuery, count: number): Promise<Hits> {
