@@ -53,6 +53,20 @@ async function request(path, body) {
   return response.json();
 }
 
+/** Says it and hangs up at the first word of the answer: the message is captured, and nobody waits for small talk. */
+async function say(message) {
+  const hangUp = new AbortController();
+  const response = await fetch(new URL('/chat', address), {
+    method: 'POST',
+    body: JSON.stringify({ user_id: userId, message, stream: true }),
+    headers: { 'content-type': 'application/json' },
+    signal: AbortSignal.any([hangUp.signal, AbortSignal.timeout(REMEMBERED_WITHIN_MS)]),
+  });
+  if (!response.ok) throw new Error(`/chat answered ${response.status}: ${await response.text()}`);
+  await response.body.getReader().read();
+  hangUp.abort();
+}
+
 async function decisionsOfAll() {
   const giveUpAt = Date.now() + REMEMBERED_WITHIN_MS;
   for (;;) {
@@ -69,14 +83,15 @@ const cut = (text, width) => (text.length > width ? `${text.slice(0, width - 1)}
 
 async function main() {
   console.log(`Twenty messages of ${userId} to ${address}\n`);
-  const sessionId = randomUUID();
   for (const [index, message] of MESSAGES.entries()) {
     process.stdout.write(`\r${index + 1} of ${MESSAGES.length} said`);
-    await request('/chat', { user_id: userId, session_id: sessionId, message });
+    await say(message);
   }
   process.stdout.write('\nThe worker looks at them …\n\n');
-  for (const { perplexity, reason } of await decisionsOfAll()) {
-    console.log(`  perplexity ${number(perplexity).padStart(9)}  ${reason}`);
+  const decisions = await decisionsOfAll();
+  for (const [index, { perplexity, duplicate_of: duplicateOf, supersedes }] of decisions.entries()) {
+    const what = duplicateOf ? 'counted once more' : supersedes ? 'kept, changes an earlier one' : 'kept';
+    console.log(`  ${cut(MESSAGES[index], 64)} perplexity ${number(perplexity).padStart(9)}  ${what}`);
   }
   for (const question of QUESTIONS) {
     const { response, memories } = await request('/chat', { user_id: userId, message: question });

@@ -2,6 +2,7 @@
 import { mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { readSettings } from '../config/index.js';
 import { memoryKeys, RedisConnections, removeKeys } from '../infra/redis/index.js';
@@ -25,6 +26,8 @@ const CONTEXT_WORDS = 55;
 const PORTION = 256;
 // An import of this many texts embeds each of them.
 const REQUEST_TIMEOUT_MS = 300_000;
+const START_LIMIT_MS = 120_000;
+const START_POLL_MS = 250;
 const VECTOR_BYTES = { sqlite: 4 * 384, redis: 0 };
 
 interface Result {
@@ -86,9 +89,10 @@ async function measure(
   environment: NodeJS.ProcessEnv,
   bytesOf: () => Promise<number>,
 ): Promise<Result> {
-  const brain = ChildProgram.start('brain', { ...environment, LOG_LEVEL: 'log', LOCAL_VORPAL_SERVES: 'embeddings' });
+  const brain = ChildProgram.start('brain', { ...environment, LOG_LEVEL: 'log' });
   try {
     const url = await brain.url();
+    await untilItEmbeds(url);
     const texts = new SyntheticTexts(SEED);
     const textBytes = await load(`${store}: remembering`, url, texts);
     const times = await search(`${store}: searching`, url, texts);
@@ -150,13 +154,25 @@ async function search(
   return times;
 }
 
-async function post(url: string, body: object): Promise<void> {
-  const response = await fetch(url, {
+async function untilItEmbeds(url: string): Promise<void> {
+  const limit = AbortSignal.timeout(START_LIMIT_MS);
+  while ((await send(`${url}/memories/search`, { user_id: USER, query: 'tea', mode: 'dense' })).status === 503) {
+    limit.throwIfAborted();
+    await delay(START_POLL_MS);
+  }
+}
+
+function send(url: string, body: object): Promise<Response> {
+  return fetch(url, {
     method: 'POST',
     headers: { 'content-type': 'application/json' },
     body: JSON.stringify(body),
     signal: AbortSignal.timeout(REQUEST_TIMEOUT_MS),
   });
+}
+
+async function post(url: string, body: object): Promise<void> {
+  const response = await send(url, body);
   const answer = await response.text();
   if (!response.ok) throw new Error(`${url} answered ${response.status}: ${answer}`);
 }
