@@ -10,6 +10,7 @@ import { ProgressBar } from '../observability/index.js';
 import { newId } from '../shared/index.js';
 import { ChildProgram } from './child-program.js';
 import { describeMachine, formatTable, percentile, print, round } from './report.js';
+import { SyntheticEmbedder } from './synthetic-embedder.js';
 import { SyntheticTexts } from './synthetic-texts.js';
 
 const SEED = 1;
@@ -24,7 +25,6 @@ const QUERY_WORDS = 8;
 const TEXT_WORDS = 25;
 const CONTEXT_WORDS = 55;
 const PORTION = 256;
-// An import of this many texts embeds each of them.
 const REQUEST_TIMEOUT_MS = 300_000;
 const START_LIMIT_MS = 120_000;
 const START_POLL_MS = 250;
@@ -51,7 +51,13 @@ process.once('exit', () => {
 });
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1));
 
+// What it takes to embed is the same for all and would hide what searching takes.
+const embedder = await SyntheticEmbedder.start(SEED);
+const vorpal = ChildProgram.start('stub-vorpal', {});
+
 const results = [await onSqlite(), ...(redisUrl === '' ? [] : [await onRedis()])];
+await vorpal.end('SIGTERM');
+embedder.stop();
 report(results);
 
 async function onSqlite(): Promise<Result> {
@@ -89,7 +95,13 @@ async function measure(
   environment: NodeJS.ProcessEnv,
   bytesOf: () => Promise<number>,
 ): Promise<Result> {
-  const brain = ChildProgram.start('brain', { ...environment, LOG_LEVEL: 'log' });
+  const brain = ChildProgram.start('brain', {
+    ...environment,
+    LOG_LEVEL: 'log',
+    VORPAL_URL: await vorpal.url(),
+    EMBEDDINGS_URL: embedder.url,
+    EMBEDDINGS_MODEL: 'synthetic-384',
+  });
   try {
     const url = await brain.url();
     await untilItEmbeds(url);

@@ -1,12 +1,15 @@
 import { randomFrom } from './random.js';
 
 const VOCABULARY = 20_000;
-// Heaps' and Zipf's laws of everyday text need no more: a few words are everywhere, most are rare.
-const ZIPF_EXPONENT = 1;
-const SYLLABLES = ['ba', 'co', 'di', 'fu', 'ga', 'he', 'ki', 'lo', 'ma', 'ne', 'po', 'ru', 'sa', 'ti', 'vo', 'ze'];
-const PLACES = 4;
+// Zipf-Mandelbrot, `1 / (rank + offset)`: what is left of everyday text without its stop words has no word that is everywhere.
+const ZIPF_OFFSET = 50;
+const STOP_WORDS = ['the', 'and', 'of', 'to', 'a', 'in', 'is', 'it', 'that', 'was', 'for', 'with'];
+const CONSONANTS = Array.from('bcdfghklmnprstvz');
+const VOWELS = Array.from('aeiou');
+const SYLLABLES = CONSONANTS.flatMap((consonant) => VOWELS.map((vowel) => consonant + vowel));
+const PLACES = 3;
 
-/** Texts of made-up words whose frequencies follow Zipf's law; the same ones for the same seed. */
+/** Texts of English stop words and, every other one, made-up words of everyday frequencies; the same for the same seed. */
 export class SyntheticTexts {
   private readonly random: () => number;
   private readonly cumulative: Float64Array;
@@ -16,13 +19,15 @@ export class SyntheticTexts {
     this.cumulative = new Float64Array(VOCABULARY);
     let sum = 0;
     for (let rank = 0; rank < VOCABULARY; rank += 1) {
-      sum += (rank + 1) ** -ZIPF_EXPONENT;
+      sum += 1 / (rank + 1 + ZIPF_OFFSET);
       this.cumulative[rank] = sum;
     }
   }
 
   next(words: number): string {
-    return Array.from({ length: words }, () => wordOf(this.rank())).join(' ');
+    return Array.from({ length: words }, (_, index) =>
+      index % 2 === 0 ? STOP_WORDS[Math.floor(this.random() * STOP_WORDS.length)] : wordOf(this.rank()),
+    ).join(' ');
   }
 
   private rank(): number {
