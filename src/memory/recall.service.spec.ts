@@ -85,9 +85,10 @@ describe(RecallService.name, () => {
 
   it('leaves out what only asks, unless it is asked what was asked', async () => {
     const sut = await start();
-    await remember('Where is my key?', 'My key is in the drawer.');
-    expect(await textsOf(sut.recall('ada', 'Who has my key?'))).toEqual(['My key is in the drawer.']);
-    expect(await textsOf(sut.recall('ada', 'What did I ask you about my key?'))).toContain('Where is my key?');
+    await remember('Where is my key?', 'My key is in the drawer.', 'lol');
+    expect((await textsOf(sut.recall('ada', 'Who has my key?')))?.[0]).toBe('My key is in the drawer.');
+    expect(await textsOf(sut.recall('ada', 'Who has my key?'))).not.toContain('Where is my key?');
+    expect((await textsOf(sut.recall('ada', 'What did I ask you about?')))?.[0]).toBe('Where is my key?');
   });
 
   it('leaves out what stands in the conversation anyway, whatever its case', async () => {

@@ -105,12 +105,13 @@ export class RecallService implements OnApplicationShutdown {
   private async find(userId: string, message: string, signal: AbortSignal): Promise<Found> {
     const embedded = await this.embed(message, signal);
     const vector = embedded?.vector;
+    const wantsQuestions = asksForQuestions(message);
     const [candidates, { current }] = await Promise.all([
       this.store.candidates(userId, {
         ...(vector && { vector }),
         terms: queryTerms(message),
         limit: Math.max(CANDIDATES, this.settings.recall.limit),
-        filter: { includeQuestions: asksForQuestions(message) },
+        filter: { includeQuestions: wantsQuestions },
       }),
       this.store.spaces(),
     ]);
@@ -120,7 +121,11 @@ export class RecallService implements OnApplicationShutdown {
       embeddingModel: current?.model ?? '',
       isReadable: (text) => this.embedder.isKnownAsReadable(text),
     });
-    return { isWhole: embedded !== undefined, ranked, currentOf: await this.currentOf(userId, ranked) };
+    return {
+      isWhole: embedded !== undefined,
+      ranked: wantsQuestions ? questionsFirst(ranked) : ranked,
+      currentOf: await this.currentOf(userId, ranked),
+    };
   }
 
   /** `undefined` where it was not done in time; no vector where none tells what the message means. */
@@ -171,4 +176,10 @@ export class RecallService implements OnApplicationShutdown {
       this.noting.failed(describeError(error));
     }
   }
+}
+
+/** Nothing in "What did I ask?" is like the questions that it is about. */
+function questionsFirst(ranked: readonly FoundMemory[]): FoundMemory[] {
+  const isQuestion = ({ memory }: FoundMemory): boolean => memory.isQuestion;
+  return [...ranked.filter(isQuestion), ...ranked.filter((found) => !isQuestion(found))];
 }
