@@ -106,7 +106,6 @@ function measure(label: string, waiting: number, sampleEveryMs: number): Promise
     sampleEveryMs,
     environment: {
       DECISIONS_MAX_ENTRIES: String(LIMIT_OF_A_USER),
-      SHADOW_MAX_ENTRIES: String(LIMIT_OF_A_USER),
     },
     signal: stop.signal,
   });
@@ -187,7 +186,7 @@ function report(run: SteadyRun): void {
     print('In less than ten minutes the heap of a new process has not settled: that tells little of memory.');
   }
   print(
-    `The store grows by design up to the limits of each user (here ${LIMIT_OF_A_USER} decisions and ${LIMIT_OF_A_USER} entries of the shadow buffer) and the last 50,000 ids.`,
+    `The store grows by design up to the limits of each user (here ${LIMIT_OF_A_USER} decisions) and the last 50,000 ids.`,
   );
 }
 

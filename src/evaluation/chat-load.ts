@@ -20,8 +20,8 @@ export interface ChatWindow {
 // So few that each reaches the limits of what is kept of a user within the first minutes.
 export const USERS = 20;
 /**
- * What each user says, over and over. What is said again strengthens the memory that says the same, or comes to the shadow
- * buffer once more, which is bounded: the store stays as large as it is after the first rounds.
+ * What each user says, over and over. What is said again is counted: the store stays as large as it is after the first
+ * round.
  */
 const SENTENCES = 40;
 const TURN_MS = 5;

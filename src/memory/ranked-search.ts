@@ -1,7 +1,7 @@
 import type { Embedder } from './embedder.js';
 import { CANDIDATES, rankCandidates } from './hybrid-ranking.js';
 import { queryTerms } from './lexical-text.js';
-import type { FoundMemory, Memory, SearchMode } from './memory.js';
+import type { FoundMemory, SearchMode } from './memory.js';
 import type { MemoryFilter, MemoryStore } from './memory-store.port.js';
 
 export interface RankedSearch {
@@ -12,7 +12,11 @@ export interface RankedSearch {
   /** Most memories to return. */
   readonly limit: number;
   readonly filter?: MemoryFilter;
-  readonly signal?: AbortSignal;
+}
+
+interface SearchParts {
+  readonly store: MemoryStore;
+  readonly embedder: Embedder;
 }
 
 /**
@@ -20,29 +24,39 @@ export interface RankedSearch {
  * @throws MemoryStoreUnavailableError, MemoryVectorError
  */
 export async function rankedSearch(
-  { store, embedder }: { readonly store: MemoryStore; readonly embedder: Embedder },
+  parts: SearchParts,
   userId: string,
-  { query, vector, mode, limit, filter, signal }: RankedSearch,
+  { vector, signal, ...search }: RankedSearch & { readonly signal?: AbortSignal },
 ): Promise<FoundMemory[]> {
-  const byMeaning = mode !== 'lexical' && vector && (mode === 'dense' || (await embedder.isReadable(query, signal)));
+  const { mode, query, limit } = search;
+  const byMeaning =
+    mode !== 'lexical' && vector && (mode === 'dense' || (await parts.embedder.isReadable(query, signal)));
+  const ranked = await rankedCandidates(parts, userId, { ...search, ...(byMeaning && { vector }) });
+  return ranked.slice(0, limit);
+}
+
+/**
+ * All candidates of a query, best first, which may be more than its limit.
+ * @param search its vector is taken for what the query means
+ * @throws MemoryStoreUnavailableError, MemoryVectorError
+ */
+export async function rankedCandidates(
+  { store, embedder }: SearchParts,
+  userId: string,
+  { query, vector, mode, limit, filter }: RankedSearch,
+): Promise<FoundMemory[]> {
   const [candidates, { current }] = await Promise.all([
     store.candidates(userId, {
-      ...(byMeaning && { vector }),
+      ...(vector && { vector }),
       ...(mode !== 'dense' && { terms: queryTerms(query) }),
       ...(filter && { filter }),
       limit: Math.max(CANDIDATES, limit),
     }),
     store.spaces(),
   ]);
-  const asOfThen = candidates.map((one) => ({ ...one, memory: memoryAsOf(one.memory, filter?.asOfMs) }));
-  return rankCandidates(asOfThen, {
+  return rankCandidates(candidates, {
     mode,
     embeddingModel: current?.model ?? '',
     isReadable: (text) => embedder.isKnownAsReadable(text),
-  }).slice(0, limit);
-}
-
-/** What superseded a memory later than `asOfMs` counts for nothing. */
-function memoryAsOf(memory: Memory, asOfMs = Infinity): Memory {
-  return memory.supersededBy && memory.supersededBy.atMs > asOfMs ? { ...memory, supersededBy: null } : memory;
+  });
 }

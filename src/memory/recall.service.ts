@@ -4,11 +4,10 @@ import { ShutdownDeadline } from '../infra/lifecycle/index.js';
 import { FailureSpell } from '../observability/index.js';
 import { describeError, withTimeLimit } from '../shared/index.js';
 import { Embedder, QUESTION_WINDOWS } from './embedder.js';
-import { CANDIDATES, rankCandidates } from './hybrid-ranking.js';
-import { queryTerms } from './lexical-text.js';
 import type { FoundMemory, Memory } from './memory.js';
 import { MemoryStore } from './memory-store.port.js';
 import { asksForQuestions } from './questions.js';
+import { rankedCandidates } from './ranked-search.js';
 import { type RecalledMemory, selectMemories } from './recall-selection.js';
 
 // Of the time for recall; the rest is for the store, which finds by words what nobody embedded in time.
@@ -106,20 +105,12 @@ export class RecallService implements OnApplicationShutdown {
     const embedded = await this.embed(message, signal);
     const vector = embedded?.vector;
     const wantsQuestions = asksForQuestions(message);
-    const [candidates, { current }] = await Promise.all([
-      this.store.candidates(userId, {
-        ...(vector && { vector }),
-        terms: queryTerms(message),
-        limit: Math.max(CANDIDATES, this.settings.recall.limit),
-        filter: { includeQuestions: wantsQuestions },
-      }),
-      this.store.spaces(),
-    ]);
-    const mode = vector ? 'hybrid' : 'lexical';
-    const ranked = rankCandidates(candidates, {
-      mode,
-      embeddingModel: current?.model ?? '',
-      isReadable: (text) => this.embedder.isKnownAsReadable(text),
+    const ranked = await rankedCandidates({ store: this.store, embedder: this.embedder }, userId, {
+      query: message,
+      ...(vector && { vector }),
+      mode: vector ? 'hybrid' : 'lexical',
+      limit: this.settings.recall.limit,
+      filter: { includeQuestions: wantsQuestions },
     });
     return {
       isWhole: embedded !== undefined,
