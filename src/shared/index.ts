@@ -6,6 +6,7 @@ export * from './ids.js';
 export * from './preview.js';
 export * from './query-count.js';
 export * from './redis-hash-tag.js';
+export * from './semaphore.js';
 export * from './store-refused.error.js';
 export * from './time-limit.js';
 export * from './time-zone.js';

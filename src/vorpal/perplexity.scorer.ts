@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { Settings } from '../config/index.js';
-import { boundedMap } from './bounded-map.js';
+import { Semaphore } from '../shared/index.js';
 import { type Perplexity, perplexityOf } from './perplexity.js';
 import type { PromptLogprobs } from './prompt-logprobs.js';
 import { fewestRequests, ownEntries, type PlannedPrompt, planString, planWindow } from './scoring-plan.js';
@@ -186,7 +186,7 @@ export class PerplexityScorer {
         throw error;
       }
     };
-    return new Map(await boundedMap([...parts], TOKENIZE_CONCURRENCY, tokenize));
+    return new Map(await new Semaphore(TOKENIZE_CONCURRENCY).map([...parts], tokenize));
   }
 
   private async scoreAll(prompts: readonly PlannedPrompt[], run: Run): Promise<[PlannedPrompt, Outcome][]> {

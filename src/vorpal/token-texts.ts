@@ -1,6 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { BrainError } from '../shared/index.js';
-import { boundedMap } from './bounded-map.js';
+import { BrainError, Semaphore } from '../shared/index.js';
 import type { TextScore } from './perplexity.scorer.js';
 import { namesTellSpans, type TokenSpan, tokenSpans } from './token-spans.js';
 import { VorpalClient } from './vorpal.client.js';
@@ -23,7 +22,7 @@ export class TokenTexts {
 
   /** By text, the part of it that each token of its score stands for. Never fails but with an `AbortError`. */
   async spansOf(scored: readonly ScoredText[], signal?: AbortSignal): Promise<TokenSpan[][]> {
-    return boundedMap(scored, TOKENIZE_CONCURRENCY, async ({ text, score }) => {
+    return new Semaphore(TOKENIZE_CONCURRENCY).map(scored, async ({ text, score }) => {
       const names = score.tokens.map(({ token }) => token);
       const isTold = names.length === 0 || namesTellSpans(text, names);
       const pieces = isTold ? null : await this.piecesOf(text, score.model, signal);

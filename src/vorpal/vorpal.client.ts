@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { Settings } from '../config/index.js';
-import { begun } from '../shared/index.js';
+import { begun, Semaphore } from '../shared/index.js';
 import {
   type ChatCompletionChunk,
   chatCompletionChunkSchema,
@@ -13,7 +13,6 @@ import {
 import { CallAbortedError, untilAborted } from './call-deadline.js';
 import { ChatActivity } from './chat-activity.js';
 import { type ChatAnswer, readUsage } from './chat-answer.js';
-import { ChatSlots } from './chat-slots.js';
 import { ChatWatch } from './chat-watch.js';
 import {
   GENERATED_TOKENS,
@@ -25,7 +24,12 @@ import {
 } from './prompt-logprobs.js';
 import { ScoringBudget } from './scoring-budget.js';
 import { EmbeddingsEndpoint, VorpalEndpoint } from './vorpal-endpoint.js';
-import { VorpalAnswerLengthError, VorpalContextLengthError, VorpalModelNotFoundError } from './vorpal.errors.js';
+import {
+  VorpalAnswerLengthError,
+  VorpalContextLengthError,
+  VorpalModelNotFoundError,
+  VorpalOverloadedError,
+} from './vorpal.errors.js';
 import { type TextEmbeddings, VorpalEmbedding } from './vorpal-embedding.js';
 import { VorpalTransport } from './vorpal.transport.js';
 import { VorpalWires } from './vorpal-wires.js';
@@ -95,7 +99,7 @@ export class VorpalClient {
   private readonly chats: VorpalTransport;
   private readonly language: VorpalTransport;
   private readonly embedding: VorpalEmbedding;
-  private readonly chatSlots: ChatSlots;
+  private readonly chatPermits: Semaphore;
   private readonly activity: ChatActivity = new ChatActivity(() => {
     this.scoring.chatEnded();
   });
@@ -112,7 +116,7 @@ export class VorpalClient {
   ) {
     const { apiKey, chatConcurrency, scoringConcurrency, scoringMaxTokensPerRequest } = settings.vorpal;
     this.settings = settings.vorpal;
-    this.chatSlots = new ChatSlots(chatConcurrency);
+    this.chatPermits = new Semaphore(chatConcurrency);
     const names = { name: 'Vorpal', urlSetting: 'VORPAL_URL', keySetting: 'VORPAL_API_KEY' };
     const server = { ...names, apiKey, url: () => endpoint.url() };
     this.chats = new VorpalTransport(wires, server, settings.vorpal);
@@ -180,12 +184,12 @@ export class VorpalClient {
 
   /** One answer. @throws VorpalOverloadedError at once if `CHAT_CONCURRENCY` chats are under way */
   async chat(options: ChatOptions): Promise<ChatAnswer> {
-    const slot = this.chatSlots.take();
+    const permit = this.takeChatPermit();
     const ended = this.activity.begin();
     const answer = await this.withModel(options.signal, ({ id }) =>
       this.chats.fetchJson(this.chatCall(id, options, false), chatCompletionResponseSchema),
     ).finally(() => {
-      slot[Symbol.dispose]();
+      permit[Symbol.dispose]();
       ended();
     });
     const [choice] = answer.choices;
@@ -203,7 +207,7 @@ export class VorpalClient {
    * @throws VorpalOverloadedError at once if `CHAT_CONCURRENCY` chats are under way
    */
   async *streamChat(options: ChatOptions): AsyncGenerator<ChatCompletionChunk, void> {
-    const slot = this.chatSlots.take();
+    const permit = this.takeChatPermit();
     const open = async ({ id }: ModelInfo) => {
       // The first chunk is awaited here so that a model that is gone is looked up again before anything was given out.
       return begun(this.chats.streamJson(this.chatCall(id, options, true), chatCompletionChunkSchema));
@@ -212,9 +216,19 @@ export class VorpalClient {
     try {
       yield* await this.withModel(options.signal, open);
     } finally {
-      slot[Symbol.dispose]();
+      permit[Symbol.dispose]();
       ended();
     }
+  }
+
+  // One that waited here would hold a client's connection and its prompt, and be answered after its person had left.
+  private takeChatPermit(): Disposable {
+    const permit = this.chatPermits.tryAcquire();
+    if (permit) return permit;
+    const { chatConcurrency } = this.settings;
+    throw new VorpalOverloadedError(
+      `Vorpal answers ${chatConcurrency} chats already, the most at once; try again later.`,
+    );
   }
 
   /** The tokens that a chat's prompt takes of the window. */
