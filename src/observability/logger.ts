@@ -2,7 +2,7 @@ import { ConsoleLogger, type LogLevel } from '@nestjs/common';
 import { isatty } from 'node:tty';
 import { inspect } from 'node:util';
 import type { Settings } from '../config/index.js';
-import { escapeUnsafe } from '../shared/index.js';
+import { escapeUnsafe, TickCork } from '../shared/index.js';
 
 /** What Nest says of its own wiring: thirty lines a start that bury the few a person looks for. */
 const FRAMEWORK_CONTEXTS: ReadonlySet<unknown> = new Set([
@@ -13,36 +13,11 @@ const FRAMEWORK_CONTEXTS: ReadonlySet<unknown> = new Set([
   'RoutesResolver',
 ]);
 
-/**
- * Holds what is written to standard output until the turn of the event loop is over, and writes it in one piece: for each
- * piece a program waits, and the memory worker has some thousand lines a second to say.
- */
-class OutputOfTurn {
-  private isHeld = false;
-
-  constructor() {
-    process.once('exit', () => {
-      this.release();
-    });
-  }
-
-  hold(): void {
-    if (this.isHeld) return;
-    this.isHeld = true;
-    process.stdout.cork();
-    setImmediate(() => {
-      this.release();
-    });
-  }
-
-  release(): void {
-    if (!this.isHeld) return;
-    this.isHeld = false;
-    process.stdout.uncork();
-  }
-}
-
-const outputOfTurn = new OutputOfTurn();
+// The memory worker writes some thousand lines a second, and each write of its own would block the program.
+const outputCork = new TickCork(process.stdout);
+process.once('exit', () => {
+  outputCork.release();
+});
 
 /** Stacks have several lines; all but the first are set in, so that none can pass for the beginning of another message. */
 const linesOf = (text: string): string => text.split('\n').map(escapeUnsafe).join('\n    ');
@@ -72,8 +47,8 @@ class ProgramLogger extends ConsoleLogger {
     params?: Record<string, unknown>,
   ): void {
     // On a terminal both are one, and an error belongs after what led to it.
-    if (writeStreamType === 'stderr') outputOfTurn.release();
-    else outputOfTurn.hold();
+    if (writeStreamType === 'stderr') outputCork.release();
+    else outputCork.hold();
     super.printMessages(messages, context, logLevel, writeStreamType, errorStack, params);
   }
 

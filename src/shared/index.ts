@@ -8,6 +8,8 @@ export * from './query-count.js';
 export * from './redis-hash-tag.js';
 export * from './semaphore.js';
 export * from './store-refused.error.js';
+export * from './tick-batcher.js';
+export * from './tick-cork.js';
 export * from './time-limit.js';
 export * from './time-zone.js';
 export * from './token-estimate.js';

@@ -1,11 +1,5 @@
-import {
-  ForgetMarks,
-  type SqliteDatabase,
-  sqliteFailuresAs,
-  type SqliteStatement,
-  TransactionGroup,
-} from '../../infra/sqlite/index.js';
-import { StoreRefusedError } from '../../shared/index.js';
+import { ForgetMarks, type SqliteDatabase, sqliteFailuresAs, type SqliteStatement } from '../../infra/sqlite/index.js';
+import { StoreRefusedError, TickBatcher } from '../../shared/index.js';
 import type { SessionLimits } from '../session-limits.js';
 import { SessionStore, type Turn } from '../session-store.port.js';
 import { SessionStoreUnavailableError } from '../sessions.errors.js';
@@ -15,15 +9,18 @@ import { decodeTurn } from './stored-turn.js';
 const PURGE_PORTION = 8;
 // Once none are left: looking for them takes as long as writing the turns.
 const PURGE_INTERVAL_MS = 1_000;
-// Appends in one transaction: 64 take about a millisecond.
-const MAX_GROUP = 64;
+// Appends in one transaction, for which the event loop stands still: 64 take about a millisecond.
+const MAX_APPENDS = 64;
+// Appends that wait for a transaction. Each holds the turns of a chat in memory.
+const MAX_WAITING = 10_000;
 
 const reachingSqlite = sqliteFailuresAs(SessionStoreUnavailableError, StoreRefusedError);
 
 /** {@link SessionStore} in tables of the embedded store. */
 export class SqliteSessionStore extends SessionStore {
   private readonly statements: SessionStatements;
-  private readonly appends: TransactionGroup;
+  /** Appends of one tick share a commit, which takes longer than the few rows of one chat. */
+  private readonly appends: TickBatcher<() => void>;
   private readonly marks: ForgetMarks;
   private nextPurgeAt = 0;
 
@@ -33,7 +30,15 @@ export class SqliteSessionStore extends SessionStore {
   ) {
     super();
     this.statements = prepareStatements(database);
-    this.appends = new TransactionGroup(database, MAX_GROUP);
+    const commit = (works: readonly (() => void)[]) =>
+      database.transaction(() => {
+        for (const work of works) work();
+      });
+    this.appends = new TickBatcher(commit, {
+      maxItems: MAX_APPENDS,
+      maxWaiting: MAX_WAITING,
+      overflow: () => new SessionStoreUnavailableError({ cause: new Error(`${MAX_WAITING} appends wait already`) }),
+    });
     this.marks = new ForgetMarks(database);
   }
 
@@ -41,7 +46,7 @@ export class SqliteSessionStore extends SessionStore {
     if (turns.length === 0) return;
     // Not synced to the disk: after a power loss a conversation may go on without its last turn, and no chat waits.
     await reachingSqlite(() =>
-      this.appends.run(() => {
+      this.appends.add(() => {
         if (!this.marks.isLate(userId, forgetMark)) this.add(userId, sessionId, turns);
         if (performance.now() >= this.nextPurgeAt) this.purge();
       }),

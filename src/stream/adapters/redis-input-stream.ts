@@ -22,7 +22,7 @@ import {
 import { decodeEntry, encodeEntry, type StoredEntry } from '../stored-entry.js';
 import { KNOWN_IDS, MAX_DEAD_LETTERS, MAX_REASON_CHARACTERS } from '../stream-limits.js';
 import { DeadLetterNotFoundError, DeadLetterUndecodableError, StreamUnavailableError } from '../stream.errors.js';
-import { AppendQueue } from './append-queue.js';
+import { appendBatcher } from './append-batcher.js';
 import { firstOfEachUser, unsettledOf } from './earlier-entries.js';
 import { isStreamId, toDeadLetter } from './redis-dead-letters.js';
 import { FORGET_ENTRIES, INDEX_DEAD_LETTERS } from './redis-forget-scripts.js';
@@ -44,7 +44,7 @@ const reachingRedis = redisFailuresAs(StreamUnavailableError);
 
 const FIRST_ID = '0-0';
 // Appends in one script, for which the server does nothing else: 64 take it well under a millisecond.
-const MAX_GROUP = 64;
+const MAX_APPENDS = 64;
 // Looking for stale entries more often than this finds nothing new and costs every consumer a request.
 const MAX_CLAIM_INTERVAL_MS = 5_000;
 // A reply may be this much later than BLOCK before the connection counts as dead.
@@ -73,7 +73,7 @@ export class RedisInputStream extends InputStream {
   private readonly claimIdleMs: number;
   private readonly claimIntervalMs: number;
   private readonly goneConsumers: GoneConsumers;
-  private readonly appends = new AppendQueue(MAX_GROUP, (group) => this.writeGroup(group));
+  private readonly appends = appendBatcher(MAX_APPENDS, (batch) => this.writeBatch(batch));
   /**
    * Redis may hold entries for this consumer that `read` has not returned: those of the process before this one, and
    * those of a reply that was lost or came with the abort. New entries come with rising ids, so they are the pending ones
@@ -99,7 +99,7 @@ export class RedisInputStream extends InputStream {
   }
 
   async append(entry: StreamEntry): Promise<void> {
-    await this.appends.append(encodeEntry(entry));
+    await this.appends.add(encodeEntry(entry));
   }
 
   async read({ count, blockMs, signal }: ReadOptions): Promise<DeliveredEntry[]> {
@@ -231,9 +231,9 @@ export class RedisInputStream extends InputStream {
     await reachingRedis(() => this.createGroup());
   }
 
-  private async writeGroup(group: readonly StoredEntry[]): Promise<void> {
+  private async writeBatch(batch: readonly StoredEntry[]): Promise<void> {
     const { entries, knownIds, index } = this.keys;
-    const appended = group.flatMap((stored) => {
+    const appended = batch.flatMap((stored) => {
       const fields = Object.entries(stored).flat();
       return [stored.id, stored.user_id, fields.length, ...fields];
     });

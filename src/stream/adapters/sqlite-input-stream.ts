@@ -21,14 +21,14 @@ import {
 import { type Decoded, decodeEntry, encodeEntry, STORED_FIELDS, type StoredEntry } from '../stored-entry.js';
 import { KNOWN_IDS, MAX_DEAD_LETTERS, MAX_REASON_CHARACTERS } from '../stream-limits.js';
 import { DeadLetterNotFoundError, DeadLetterUndecodableError, StreamUnavailableError } from '../stream.errors.js';
-import { AppendQueue } from './append-queue.js';
+import { appendBatcher } from './append-batcher.js';
 import { firstOfEachUser, unsettledOf } from './earlier-entries.js';
 import { prepareStatements, type StreamStatements } from './sqlite-statements.js';
 
 // How late a waiting read notices an append by another process; those of this process wake it at once.
 const POLL_MS = 200;
 // Appends in one transaction. The event loop stands still for it: 256 entries took 2.5 ms at the median.
-const MAX_GROUP = 256;
+const MAX_APPENDS = 256;
 // Longer is no number that a sequence reaches, nor one that JavaScript keeps exact.
 const SEQUENCE = /^\d{1,15}$/;
 
@@ -49,7 +49,7 @@ export class SqliteInputStream extends InputStream {
   private readonly statements: StreamStatements;
   private readonly consumer: string;
   private readonly claimIdleMs: number;
-  private readonly appends = new AppendQueue(MAX_GROUP, (group) => this.writeGroup(group));
+  private readonly appends = appendBatcher(MAX_APPENDS, (batch) => this.writeBatch(batch));
   /** Aborted, and replaced, by each append: wakes the read that waits. */
   private appended = new AbortController();
   /** Entries that this consumer's last process left pending are given first, in order. */
@@ -67,7 +67,7 @@ export class SqliteInputStream extends InputStream {
   }
 
   async append(entry: StreamEntry): Promise<void> {
-    await this.appends.append(encodeEntry(entry));
+    await this.appends.add(encodeEntry(entry));
   }
 
   async read({ count, blockMs, signal }: ReadOptions): Promise<DeliveredEntry[]> {
@@ -172,9 +172,9 @@ export class SqliteInputStream extends InputStream {
     await reachingSqlite(() => this.database.check());
   }
 
-  private async writeGroup(group: readonly StoredEntry[]): Promise<void> {
+  private async writeBatch(batch: readonly StoredEntry[]): Promise<void> {
     await this.write(() => {
-      for (const stored of group) this.insert(stored);
+      for (const stored of batch) this.insert(stored);
     });
     this.wakeReader();
     await reachingSqlite(() => this.database.sync());
