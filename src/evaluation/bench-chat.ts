@@ -27,7 +27,6 @@ const environmentOf = (name: string) => ({
   REDIS_URL: '',
   REDIS_KEY_PREFIX: '',
   BRAIN_DATA_DIR: join(folder, name),
-  LOG_LEVEL: 'log',
 });
 const start = (name: string, asyncMemory: boolean) =>
   ChildProgram.start('brain', { ...environmentOf(name), ASYNC_MEMORY: String(asyncMemory) });

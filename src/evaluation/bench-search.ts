@@ -97,7 +97,6 @@ async function measure(
 ): Promise<Result> {
   const brain = ChildProgram.start('brain', {
     ...environment,
-    LOG_LEVEL: 'log',
     VORPAL_URL: await vorpal.url(),
     EMBEDDINGS_URL: embedder.url,
     EMBEDDINGS_MODEL: 'synthetic-384',

@@ -115,7 +115,6 @@ function environmentOf(store: string, name: string, stubUrl: string): NodeJS.Pro
     RECALL_LIMIT: '0',
     BRAIN_DATA_DIR: join(folder, name),
     ...(store === 'Redis' ? { REDIS_KEY_PREFIX: keyPrefix, STREAM_KEY: `${keyPrefix}stream` } : { REDIS_URL: '' }),
-    LOG_LEVEL: 'log',
   };
 }
 

@@ -6,6 +6,8 @@ import { fileURLToPath } from 'node:url';
 
 const START_LIMIT_MS = 60_000;
 const LISTENING = 'Listening on ';
+// The line that says where a program listens is of the level `log`: a stricter one in the shell would hide it for ever.
+const TALKATIVE = ['debug', 'verbose'];
 
 const PROGRAMS = {
   brain: new URL('../../dist/main.js', import.meta.url),
@@ -62,7 +64,15 @@ export class ChildProgram {
     const flags = program === 'brain' ? BRAIN_FLAGS : [];
     const argv = [...flags, '--enable-source-maps', ...nodeOptions, fileURLToPath(PROGRAMS[program]), ...args];
     const child = spawn(process.execPath, argv, {
-      env: { ...process.env, PORT: '0', LOCAL_VORPAL_PORT: '0', LOG_FORMAT: 'json', NODE_OPTIONS: '', ...environment },
+      env: {
+        ...process.env,
+        PORT: '0',
+        LOCAL_VORPAL_PORT: '0',
+        LOG_FORMAT: 'json',
+        LOG_LEVEL: TALKATIVE.find((level) => level === process.env.LOG_LEVEL) ?? 'log',
+        NODE_OPTIONS: '',
+        ...environment,
+      },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     const started = new ChildProgram(child, program);

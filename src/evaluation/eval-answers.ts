@@ -49,7 +49,7 @@ export async function evaluateAnswers(args: readonly string[]): Promise<void> {
   const dataDir = mkdtempSync(join(tmpdir(), 'eval-answers-'));
   // A store of its own, and nothing scored beside: what is measured is the model that answers.
   const environment = { REDIS_URL: '', BRAIN_DATA_DIR: dataDir, ASYNC_MEMORY: 'false', CHAT_MAX_TOKENS: ANSWER_TOKENS };
-  const brain = ChildProgram.start('brain', { LOG_LEVEL: 'log', NODE_ENV: '', ...environment });
+  const brain = ChildProgram.start('brain', { NODE_ENV: '', ...environment });
   try {
     const url = await brain.url();
     await waitUntilReady(url);

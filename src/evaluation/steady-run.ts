@@ -67,7 +67,6 @@ export async function runSteadily(options: SteadyRunOptions): Promise<SteadyRun>
   const keyPrefix = `bench-steady-${newId()}:`;
   const dataDir = join(options.folder, String(options.backlog));
   const environment = {
-    LOG_LEVEL: 'log',
     ...options.environment,
     VORPAL_URL: await options.stub.url(),
     EMBEDDINGS_URL: await options.stub.url(),

@@ -67,7 +67,6 @@ export async function runWorkerLoad<T>(
 ): Promise<T> {
   const keyPrefix = `bench-${newId()}:`;
   const environment = {
-    LOG_LEVEL: 'log',
     ...load.environment,
     VORPAL_URL: await load.stub.url(),
     EMBEDDINGS_URL: await load.stub.url(),

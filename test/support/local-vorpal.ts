@@ -37,6 +37,8 @@ export async function startLocalVorpal(
       // Its threads wait for each other spinning; beside other test files two are up to ten times slower than one.
       LOCAL_VORPAL_THREADS: '1',
       LOG_FORMAT: 'text',
+      // Of a stricter level than the line that says where it listens nobody would learn the address.
+      LOG_LEVEL: 'log',
       ...environment,
     },
     stdio: mode === 'child' ? ['ignore', 'pipe', 'pipe', 'ipc'] : ['ignore', 'pipe', 'pipe'],
