@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { buffer } from 'node:stream/consumers';
 import { Pool } from 'undici';
 import type { ChatCompletionRequest } from '../vllm-protocol/index.js';
+import type { Answered, ScoreFile } from './score-file.js';
 
 const CHAT = '/v1/chat/completions';
 const SCORING = '/v1/completions';
@@ -25,16 +26,23 @@ export class ChatStandIn {
     private readonly server: Server,
     private readonly vorpal: Pool,
     private readonly scoring: Pool,
+    private readonly scores: ScoreFile | undefined,
   ) {}
 
-  /** @param urls where scoring goes to another server than the rest, that as well */
-  static async start(urls: { readonly vorpal: string; readonly scoring?: string }): Promise<ChatStandIn> {
+  /**
+   * @param urls where scoring goes to another server than the rest, that as well
+   * @param scores answers of before, which are not asked for again
+   */
+  static async start(
+    urls: { readonly vorpal: string; readonly scoring?: string },
+    scores?: ScoreFile,
+  ): Promise<ChatStandIn> {
     const server = createServer();
     // A batch is scored within minutes on a busy machine.
     const limits = { headersTimeout: 0, bodyTimeout: 0 };
     const vorpal = new Pool(urls.vorpal, limits);
     const scoring = urls.scoring === undefined ? vorpal : new Pool(urls.scoring, limits);
-    const standIn = new ChatStandIn(server, vorpal, scoring);
+    const standIn = new ChatStandIn(server, vorpal, scoring, scores);
     server.on('request', (request, response) => {
       standIn.answer(request, response).catch((error: unknown) => response.writeHead(502).end(String(error)));
     });
@@ -61,15 +69,20 @@ export class ChatStandIn {
       response.writeHead(200, { 'content-type': 'application/json' }).end(ANSWER);
       return;
     }
-    const pool = path === SCORING ? this.scoring : this.vorpal;
-    const { authorization } = request.headers;
-    const answer = await pool.request({
+    const ask = (asked: Buffer): Promise<Answered> => this.handOn(request, path, asked);
+    const isKept = path === SCORING && this.scores !== undefined;
+    const answer = await (isKept ? this.scores.answer(body, ask) : ask(body));
+    response.writeHead(answer.status, { 'content-type': 'application/json' }).end(answer.body);
+  }
+
+  private async handOn({ method, headers }: IncomingMessage, path: string, body: Buffer): Promise<Answered> {
+    const { authorization } = headers;
+    const answer = await (path === SCORING ? this.scoring : this.vorpal).request({
       path,
-      method: request.method === 'POST' ? 'POST' : 'GET',
+      method: method === 'POST' ? 'POST' : 'GET',
       headers: { 'content-type': 'application/json', ...(authorization !== undefined && { authorization }) },
       ...(body.length > 0 && { body }),
     });
-    response.writeHead(answer.statusCode, { 'content-type': 'application/json' });
-    response.end(await buffer(answer.body));
+    return { status: answer.statusCode, body: await buffer(answer.body) };
   }
 }

@@ -8,6 +8,7 @@ import { LOCOMO_VIEWS, type LocomoView, readLocomo } from './locomo.js';
 import { type MemoryTask, turnKey } from './memory-task.js';
 import type { SearchMode } from './recall-brain.js';
 import { DEPTHS, KEEPS, RecallEvaluation } from './recall-evaluation.js';
+import { ScoreFile } from './score-file.js';
 import { describeMachine, formatTable, print, round } from './report.js';
 
 const OPTIONS = {
@@ -16,6 +17,7 @@ const OPTIONS = {
   half: { type: 'boolean', default: false },
   conversations: { type: 'string' },
   'without-scores': { type: 'boolean', default: false },
+  scores: { type: 'string' },
   json: { type: 'boolean', default: false },
 } as const;
 
@@ -30,6 +32,8 @@ interface RecallOptions {
   readonly half: boolean;
   /** Whether scores are made up, for figures that do not depend on them. */
   readonly withoutScores: boolean;
+  /** A file that scores are taken from and written to. */
+  readonly scores: string | undefined;
   readonly json: boolean;
 }
 
@@ -56,10 +60,10 @@ async function evaluateRecall(name: string, tasks: readonly MemoryTask[], option
   // A server of one's own, as for the brain itself.
   const local = process.env.VORPAL_URL === undefined ? ChildProgram.start('local-vorpal', {}) : undefined;
   const scoring = options.withoutScores ? await FixedLatencyVorpal.start({ chatMs: 0, scoringMs: 0 }) : undefined;
-  const standIn = await ChatStandIn.start({
-    vorpal: process.env.VORPAL_URL ?? (await local?.url()) ?? '',
-    ...(scoring && { scoring: scoring.url }),
-  });
+  const standIn = await ChatStandIn.start(
+    { vorpal: process.env.VORPAL_URL ?? (await local?.url()) ?? '', ...(scoring && { scoring: scoring.url }) },
+    options.scores === undefined ? undefined : new ScoreFile(options.scores),
+  );
   const evaluation = await RecallEvaluation.begin(tasks, standIn);
   try {
     await report(name, evaluation, options);
@@ -163,12 +167,17 @@ function readOptions(values: {
   readonly half: boolean;
   readonly json: boolean;
   readonly 'without-scores': boolean;
+  readonly scores?: string;
 }): RecallOptions {
+  if (values['without-scores'] && values.scores !== undefined) {
+    throw new UsageError('--scores keeps scores, and --without-scores makes them up: one of the two.');
+  }
   return {
     modes: values.mode === undefined ? MODES : [oneOf('--mode', values.mode, MODES)],
     gate: oneOf('--gate', values.gate, GATES),
     half: values.half,
     withoutScores: values['without-scores'],
+    scores: values.scores,
     json: values.json,
   };
 }

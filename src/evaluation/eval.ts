@@ -27,14 +27,14 @@ const EVALUATIONS: readonly Evaluation[] = [
   {
     name: 'beam',
     usage:
-      'FILE [--assistant context|all] [--mode MODE] [--gate GATE] [--half] [--conversations N] [--without-scores] [--json]',
+      'FILE [--assistant context|all] [--mode MODE] [--gate GATE] [--half] [--conversations N] [--without-scores | --scores FILE] [--json]',
     about: 'the same as locomo, of BEAM: conversations with an assistant',
     load: async () => (await import('./eval-recall.js')).evaluateBeam,
   },
   {
     name: 'locomo',
     usage:
-      'FILE [--view one-user|two-speakers] [--mode hybrid|dense|lexical] [--gate all|fixed|adaptive] [--half] [--conversations N] [--without-scores] [--json]',
+      'FILE [--view one-user|two-speakers] [--mode hybrid|dense|lexical] [--gate all|fixed|adaptive] [--half] [--conversations N] [--without-scores | --scores FILE] [--json]',
     about: 'what POST /chat and POST /memories/search find again of the long conversations of LoCoMo',
     load: async () => (await import('./eval-recall.js')).evaluateLocomo,
   },
