@@ -3,7 +3,7 @@ import { Settings } from '../config/index.js';
 import { assertTextLength } from '../http/index.js';
 import { type RecalledMemory, RecallService } from '../memory/index.js';
 import { contextOf, SessionService, type Turn } from '../sessions/index.js';
-import { begun, newId } from '../shared/index.js';
+import { newId, peekFirst } from '../shared/index.js';
 import { CaptureService } from '../stream/index.js';
 import { type ChatAnswer, StreamedAnswer, VorpalClient } from '../vorpal/index.js';
 import type { ChatPrompt } from './chat-prompt.js';
@@ -82,7 +82,7 @@ export class ChatService {
 
   /** A streamed answer up to its first word: until there is one, another prompt may be tried and nobody sees it. */
   private async open(prompt: ChatPrompt, signal: AbortSignal) {
-    const rest = await begun(this.vorpal.streamChat(this.optionsOf(prompt, signal)));
+    const rest = await peekFirst(this.vorpal.streamChat(this.optionsOf(prompt, signal)));
     const whole = new StreamedAnswer();
     let first = '';
     while (first === '') {

@@ -1,6 +1,6 @@
 import { createParamDecorator, type ExecutionContext, Logger, type StreamableFile } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { type Begun, begun } from '../shared/index.js';
+import { peekFirst, type PeekedIterator } from '../shared/index.js';
 import { encodeSseData } from '../vllm-protocol/index.js';
 import { problemOf } from './problem-of.js';
 import { streamedAnswer } from './streamed-answer.js';
@@ -20,7 +20,7 @@ export const ServerSentEvents = createParamDecorator((_: unknown, context: Execu
   const request = http.getRequest<FastifyRequest>();
   const reply = http.getResponse<FastifyReply>();
   return async (source) => {
-    const events = await begun(source);
+    const events = await peekFirst(source);
     const answer = streamedAnswer(encode(events, request, reply), 'text/event-stream; charset=utf-8');
     answer.getStream().once('close', () => void events.return());
     void reply.header('cache-control', 'no-cache').header('x-accel-buffering', 'no');
@@ -29,7 +29,7 @@ export const ServerSentEvents = createParamDecorator((_: unknown, context: Execu
 });
 
 async function* encode(
-  events: Begun<object>,
+  events: PeekedIterator<object>,
   request: FastifyRequest,
   reply: FastifyReply,
 ): AsyncGenerator<string, void> {

@@ -1,7 +1,7 @@
 import { Body, Controller, HttpCode, Post } from '@nestjs/common';
 import { Settings } from '../config/index.js';
 import { assertTextLength, ClientSignal, TextsTooLongError } from '../http/index.js';
-import { PerplexityScorer, type TextScore, type TokenSpan, TokenTexts } from '../vorpal/index.js';
+import { PerplexityScorer, type TextScore, type TokenSpan, TokenSpansService } from '../vorpal/index.js';
 import {
   type PerplexityRequest,
   perplexityRequestSchema,
@@ -18,7 +18,7 @@ const MAX_TOTAL_CHARACTERS = 131_072;
 export class PerplexityController {
   constructor(
     private readonly scorer: PerplexityScorer,
-    private readonly tokenTexts: TokenTexts,
+    private readonly tokenSpans: TokenSpansService,
     private readonly settings: Settings,
   ) {}
 
@@ -41,7 +41,7 @@ export class PerplexityController {
       texts.map((text) => ({ text, context: request.context })),
       { signal },
     );
-    const spans = request.tokens ? await this.tokenTexts.spansOf(scoredTexts(texts, scores), signal) : [];
+    const spans = request.tokens ? await this.tokenSpans.spansOf(scoredTexts(texts, scores), signal) : [];
     const results = scores.map((score, index) => toTextPerplexity(score, spans[index]));
     const { model = '', prefix = null } = scores[0] ?? {};
     const [single] = results;

@@ -1,17 +1,17 @@
-export { type ChatAnswer, StreamedAnswer } from './chat-answer.js';
+export { type ChatAnswer, StreamedAnswer } from './chat/chat-answer.js';
 export {
   informationOf,
   PerplexityScorer,
   type ScoringInput,
   type ScoringOptions,
   type TextScore,
-} from './perplexity.scorer.js';
-export { TokenTexts } from './token-texts.js';
-export type { TokenSpan } from './token-spans.js';
-export type { TextEmbeddings } from './vorpal-embedding.js';
+} from './scoring/perplexity.scorer.js';
+export { TokenSpansService } from './scoring/token-spans.service.js';
+export type { TokenSpan } from './scoring/token-spans.js';
+export type { TextEmbeddings } from './embeddings.client.js';
 export { type ChatOptions, type ChatTokens, type ModelInfo, VorpalClient } from './vorpal.client.js';
-export { FixedVorpalEndpoint, VorpalEndpoint } from './vorpal-endpoint.js';
+export { FixedVorpalEndpoint, VorpalEndpoint } from './endpoint/vorpal-endpoint.js';
 export * from './vorpal.errors.js';
 export { VorpalHealth } from './vorpal.health.js';
 export { VorpalModule } from './vorpal.module.js';
-export { waitForVorpal } from './wait-for-vorpal.js';
+export { waitForVorpal } from './endpoint/wait-for-vorpal.js';

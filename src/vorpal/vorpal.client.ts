@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { Settings } from '../config/index.js';
-import { begun, Semaphore } from '../shared/index.js';
+import { peekFirst, Semaphore } from '../shared/index.js';
 import {
   type ChatCompletionChunk,
   chatCompletionChunkSchema,
@@ -10,10 +10,9 @@ import {
   modelListSchema,
   tokenizeResponseSchema,
 } from '../vllm-protocol/index.js';
-import { CallAbortedError, untilAborted } from './call-deadline.js';
-import { ChatActivity } from './chat-activity.js';
-import { type ChatAnswer, readUsage } from './chat-answer.js';
-import { ChatWatch } from './chat-watch.js';
+import { CallAbortedError, untilAborted } from './http/call-deadline.js';
+import { type ChatAnswer, readUsage } from './chat/chat-answer.js';
+import { LoadMonitor } from './chat/load-monitor.js';
 import {
   GENERATED_TOKENS,
   MAX_PROMPTS_PER_REQUEST,
@@ -21,18 +20,18 @@ import {
   type PromptLogprobs,
   readPromptLogprobs,
   type ScoringPrompt,
-} from './prompt-logprobs.js';
-import { ScoringBudget } from './scoring-budget.js';
-import { EmbeddingsEndpoint, VorpalEndpoint } from './vorpal-endpoint.js';
+} from './scoring/prompt-logprobs.js';
+import { ScoringScheduler } from './scoring/scoring-scheduler.js';
+import { EmbeddingsEndpoint, VorpalEndpoint } from './endpoint/vorpal-endpoint.js';
 import {
   VorpalAnswerLengthError,
   VorpalContextLengthError,
   VorpalModelNotFoundError,
   VorpalOverloadedError,
 } from './vorpal.errors.js';
-import { type TextEmbeddings, VorpalEmbedding } from './vorpal-embedding.js';
-import { VorpalTransport } from './vorpal.transport.js';
-import { VorpalWires } from './vorpal-wires.js';
+import { type TextEmbeddings, EmbeddingsClient } from './embeddings.client.js';
+import { VorpalTransport } from './http/vorpal-http.js';
+import { VorpalWires } from './http/vorpal-wires.js';
 
 export interface ModelInfo {
   readonly id: string;
@@ -86,6 +85,9 @@ const MODEL_SETTING = 'VORPAL_MODEL';
 // For servers that do not say: vLLM and the local Vorpal always do. Too small only costs windows, too large fails.
 const ASSUMED_MODEL_LEN = 2_048;
 
+// Later than that the number of chats says nothing about now.
+const METRICS_TIMEOUT_MS = 500;
+
 /**
  * The language-model server ("Vorpal"), over vLLM's HTTP protocol.
  *
@@ -98,12 +100,10 @@ export class VorpalClient {
   /** With a circuit of its own, for all that a chat needs: a server that fails at scoring may answer chats all the same. */
   private readonly chats: VorpalTransport;
   private readonly language: VorpalTransport;
-  private readonly embedding: VorpalEmbedding;
+  private readonly embedding: EmbeddingsClient;
   private readonly chatPermits: Semaphore;
-  private readonly activity: ChatActivity = new ChatActivity(() => {
-    this.scoring.chatEnded();
-  });
-  private readonly scoring: ScoringBudget;
+  private readonly load: LoadMonitor;
+  private readonly scoring: ScoringScheduler;
   private scoringTokensTotal = 0;
   private lookUp: { readonly url: string; readonly model: Promise<ModelInfo> } | undefined;
   private known: { readonly url: string; readonly model: ModelInfo } | undefined;
@@ -122,10 +122,10 @@ export class VorpalClient {
     this.chats = new VorpalTransport(wires, server, settings.vorpal);
     this.language = new VorpalTransport(wires, server, settings.vorpal);
     const limits = { requests: scoringConcurrency, tokensPerRequest: scoringMaxTokensPerRequest };
-    const watch = new ChatWatch(this.language, this.activity);
-    this.scoring = new ScoringBudget(limits, this.activity, () => watch.look());
+    this.load = new LoadMonitor(() => this.language.askText('/metrics', METRICS_TIMEOUT_MS));
+    this.scoring = new ScoringScheduler(limits, this.load);
     const shared = embeddingsEndpoint.isVorpal ? this.language : undefined;
-    this.embedding = new VorpalEmbedding(wires, embeddingsEndpoint, settings.vorpal, shared);
+    this.embedding = new EmbeddingsClient(wires, embeddingsEndpoint, settings.vorpal, shared);
   }
 
   /** The models the server lists; the first is the one asked for if `VORPAL_MODEL` is not set. */
@@ -185,7 +185,7 @@ export class VorpalClient {
   /** One answer. @throws VorpalOverloadedError at once if `CHAT_CONCURRENCY` chats are under way */
   async chat(options: ChatOptions): Promise<ChatAnswer> {
     const permit = this.takeChatPermit();
-    const ended = this.activity.begin();
+    const ended = this.load.chatBegins();
     const answer = await this.withModel(options.signal, ({ id }) =>
       this.chats.fetchJson(this.chatCall(id, options, false), chatCompletionResponseSchema),
     ).finally(() => {
@@ -210,9 +210,9 @@ export class VorpalClient {
     const permit = this.takeChatPermit();
     const open = async ({ id }: ModelInfo) => {
       // The first chunk is awaited here so that a model that is gone is looked up again before anything was given out.
-      return begun(this.chats.streamJson(this.chatCall(id, options, true), chatCompletionChunkSchema));
+      return peekFirst(this.chats.streamJson(this.chatCall(id, options, true), chatCompletionChunkSchema));
     };
-    const ended = this.activity.begin();
+    const ended = this.load.chatBegins();
     try {
       yield* await this.withModel(options.signal, open);
     } finally {
@@ -274,7 +274,7 @@ export class VorpalClient {
 
   /**
    * The log-probabilities of the prompts' own tokens, in one request; nothing is generated that anybody sees. It waits for
-   * its turn ({@link ScoringBudget}) and then holds as many of the first prompts as the moment allows, at least one: so
+   * its turn ({@link ScoringScheduler}) and then holds as many of the first prompts as the moment allows, at least one: so
    * many results come back, and the caller asks again for the others.
    */
   async scorePrompts(prompts: readonly ScoringPrompt[], options: ScorePromptsOptions): Promise<PromptLogprobs[]> {
@@ -325,8 +325,8 @@ export class VorpalClient {
   }
 
   /** How long chats have reached the server, as far as is known; 0 while they fail at once. */
-  get chatsFlowingForMs(): number {
-    return this.chats.flowingForMs;
+  get chatsHealthyForMs(): number {
+    return this.chats.healthyForMs;
   }
 
   /** For health checks: asks now whether the embeddings server is alive and embeds. */
@@ -335,8 +335,8 @@ export class VorpalClient {
   }
 
   /** How long calls have reached the embeddings server, as far as is known; 0 while they fail at once. */
-  get embeddingsFlowingForMs(): number {
-    return this.embedding.flowingForMs;
+  get embeddingsHealthyForMs(): number {
+    return this.embedding.healthyForMs;
   }
 
   private chatCall(model: string, { messages, maxTokens, temperature, signal }: ChatOptions, stream: boolean) {

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { type HealthIndicatorResult, HealthIndicatorService } from '@nestjs/terminus';
 import { Settings } from '../config/index.js';
-import { PerplexityScorer } from './perplexity.scorer.js';
+import { PerplexityScorer } from './scoring/perplexity.scorer.js';
 import { VorpalClient } from './vorpal.client.js';
 import { VorpalScoringPrefixError } from './vorpal.errors.js';
 
@@ -26,7 +26,7 @@ export class VorpalHealth {
    */
   async check(): Promise<HealthIndicatorResult<'vorpal'>> {
     const { url } = this.settings.vorpal;
-    const result = await this.ask('vorpal', url, this.client.chatsFlowingForMs, async (signal) => {
+    const result = await this.ask('vorpal', url, this.client.chatsHealthyForMs, async (signal) => {
       const model = await this.client.check(signal);
       return { model: model.id, max_model_len: model.maxModelLen, ...(await this.scoringProblem(signal)) };
     });
@@ -50,7 +50,7 @@ export class VorpalHealth {
   /** `up` with the model, or `down` with the reason. */
   async checkEmbeddings(): Promise<HealthIndicatorResult<'embeddings'>> {
     const { embeddingsUrl, embeddingsModel } = this.settings.vorpal;
-    return this.ask('embeddings', embeddingsUrl, this.client.embeddingsFlowingForMs, async (signal) => {
+    return this.ask('embeddings', embeddingsUrl, this.client.embeddingsHealthyForMs, async (signal) => {
       await this.client.checkEmbeddings(signal);
       return { model: embeddingsModel };
     });
@@ -59,7 +59,7 @@ export class VorpalHealth {
   private async ask<Key extends 'vorpal' | 'embeddings'>(
     key: Key,
     url: string | undefined,
-    flowingForMs: number,
+    healthyForMs: number,
     question: Ask,
   ): Promise<HealthIndicatorResult<Key>> {
     const kind = url === undefined ? 'local' : 'remote';
@@ -68,7 +68,7 @@ export class VorpalHealth {
       .attempt(async ({ signal }) => ({ kind, ...(await question(signal)) }))
       .withTimeout(this.settings.vorpal.connectTimeoutMs);
     // What was seen before the circuit opened or closed says nothing about what a call meets now.
-    const result: HealthIndicatorResult = await (flowingForMs > CACHE_MS ? attempt.cacheFor(CACHE_MS) : attempt);
+    const result: HealthIndicatorResult = await (healthyForMs > CACHE_MS ? attempt.cacheFor(CACHE_MS) : attempt);
     const seen = result[key];
     if (seen?.status === 'up') return result;
     return session.down({ kind, reason: String(seen?.message) });

@@ -3,12 +3,12 @@ import { Module } from '@nestjs/common';
 import { TerminusModule } from '@nestjs/terminus';
 import { ProgramEnvironment, Settings } from '../config/index.js';
 import { ShutdownDeadline } from '../infra/lifecycle/index.js';
-import { AxiosWire, axiosOver } from './axios-wire.js';
-import { LocalVorpalProcess } from './local-vorpal-process.js';
-import { PerplexityScorer } from './perplexity.scorer.js';
-import { TokenTexts } from './token-texts.js';
-import { UndiciWire } from './undici-wire.js';
-import { VorpalWires } from './vorpal-wires.js';
+import { AxiosWire, axiosOver } from './http/axios-wire.js';
+import { LocalVorpalProcess } from './endpoint/local-vorpal-process.js';
+import { PerplexityScorer } from './scoring/perplexity.scorer.js';
+import { TokenSpansService } from './scoring/token-spans.service.js';
+import { UndiciWire } from './http/undici-wire.js';
+import { VorpalWires } from './http/vorpal-wires.js';
 import { VorpalClient } from './vorpal.client.js';
 import {
   EmbeddingsEndpoint,
@@ -16,7 +16,7 @@ import {
   FixedVorpalEndpoint,
   SharedEmbeddingsEndpoint,
   VorpalEndpoint,
-} from './vorpal-endpoint.js';
+} from './endpoint/vorpal-endpoint.js';
 import { VorpalHealth } from './vorpal.health.js';
 
 // Control questions are answered in milliseconds, and those of one kind are asked together.
@@ -73,9 +73,9 @@ class WireModule {}
     },
     VorpalClient,
     PerplexityScorer,
-    TokenTexts,
+    TokenSpansService,
     VorpalHealth,
   ],
-  exports: [VorpalEndpoint, VorpalClient, PerplexityScorer, TokenTexts, VorpalHealth],
+  exports: [VorpalEndpoint, VorpalClient, PerplexityScorer, TokenSpansService, VorpalHealth],
 })
 export class VorpalModule {}

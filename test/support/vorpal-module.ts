@@ -2,10 +2,10 @@ import { Test, type TestingModule } from '@nestjs/testing';
 import { inspect } from 'node:util';
 import { ConfigModule } from '../../src/config/index.js';
 import { LifecycleModule } from '../../src/infra/lifecycle/index.js';
-import { EmbeddingsEndpoint, SharedEmbeddingsEndpoint } from '../../src/vorpal/vorpal-endpoint.js';
+import { EmbeddingsEndpoint, SharedEmbeddingsEndpoint } from '../../src/vorpal/endpoint/vorpal-endpoint.js';
 import {
   PerplexityScorer,
-  TokenTexts,
+  TokenSpansService,
   VorpalClient,
   VorpalEndpoint,
   VorpalHealth,
@@ -17,7 +17,7 @@ export const TEST_KEY = 'sk-very-secret-0123456789';
 export interface VorpalParts {
   readonly client: VorpalClient;
   readonly scorer: PerplexityScorer;
-  readonly tokenTexts: TokenTexts;
+  readonly tokenSpans: TokenSpansService;
   readonly health: VorpalHealth;
   close(): Promise<void>;
 }
@@ -48,7 +48,7 @@ export async function startVorpalModule(
   return {
     client: module.get(VorpalClient),
     scorer: module.get(PerplexityScorer),
-    tokenTexts: module.get(TokenTexts),
+    tokenSpans: module.get(TokenSpansService),
     health: module.get(VorpalHealth),
     close: () => module.close(),
   };

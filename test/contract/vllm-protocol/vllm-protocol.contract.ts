@@ -9,7 +9,7 @@ import {
   nestedErrorBodySchema,
   tokenizeResponseSchema,
 } from '../../../src/vllm-protocol/index.js';
-import { byteLengthsOf } from '../../../src/vorpal/token-bytes.js';
+import { byteLengthsOf } from '../../../src/vorpal/scoring/token-bytes.js';
 import { until } from '../../support/until.js';
 import { evaluateLoglikelihood } from './lm-evaluation-harness.js';
 

@@ -1,0 +1,130 @@
+import type { Settings } from '../config/index.js';
+import { BrainError } from '../shared/index.js';
+import { type EmbeddingResponse, embeddingResponseSchema, modelListSchema } from '../vllm-protocol/index.js';
+import { readEmbeddings } from './embedding-vectors.js';
+import type { EmbeddingsEndpoint } from './endpoint/vorpal-endpoint.js';
+import {
+  VorpalEmbeddingsUnsupportedError,
+  VorpalOverloadedError,
+  VorpalProtocolError,
+  VorpalRequestError,
+  VorpalTimeoutError,
+} from './vorpal.errors.js';
+import { VorpalTransport } from './http/vorpal-http.js';
+import type { VorpalWires } from './http/vorpal-wires.js';
+
+export interface TextEmbeddings {
+  /** As the server calls it, which may be more exact than what it was asked for. */
+  readonly model: string;
+  readonly vectors: Float32Array[];
+}
+
+// One request with thousands of texts would pass the server's body limit and time limit.
+const BATCH_TEXTS = 64;
+
+// What most small embedding models read, for servers that do not say (vLLM and the local Vorpal do). Too small only costs
+// requests; too large, and a server that cuts texts in silence would be given what it does not read.
+const ASSUMED_WINDOW_TOKENS = 512;
+
+// Asking costs the server work, and a call that fails makes the next check ask again.
+const TRUSTED_MS = 10 * 60_000;
+// Whatever a server can embed at all, it can embed this.
+const PLAIN_SENTENCE = 'The sky is blue.';
+
+/** The embeddings server, over vLLM's HTTP protocol; the errors are those of {@link VorpalTransport}. */
+export class EmbeddingsClient {
+  private readonly transport: VorpalTransport;
+  /** The address that has embedded, and until when it is trusted to go on. */
+  private proven: { readonly url: string; readonly untilMs: number } | undefined;
+  private window: { readonly url: string; readonly tokens: number } | undefined;
+
+  /** @param shared the way to the server that answers chats, where it is the same */
+  constructor(
+    wires: VorpalWires,
+    private readonly endpoint: EmbeddingsEndpoint,
+    private readonly settings: Settings['vorpal'],
+    shared: VorpalTransport | undefined,
+  ) {
+    const names = { name: 'The embeddings server', urlSetting: 'EMBEDDINGS_URL', keySetting: 'EMBEDDINGS_API_KEY' };
+    const server = { ...names, apiKey: settings.embeddingsApiKey, url: () => endpoint.url() };
+    this.transport = shared ?? new VorpalTransport(wires, server, settings);
+  }
+
+  /** How long calls have reached the server, as far as is known; 0 while they fail at once. */
+  get healthyForMs(): number {
+    return this.transport.healthyForMs;
+  }
+
+  /** One vector per text, all of the same dimension and model, in their order. */
+  async embed(texts: readonly string[], signal?: AbortSignal): Promise<TextEmbeddings> {
+    const vectors: Float32Array[] = [];
+    const models = new Set<string>();
+    for (let start = 0; start < texts.length; start += BATCH_TEXTS) {
+      const input = texts.slice(start, start + BATCH_TEXTS).map((text) => text.toWellFormed());
+      const answer = await this.ask(input, this.settings.scoringTimeoutMs, signal);
+      vectors.push(...readEmbeddings(answer, input.length));
+      models.add(answer.model);
+    }
+    const odd = vectors.find(({ length }) => length !== vectors[0]?.length);
+    if (odd)
+      throw new VorpalProtocolError(`Embeddings of ${vectors[0]?.length} and ${odd.length} dimensions came back.`);
+    const [model = '', other] = models;
+    if (other !== undefined) throw new VorpalProtocolError(`Embeddings of ${model} and of ${other} came back.`);
+    return { model, vectors };
+  }
+
+  /** Tokens of one text that the model reads. Asked for once, and again after a refusal: the model may be another one. */
+  async windowTokens(signal?: AbortSignal): Promise<number> {
+    const url = this.endpoint.url();
+    if (this.window?.url !== url) this.window = { url, tokens: await this.askWindowTokens(signal) };
+    return this.window.tokens;
+  }
+
+  /**
+   * For health checks: asks the server now whether it is alive, and has it embed a sentence unless it has embedded lately. One
+   * that lets the sentence wait has much to do, and passes.
+   */
+  async check(signal?: AbortSignal): Promise<void> {
+    await this.transport.checkAlive(signal);
+    if (this.isProven()) return;
+    try {
+      // Half of what the check as a whole may take: its other question needs time as well.
+      await this.ask([PLAIN_SENTENCE], this.settings.connectTimeoutMs / 2, signal);
+    } catch (error) {
+      if (error instanceof VorpalRequestError) throw new VorpalEmbeddingsUnsupportedError(error.message);
+      if (!(error instanceof VorpalTimeoutError || error instanceof VorpalOverloadedError)) throw error;
+    }
+  }
+
+  private async askWindowTokens(signal: AbortSignal | undefined): Promise<number> {
+    const { connectTimeoutMs, embeddingsModel } = this.settings;
+    const call = { path: '/v1/models', modelSetting: 'EMBEDDINGS_MODEL', timeoutMs: connectTimeoutMs, signal };
+    try {
+      const { data } = await this.transport.fetchJson(call, modelListSchema);
+      return data.find(({ id }) => id === embeddingsModel)?.max_model_len ?? ASSUMED_WINDOW_TOKENS;
+    } catch (error) {
+      // Some serve embeddings and no list of models.
+      if (error instanceof BrainError && !error.transient) return ASSUMED_WINDOW_TOKENS;
+      throw error;
+    }
+  }
+
+  private isProven(): boolean {
+    if (this.proven === undefined) return false;
+    return this.proven.url === this.endpoint.url() && performance.now() < this.proven.untilMs;
+  }
+
+  private async ask(input: readonly string[], timeoutMs: number, signal?: AbortSignal): Promise<EmbeddingResponse> {
+    const url = this.endpoint.url();
+    const body = { model: this.settings.embeddingsModel, input, encoding_format: 'base64' };
+    const call = { path: '/v1/embeddings', body, modelSetting: 'EMBEDDINGS_MODEL', timeoutMs, signal };
+    try {
+      const answer = await this.transport.fetchJson(call, embeddingResponseSchema);
+      this.proven = { url, untilMs: performance.now() + TRUSTED_MS };
+      return answer;
+    } catch (error) {
+      if (error instanceof BrainError && !error.transient) this.proven = this.window = undefined;
+      throw error;
+    }
+  }
+}
