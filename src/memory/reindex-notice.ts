@@ -35,7 +35,7 @@ export class ReindexNotice {
       if (done >= total || this.isTold) return;
       this.isTold = true;
       this.logger.warn(
-        `${total - done} of ${total} memories are not found by their words: an earlier version wrote them; run "npm run memories:reindex"`,
+        `${total - done} of ${total} memories may not be found by their words, or take more room than today: an earlier version wrote them; run "npm run memories:reindex"`,
       );
     } catch (error) {
       // The store tells of its own outages.

@@ -318,4 +318,10 @@ export const MIGRATIONS: readonly Migration[] = [
   );
   INSERT INTO memory_terms (memory_terms, rank) VALUES ('secure-delete', 1);
   `,
+  `
+  -- What was context and terms, packed together with the text before them; NULL: they are as they were.
+  ALTER TABLE memories ADD COLUMN words BLOB;
+  -- Packed by indexing anew: what was indexed until now is of another version.
+  UPDATE memory_terms_versions SET name = name || ' unpacked';
+  `,
 ];

@@ -6,7 +6,8 @@ import { bytesOf, retentionOf } from '../retention.js';
 import type { Generation, Generations, SqliteEmbeddingSpaces } from './sqlite-embedding-spaces.js';
 import { decodeRow, digestBytes, type Row, toColumns } from './sqlite-memory-rows.js';
 import type { MemoryStatements } from './sqlite-memory-statements.js';
-import { countTerms, type SqliteTermIndex, unpackTerms } from './sqlite-term-index.js';
+import { termsIn } from './sqlite-packed-words.js';
+import { countTerms, type SqliteTermIndex, type TermCounts } from './sqlite-term-index.js';
 
 /** Where a memory is, and what it is in its chain. */
 export interface Located {
@@ -82,7 +83,8 @@ export class SqliteMemories {
     this.statements.remove.run(seq);
     current?.vectors.remove(seq);
     next?.vectors.remove(seq);
-    if (row.terms !== null) this.terms.remove(Number(row.user), seq, unpackTerms(row.terms as Uint8Array));
+    const terms = termsOf(row);
+    if (terms) this.terms.remove(Number(row.user), seq, terms);
     // What it superseded passes to what supersedes it, or holds again.
     const { free, passOn } = this.statements;
     if (row.superseded_by === null) free.run(String(row.user_id), String(row.id));
@@ -114,18 +116,18 @@ export class SqliteMemories {
     if (!found) return;
     const seq = Number(found.seq);
     const user = this.userNumber(userId);
-    if (found.terms !== null) this.terms.remove(user, seq, unpackTerms(found.terms as Uint8Array));
+    const terms = termsOf(found);
+    if (terms) this.terms.remove(user, seq, terms);
     const columns = toColumns(indexed, { generation: 0, termsVersion: this.termsVersion() });
     this.statements.reindex.run(
       columns.v,
-      columns.context,
       columns.is_question,
       columns.bytes,
       columns.retention,
       columns.digest,
       columns.terms_version,
       columns.term_count,
-      columns.terms,
+      columns.words,
       seq,
     );
     this.terms.add(user, seq, countTerms(indexed.terms));
@@ -203,6 +205,8 @@ export class SqliteMemories {
     return Number(this.statements.counts.get(userId)?.user);
   }
 }
+
+const termsOf = ({ text, words, terms }: Row): TermCounts | undefined => termsIn({ text, words, terms });
 
 function locatedOf(row: Row | undefined): Located | undefined {
   return (

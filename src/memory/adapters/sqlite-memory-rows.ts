@@ -2,7 +2,8 @@ import type { Memory } from '../memory.js';
 import type { IndexedMemory } from '../memory-store.port.js';
 import { bytesOf, retentionOf } from '../retention.js';
 import { type Column, COLUMNS } from './sqlite-memory-statements.js';
-import { countTerms, packTerms } from './sqlite-term-index.js';
+import { contextIn, packWords } from './sqlite-packed-words.js';
+import { countTerms } from './sqlite-term-index.js';
 import { decodeStoredMemory, toStoredMemory } from './stored-memory.js';
 import { type DecodedRecord, parseJson } from './stored-record.js';
 
@@ -33,20 +34,33 @@ export function toColumns(
     digest: digestBytes(digest),
     terms_version: termsVersion,
     term_count: terms.length,
-    terms: packTerms(countTerms(terms)),
+    words: packWords(memory.text, memory.context, countTerms(terms)),
   };
   return Object.fromEntries(COLUMNS.map((name) => [name, values[name]])) as Record<Column, Value>;
 }
 
 export const digestBytes = (digest: string): Uint8Array => Buffer.from(digest, 'base64url');
 
+/** Its context is unpacked when somebody asks for it: a search reads many memories and shows few. */
 export function decodeRow(row: Row): DecodedRecord<Memory> {
   const { user_id: userId, id, metadata, is_question: isQuestion, is_pinned: isPinned, supersedes, ...columns } = row;
-  return decodeStoredMemory(String(userId), String(id), {
+  const { text, words, context } = columns;
+  const { record, problem } = decodeStoredMemory(String(userId), String(id), {
     ...columns,
+    context: '',
     metadata: parseJson(String(metadata)),
     is_question: isQuestion === 1,
     is_pinned: isPinned === 1,
     supersedes: parseJson(String(supersedes)),
   });
+  if (!record) return { problem };
+  let unpacked: string | undefined;
+  return {
+    record: {
+      ...record,
+      get context() {
+        return (unpacked ??= contextIn({ text, words, context }));
+      },
+    },
+  };
 }

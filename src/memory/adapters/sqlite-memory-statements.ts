@@ -16,7 +16,6 @@ const STORED_COLUMNS = [
   'model',
   'source',
   'metadata',
-  'context',
   'is_question',
   'is_pinned',
   'count',
@@ -40,12 +39,12 @@ export const COLUMNS = [
   'digest',
   'terms_version',
   'term_count',
-  'terms',
+  'words',
 ] as const;
 export type Column = (typeof COLUMNS)[number];
 
 /** All of a memory. */
-export const MEMORY_COLUMNS = `seq, ${STORED_COLUMNS.join(', ')}, (
+export const MEMORY_COLUMNS = `seq, ${STORED_COLUMNS.join(', ')}, context, words, (
     SELECT json_group_array(older.id ORDER BY older.superseded_at_ms DESC, older.seq DESC) FROM memories AS older
     WHERE older.user_id = memories.user_id AND older.superseded_by = memories.id
   ) AS supersedes`;
@@ -112,7 +111,7 @@ export interface MemoryStatements {
   readonly pendingReindexing: SqliteStatement;
   /** terms version */
   readonly reindexingProgress: SqliteStatement;
-  /** v, context, is question, bytes, retention, digest, terms version, term count, terms, seq */
+  /** v, is question, bytes, retention, digest, terms version, term count, words, seq */
   readonly reindex: SqliteStatement;
 }
 
@@ -128,7 +127,7 @@ export function prepareStatements(database: SqliteDatabase): MemoryStatements {
     findText: prepare('SELECT seq, id, superseded_by, superseded_at_ms FROM memories WHERE user_id = ? AND digest = ?'),
     counts: prepare('SELECT * FROM memory_counts WHERE user_id = ?'),
     removable: prepare(`
-      SELECT user_id, user, id, memories.terms, superseded_by FROM memories JOIN memory_counts USING (user_id) WHERE seq = ?`),
+      SELECT user_id, user, id, text, words, memories.terms, superseded_by FROM memories JOIN memory_counts USING (user_id) WHERE seq = ?`),
     remove: prepare('DELETE FROM memories WHERE seq = ?'),
     count: prepare('UPDATE memories SET count = count + ?, last_seen_at_ms = max(last_seen_at_ms, ?) WHERE seq = ?'),
     change: prepare('UPDATE memories SET is_pinned = ?, metadata = ?, bytes = ? WHERE seq = ?'),
@@ -154,7 +153,7 @@ export function prepareStatements(database: SqliteDatabase): MemoryStatements {
     highestSeq: prepare('SELECT max(seq) AS seq FROM memories WHERE user_id = ?'),
 
     pending: prepare('SELECT user_id, id, text FROM memories WHERE generation = ? LIMIT ?'),
-    locatePending: prepare('SELECT seq, terms FROM memories WHERE user_id = ? AND id = ? AND text = ?'),
+    locatePending: prepare('SELECT seq, text, words, terms FROM memories WHERE user_id = ? AND id = ? AND text = ?'),
     setGeneration: prepare('UPDATE memories SET generation = ? WHERE seq = ?'),
     resetGeneration: prepare('UPDATE memories SET generation = ? WHERE generation = ?'),
     progress: prepare('SELECT count(*) AS total, count(*) FILTER (WHERE generation = ?) AS done FROM memories'),
@@ -167,7 +166,7 @@ export function prepareStatements(database: SqliteDatabase): MemoryStatements {
     reindexingProgress: prepare(`
       SELECT count(*) AS total, count(*) FILTER (WHERE terms_version = ?) AS done FROM memories`),
     reindex: prepare(`
-      UPDATE memories SET v = ?, context = ?, is_question = ?, bytes = ?, retention = ?, digest = ?,
-        terms_version = ?, term_count = ?, terms = ? WHERE seq = ?`),
+      UPDATE memories SET v = ?, is_question = ?, bytes = ?, retention = ?, digest = ?,
+        terms_version = ?, term_count = ?, words = ?, context = '', terms = NULL WHERE seq = ?`),
   };
 }

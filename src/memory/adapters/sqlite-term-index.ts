@@ -1,4 +1,3 @@
-import { deflateRawSync, inflateRawSync } from 'node:zlib';
 import type { SqliteDatabase, SqliteStatement } from '../../infra/sqlite/index.js';
 
 // A document is its memory's number and its length in one, so that the list of a term tells all that BM25 asks for.
@@ -94,24 +93,6 @@ export const documentAt = (document: number): Document => {
   const length = document % LENGTHS;
   return { seq: Math.floor(document / LENGTHS), length: length === LONG ? undefined : length };
 };
-
-/**
- * The terms of a memory as they are kept with it: they must be known to be taken out of the index, also when another
- * version of the program makes other terms.
- */
-export function packTerms(counts: TermCounts): Uint8Array {
-  return deflateRawSync([...counts].map(([term, count]) => (count === 1 ? term : `${term}\t${count}`)).join(' '));
-}
-
-export function unpackTerms(packed: Uint8Array): TermCounts {
-  const words = inflateRawSync(packed).toString().split(' ').filter(Boolean);
-  return new Map(
-    words.map((word): [string, number] => {
-      const [term = '', count = '1'] = word.split('\t');
-      return [term, Number(count)];
-    }),
-  );
-}
 
 function lengthOf(counts: TermCounts): number {
   let length = 0;

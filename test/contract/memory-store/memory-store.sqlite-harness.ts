@@ -5,7 +5,8 @@ import { DatabaseSync } from 'node:sqlite';
 import { SqliteDatabase } from '../../../src/infra/sqlite/index.js';
 import { SqliteMemoryStore } from '../../../src/memory/adapters/sqlite-memory-store.js';
 import { type MemoryStoreHarness, TEST_LIMITS } from './memory-store.harness.js';
-import { SqliteTermIndex, unpackTerms } from '../../../src/memory/adapters/sqlite-term-index.js';
+import { termsIn } from '../../../src/memory/adapters/sqlite-packed-words.js';
+import { SqliteTermIndex } from '../../../src/memory/adapters/sqlite-term-index.js';
 import { takeTablesAway } from '../../support/sqlite-outage.js';
 
 const TABLES = [
@@ -50,15 +51,16 @@ export async function makeSqliteHarness(): Promise<MemoryStoreHarness> {
       const database = await SqliteDatabase.open(path);
       const row = database
         .prepare(
-          `SELECT seq, user, memories.terms FROM memories JOIN memory_counts USING (user_id)
+          `SELECT seq, user, text, words, memories.terms FROM memories JOIN memory_counts USING (user_id)
           WHERE user_id = 'ada' AND id = ?`,
         )
         .get(id);
       const seq = Number(row?.seq);
-      new SqliteTermIndex(database).remove(Number(row?.user), seq, unpackTerms(row?.terms as Uint8Array));
+      const terms = termsIn({ text: row?.text, words: row?.words, terms: row?.terms });
+      new SqliteTermIndex(database).remove(Number(row?.user), seq, terms!);
       database
         .prepare(
-          'UPDATE memories SET v = 1, digest = NULL, terms_version = 0, term_count = NULL, terms = NULL WHERE seq = ?',
+          'UPDATE memories SET v = 1, digest = NULL, terms_version = 0, term_count = NULL, words = NULL WHERE seq = ?',
         )
         .run(seq);
       await database.close();
