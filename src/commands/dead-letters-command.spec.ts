@@ -5,7 +5,8 @@ import { DatabaseSync } from 'node:sqlite';
 import { Logger } from '@nestjs/common';
 import { SqliteDatabase } from '../infra/sqlite/index.js';
 import { newId } from '../shared/index.js';
-import { SqliteInputStream } from '../stream/adapters/sqlite-input-stream.js';
+import { SqliteDeadLetterStore } from '../stream/adapters/sqlite/sqlite-dead-letter-store.js';
+import { SqliteInputStream } from '../stream/adapters/sqlite/sqlite-input-stream.js';
 import { ExitCode, readCommand, runCommand, type Terminal, UsageError } from './dead-letters-command.js';
 
 const never = new AbortController().signal;
@@ -62,7 +63,7 @@ describe(runCommand.name, () => {
   const run = (line: string, answer?: boolean): Promise<number> => {
     const command = readCommand(line.split(' '));
     if (command.kind === 'help') throw new Error('help is the entry file’s affair');
-    return runCommand(command, stream, terminal(answer));
+    return runCommand(command, new SqliteDeadLetterStore(database), terminal(answer));
   };
 
   async function bury(...messages: string[]): Promise<void> {

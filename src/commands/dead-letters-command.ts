@@ -1,8 +1,8 @@
 import { parseArgs, type ParseArgsConfig } from 'node:util';
 import {
   DeadLetterNotFoundError,
+  type DeadLetterStore,
   DeadLetterUndecodableError,
-  type InputStream,
   toDeadLetterBody,
   toDeadLetterSummary,
 } from '../stream/index.js';
@@ -13,7 +13,7 @@ export const USAGE = `Usage: npm run dead-letters -- list [--limit N] [--json]
        npm run dead-letters -- requeue ID… | --all [--yes]
        npm run dead-letters -- drop ID… | --all [--yes]
 
-Dead letters are captured messages that no worker could process. "requeue" sends them to the end of the stream,
+Dead letters are captured messages that no worker could process. "requeue" sends them to the end of the deadLetters,
 where they are processed as if they were new; "drop" removes them for good. The settings are those of the brain.
 `;
 
@@ -85,19 +85,19 @@ export function readCommand(args: readonly string[]): Command {
  */
 export async function runCommand(
   command: Exclude<Command, { kind: 'help' }>,
-  stream: InputStream,
+  deadLetters: DeadLetterStore,
   terminal: Terminal,
 ): Promise<number> {
   switch (command.kind) {
     case 'list':
-      return list(command, stream, terminal);
+      return list(command, deadLetters, terminal);
     case 'show':
-      return show(command, stream, terminal);
+      return show(command, deadLetters, terminal);
     case 'requeue':
     case 'drop':
       return command.ids === 'all'
-        ? changeAll(command, stream, terminal)
-        : change(command, command.ids, stream, terminal);
+        ? changeAll(command, deadLetters, terminal)
+        : change(command, command.ids, deadLetters, terminal);
   }
 }
 
@@ -117,15 +117,15 @@ function readLimit(text: string | undefined): number {
 
 async function list(
   { limit, json }: Extract<Command, { kind: 'list' }>,
-  stream: InputStream,
+  deadLetters: DeadLetterStore,
   terminal: Terminal,
 ): Promise<number> {
   const letters: Summary[] = [];
-  for await (const letter of allDeadLetters(stream)) {
+  for await (const letter of allDeadLetters(deadLetters)) {
     letters.push(toDeadLetterSummary(letter));
     if (letters.length === limit) break;
   }
-  const { deadLetters: total } = await stream.statistics();
+  const total = await deadLetters.count();
   terminal.print(json ? `${JSON.stringify({ dead_letters: letters, total })}\n` : describeList(letters, total));
   return ExitCode.Done;
 }
@@ -138,10 +138,10 @@ function describeList(letters: readonly Summary[], total: number): string {
 
 async function show(
   { id, json }: Extract<Command, { kind: 'show' }>,
-  stream: InputStream,
+  deadLetters: DeadLetterStore,
   terminal: Terminal,
 ): Promise<number> {
-  const body = toDeadLetterBody(await stream.findDeadLetter(id));
+  const body = toDeadLetterBody(await deadLetters.find(id));
   if (json) {
     terminal.print(`${JSON.stringify(body)}\n`);
     return ExitCode.Done;
@@ -159,10 +159,10 @@ async function show(
   return ExitCode.Done;
 }
 
-async function changeAll(command: Change, stream: InputStream, terminal: Terminal): Promise<number> {
+async function changeAll(command: Change, deadLetters: DeadLetterStore, terminal: Terminal): Promise<number> {
   // All of them first: what fails again comes back behind the last one, and the work would never end.
   const ids: string[] = [];
-  for await (const { handle } of allDeadLetters(stream)) ids.push(handle);
+  for await (const { handle } of allDeadLetters(deadLetters)) ids.push(handle);
   if (ids.length === 0) {
     terminal.print('No dead letters.\n');
     return ExitCode.Done;
@@ -174,21 +174,21 @@ async function changeAll(command: Change, stream: InputStream, terminal: Termina
       return ExitCode.NotDone;
     }
   }
-  return change(command, ids, stream, terminal);
+  return change(command, ids, deadLetters, terminal);
 }
 
 async function change(
   { kind, ids: wanted }: Change,
   ids: readonly string[],
-  stream: InputStream,
+  deadLetters: DeadLetterStore,
   terminal: Terminal,
 ): Promise<number> {
   let done = 0;
   let refused = 0;
   for (const id of ids) {
     try {
-      if (kind === 'requeue') await stream.requeue(id);
-      else await stream.dropDeadLetter(id);
+      if (kind === 'requeue') await deadLetters.requeue(id);
+      else await deadLetters.drop(id);
       done += 1;
     } catch (error) {
       const isGone = error instanceof DeadLetterNotFoundError;
@@ -205,10 +205,10 @@ async function change(
 
 const count = (letters: number): string => `${letters} dead ${letters === 1 ? 'letter' : 'letters'}`;
 
-async function* allDeadLetters(stream: InputStream) {
+async function* allDeadLetters(deadLetters: DeadLetterStore) {
   let after: string | undefined;
   for (;;) {
-    const page = await stream.deadLetters({ limit: PAGE, ...(after !== undefined && { after }) });
+    const page = await deadLetters.list({ limit: PAGE, ...(after !== undefined && { after }) });
     yield* page;
     after = page.at(-1)?.handle;
     if (after === undefined || page.length < PAGE) return;

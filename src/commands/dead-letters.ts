@@ -8,7 +8,7 @@ import { LifecycleModule } from '../infra/lifecycle/index.js';
 import { StorageModule } from '../infra/storage/index.js';
 import { createLogger } from '../observability/index.js';
 import { BrainError, describeError } from '../shared/index.js';
-import { InputStream, StreamModule } from '../stream/index.js';
+import { DeadLetterStore, StreamModule } from '../stream/index.js';
 import { ExitCode, readCommand, runCommand, type Terminal, USAGE, UsageError } from './dead-letters-command.js';
 
 const terminal: Terminal = {
@@ -40,7 +40,7 @@ async function run(): Promise<number> {
     abortOnError: false,
   });
   try {
-    return await runCommand(command, app.get(InputStream), terminal);
+    return await runCommand(command, app.get(DeadLetterStore), terminal);
   } finally {
     await app.close();
   }

@@ -9,7 +9,7 @@ import { SqliteDatabase } from '../infra/sqlite/index.js';
 import { SqliteMemoryStore } from '../memory/adapters/sqlite-memory-store.js';
 import { type Embedder, RememberService } from '../memory/index.js';
 import { newId } from '../shared/index.js';
-import { SqliteInputStream } from '../stream/adapters/sqlite-input-stream.js';
+import { SqliteInputStream } from '../stream/adapters/sqlite/sqlite-input-stream.js';
 import type { DeliveredEntry } from '../stream/index.js';
 import {
   PerplexityScorer,

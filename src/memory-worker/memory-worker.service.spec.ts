@@ -8,7 +8,7 @@ import { readSettings, type Settings } from '../config/index.js';
 import { ShutdownDeadline } from '../infra/lifecycle/index.js';
 import { SqliteDatabase } from '../infra/sqlite/index.js';
 import { newId, sleep } from '../shared/index.js';
-import { SqliteInputStream } from '../stream/adapters/sqlite-input-stream.js';
+import { SqliteInputStream } from '../stream/adapters/sqlite/sqlite-input-stream.js';
 import type { DeliveredEntry, StreamEntry } from '../stream/index.js';
 import {
   VorpalFailedError,

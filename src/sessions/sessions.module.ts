@@ -1,8 +1,8 @@
 import { Module } from '@nestjs/common';
 import { Settings } from '../config/index.js';
 import { Storage } from '../infra/storage/index.js';
-import { RedisSessionStore } from './adapters/redis-session-store.js';
-import { SqliteSessionStore } from './adapters/sqlite-session-store.js';
+import { RedisSessionStore } from './adapters/redis/redis-session-store.js';
+import { SqliteSessionStore } from './adapters/sqlite/sqlite-session-store.js';
 import { SessionService } from './session.service.js';
 import { SessionStore } from './session-store.port.js';
 

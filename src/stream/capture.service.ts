@@ -1,6 +1,6 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { describeError, fullJitterBackoffMs, sleep } from '../shared/index.js';
-import { type Flight, Flights } from './flights.js';
+import { type PendingAppend, PendingAppends } from './pending-appends.js';
 import { InputStream, type StreamEntry } from './input-stream.port.js';
 import { CaptureSpool } from './spool/index.js';
 import { StreamUnavailableError } from './stream.errors.js';
@@ -26,7 +26,7 @@ const REPORT_INTERVAL_MS = 1_000;
 @Injectable()
 export class CaptureService {
   private readonly logger = new Logger('Capture');
-  private readonly underWay = new Flights();
+  private readonly pending = new PendingAppends();
   private readonly stopping = new AbortController();
   /** While it is there, captures queue in the spool. */
   private sending: Promise<void> | undefined;
@@ -64,7 +64,7 @@ export class CaptureService {
 
   /** Appends under way. */
   get inFlight(): number {
-    return this.underWay.count;
+    return this.pending.count;
   }
 
   /**
@@ -87,9 +87,9 @@ export class CaptureService {
   capture(entry: StreamEntry): void {
     const characters = entry.message.length + entry.context.length;
     const isTooMuch =
-      this.underWay.length >= MAX_IN_FLIGHT || this.charactersInFlight + characters > MAX_IN_FLIGHT_CHARACTERS;
+      this.pending.length >= MAX_IN_FLIGHT || this.charactersInFlight + characters > MAX_IN_FLIGHT_CHARACTERS;
     if (isTooMuch && this.sending === undefined) {
-      this.fallBack(`the stream is too slow, ${this.underWay.count} appends are under way`);
+      this.fallBack(`the stream is too slow, ${this.pending.count} appends are under way`);
     }
     if (isTooMuch || this.sending !== undefined) this.toSpool(entry);
     else this.launch(entry, characters);
@@ -101,11 +101,11 @@ export class CaptureService {
    */
   async drain(landMs: number, spoolMs: number): Promise<void> {
     this.stopping.abort();
-    const settled = new AbortController();
-    const all = Promise.all([this.sending, ...this.underWay.current().map(({ landed }) => landed)]).then(() => {
-      settled.abort();
+    const done = new AbortController();
+    const all = Promise.all([this.sending, ...this.pending.current().map(({ settled }) => settled)]).then(() => {
+      done.abort();
     });
-    await Promise.race([all, sleep(landMs, settled.signal)]);
+    await Promise.race([all, sleep(landMs, done.signal)]);
     this.spoolUnderWay();
     const lost = await this.spool.close(spoolMs);
     if (lost > 0) this.fail('the spool could not be written before the end', lost);
@@ -115,23 +115,29 @@ export class CaptureService {
   }
 
   private launch(entry: StreamEntry, characters: number): void {
-    const flight: Flight = { entry, characters, landed: Promise.resolve(), isSpooled: false, isOver: false };
-    this.underWay.begin(flight);
+    const append: PendingAppend = {
+      entry,
+      characters,
+      settled: Promise.resolve(),
+      isSpooled: false,
+      isFinished: false,
+    };
+    this.pending.add(append);
     this.charactersInFlight += characters;
-    flight.landed = this.land(flight);
+    append.settled = this.land(append);
   }
 
-  private async land(flight: Flight): Promise<void> {
+  private async land(append: PendingAppend): Promise<void> {
     try {
-      await this.stream.append(flight.entry);
-      if (!flight.isSpooled) this.capturedCount += 1;
+      await this.stream.append(append.entry);
+      if (!append.isSpooled) this.capturedCount += 1;
     } catch (error) {
-      if (flight.isSpooled) return;
+      if (append.isSpooled) return;
       if (error instanceof StreamUnavailableError) this.fallBack(describeError(error));
       else this.fail(describeError(error));
     } finally {
-      this.underWay.end(flight);
-      this.charactersInFlight -= flight.characters;
+      this.pending.finish(append);
+      this.charactersInFlight -= append.characters;
     }
   }
 
@@ -145,10 +151,10 @@ export class CaptureService {
 
   /** Everything under way, and not only what has failed: what fails later would stand behind newer messages. */
   private spoolUnderWay(): void {
-    for (const flight of this.underWay.current()) {
-      if (flight.isSpooled) continue;
-      flight.isSpooled = true;
-      this.toSpool(flight.entry);
+    for (const append of this.pending.current()) {
+      if (append.isSpooled) continue;
+      append.isSpooled = true;
+      this.toSpool(append.entry);
     }
   }
 

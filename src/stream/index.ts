@@ -1,9 +1,8 @@
 export { CaptureService } from './capture.service.js';
-export { toDeadLetterBody, toDeadLetterSummary } from './dead-letters.schema.js';
-export { DeadLettersApiModule } from './dead-letters-api.module.js';
+export { type DeadLetter, type DeadLetterPage, DeadLetterStore } from './dead-letters/dead-letter-store.port.js';
+export { toDeadLetterBody, toDeadLetterSummary } from './dead-letters/dead-letters.schema.js';
+export { DeadLettersApiModule } from './dead-letters/dead-letters-api.module.js';
 export {
-  type DeadLetter,
-  type DeadLetterPage,
   type DeliveredEntry,
   InputStream,
   type ReadOptions,

@@ -53,29 +53,6 @@ export interface StreamStatistics {
   readonly deadLetters: number;
 }
 
-/** An entry that was given up: it failed too often for its own sake, or could not be decoded. */
-export interface DeadLetter {
-  /** Opaque handle of the adapter: never changes, and is never given to another. */
-  readonly handle: string;
-  /** `null` where it cannot be decoded. */
-  readonly entry: StreamEntry | null;
-  /** Names of the fields it was stored with: all that is told of one that cannot be decoded. */
-  readonly fieldNames: readonly string[];
-  readonly error: string;
-  /** How often it was delivered before it was given up. */
-  readonly deliveries: number;
-  /** When the brain received it; `null` where nothing tells. */
-  readonly capturedAtMs: number | null;
-  readonly deadLetteredAtMs: number;
-}
-
-export interface DeadLetterPage {
-  /** Most dead letters to return. */
-  readonly limit: number;
-  /** Handle of the last one of the page before; it may have gone meanwhile. */
-  readonly after?: string;
-}
-
 /**
  * The stream of captured messages, read by one consumer group.
  *
@@ -115,22 +92,6 @@ export abstract class InputStream {
 
   /** Moves an entry with its error to the dead letters and acknowledges it, both or neither. */
   abstract deadLetter(delivered: DeliveredEntry, reason: string): Promise<void>;
-
-  /** A page of the dead letters, oldest first. @throws DeadLetterNotFoundError for an `after` of another form than the store's */
-  abstract deadLetters(page: DeadLetterPage): Promise<DeadLetter[]>;
-
-  /** @throws DeadLetterNotFoundError */
-  abstract findDeadLetter(handle: string): Promise<DeadLetter>;
-
-  /**
-   * Moves a dead letter back to the end of the stream, once however many ask for it, and returns the entry. It is
-   * delivered as if for the first time; appending its id again still has no effect.
-   * @throws DeadLetterNotFoundError where it is gone; DeadLetterUndecodableError for one that no worker could read
-   */
-  abstract requeue(handle: string): Promise<StreamEntry>;
-
-  /** Removes a dead letter for good. @throws DeadLetterNotFoundError */
-  abstract dropDeadLetter(handle: string): Promise<void>;
 
   /**
    * Removes what the stream holds of a user, dead letters included, and returns how many there were. Entries that a

@@ -3,9 +3,12 @@ import { TerminusModule } from '@nestjs/terminus';
 import { Settings } from '../config/index.js';
 import { ShutdownDeadline } from '../infra/lifecycle/index.js';
 import { lockWaitMs, Storage } from '../infra/storage/index.js';
-import { RedisInputStream } from './adapters/redis-input-stream.js';
-import { SqliteInputStream } from './adapters/sqlite-input-stream.js';
+import { RedisDeadLetterStore } from './adapters/redis/redis-dead-letter-store.js';
+import { RedisInputStream } from './adapters/redis/redis-input-stream.js';
+import { SqliteDeadLetterStore } from './adapters/sqlite/sqlite-dead-letter-store.js';
+import { SqliteInputStream } from './adapters/sqlite/sqlite-input-stream.js';
 import { CaptureService } from './capture.service.js';
+import { DeadLetterStore } from './dead-letters/dead-letter-store.port.js';
 import { InputStream } from './input-stream.port.js';
 import { CaptureSpool, spoolFolder } from './spool/index.js';
 import { StreamHealth } from './stream.health.js';
@@ -19,6 +22,12 @@ function openStream({ backend }: Storage, { stream }: Settings): InputStream {
   return backend.kind === 'redis'
     ? new RedisInputStream(backend.connections, stream)
     : new SqliteInputStream(backend.database, stream);
+}
+
+function openDeadLetters({ backend }: Storage, { stream }: Settings): DeadLetterStore {
+  return backend.kind === 'redis'
+    ? new RedisDeadLetterStore(backend.connections, stream)
+    : new SqliteDeadLetterStore(backend.database);
 }
 
 function makeSpool(settings: Settings): CaptureSpool {
@@ -35,11 +44,12 @@ function makeSpool(settings: Settings): CaptureSpool {
   imports: [TerminusModule],
   providers: [
     { provide: InputStream, inject: [Storage, Settings], useFactory: openStream },
+    { provide: DeadLetterStore, inject: [Storage, Settings], useFactory: openDeadLetters },
     { provide: CaptureSpool, inject: [Settings], useFactory: makeSpool },
     CaptureService,
     StreamHealth,
   ],
-  exports: [InputStream, CaptureService, StreamHealth],
+  exports: [InputStream, DeadLetterStore, CaptureService, StreamHealth],
 })
 export class StreamModule implements OnApplicationShutdown {
   constructor(

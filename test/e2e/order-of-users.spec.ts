@@ -3,7 +3,7 @@ import { ChildProgram } from '../../src/evaluation/child-program.js';
 import { FixedLatencyVorpal } from '../../src/evaluation/fixed-latency-vorpal.js';
 import { RedisConnections } from '../../src/infra/redis/index.js';
 import { newId } from '../../src/shared/index.js';
-import { RedisInputStream } from '../../src/stream/adapters/redis-input-stream.js';
+import { RedisInputStream } from '../../src/stream/adapters/redis/redis-input-stream.js';
 import type { StreamEntry } from '../../src/stream/index.js';
 import { SeededRandom } from '../chaos/seeded-random.js';
 import { readUsers, type UserState } from '../chaos/store-state.js';

@@ -9,8 +9,9 @@ import type { IndexedMemory, Judgement } from '../../memory/memory-store.port.js
 import { prepareStatements as prepareMemoryStatements } from '../../memory/adapters/sqlite-memory-statements.js';
 import { SqliteMemoryStore } from '../../memory/adapters/sqlite-memory-store.js';
 import { newId } from '../../shared/index.js';
-import { SqliteInputStream } from '../../stream/adapters/sqlite-input-stream.js';
-import { prepareStatements as prepareStreamStatements } from '../../stream/adapters/sqlite-statements.js';
+import { SqliteDeadLetterStore } from '../../stream/adapters/sqlite/sqlite-dead-letter-store.js';
+import { SqliteInputStream } from '../../stream/adapters/sqlite/sqlite-input-stream.js';
+import { prepareStatements as prepareStreamStatements } from '../../stream/adapters/sqlite/sqlite-stream-statements.js';
 import { SqliteDatabase } from './index.js';
 import { MIGRATIONS } from './migrations.js';
 
@@ -107,9 +108,10 @@ describe('what the embedded store counts', () => {
     await stream.deadLetter(read[3]!, 'poison');
     await stream.deadLetter(read[4]!, 'poison');
     expectTruth(sut);
-    const [first, second] = await stream.deadLetters({ limit: 2 });
-    await stream.requeue(first!.handle);
-    await stream.dropDeadLetter(second!.handle);
+    const deadLetters = new SqliteDeadLetterStore(sut);
+    const [first, second] = await deadLetters.list({ limit: 2 });
+    await deadLetters.requeue(first!.handle);
+    await deadLetters.drop(second!.handle);
     expectTruth(sut);
     expect(await stream.statistics()).toEqual({ lag: 5, pending: 3, deadLetters: 1 });
     await stream.forget('ada');

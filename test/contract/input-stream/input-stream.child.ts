@@ -1,6 +1,6 @@
 // A process of its own that writes to the embedded stream, so that a test can kill it. Told over IPC what to do.
 import { SqliteDatabase } from '../../../src/infra/sqlite/index.js';
-import { SqliteInputStream } from '../../../src/stream/adapters/sqlite-input-stream.js';
+import { SqliteInputStream } from '../../../src/stream/adapters/sqlite/sqlite-input-stream.js';
 import type { StreamEntry } from '../../../src/stream/input-stream.port.js';
 
 export interface Order {

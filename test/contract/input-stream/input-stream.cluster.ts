@@ -1,5 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import { RedisInputStream } from '../../../src/stream/adapters/redis-input-stream.js';
+import { RedisInputStream } from '../../../src/stream/adapters/redis/redis-input-stream.js';
 import type { DeliveredEntry, InputStream } from '../../../src/stream/index.js';
 import type { ClusterNode, TestCluster } from '../../support/redis-cluster.js';
 import { entryOf, makeRedisHarness, type RedisHarness } from './input-stream.redis-harness.js';

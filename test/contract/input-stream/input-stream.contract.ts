@@ -3,45 +3,17 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { newId } from '../../../src/shared/index.js';
 import type { DeliveredEntry, InputStream, StreamEntry } from '../../../src/stream/index.js';
 import { StreamUnavailableError } from '../../../src/stream/index.js';
-
-/** One store, empty at first, and what a test must be able to do to it behind the adapter's back. */
-export interface InputStreamHarness {
-  /** A consumer as a process of its own would be: nothing shared but the store. Left unused, it is one that crashed. */
-  open(consumer: string, options?: { claimIdleMs?: number }): Promise<InputStream>;
-  /** Stores fields as another program might. */
-  appendFields(fields: Record<string, string>): Promise<void>;
-  /** Dead letters as stored, oldest first. */
-  deadLetters(): Promise<Record<string, unknown>[]>;
-  /** Entries the store keeps, read or not. */
-  storedEntries(): Promise<number>;
-  /** Makes writing dead letters fail until the returned function is called. */
-  refuseDeadLetters(): Promise<() => Promise<void>>;
-  /** Takes the store away until the returned function is called. */
-  beginOutage(): Promise<() => Promise<void>>;
-  dispose(): Promise<void>;
-}
-
-const LONG_MS = 60_000;
-const never = new AbortController().signal;
-
-function entryOf(message: string, more: Partial<StreamEntry> = {}): StreamEntry {
-  return {
-    id: newId(),
-    message,
-    timestampMs: 1_790_000_000_123,
-    userId: 'ada',
-    sessionId: 's-1',
-    role: 'user',
-    context: '',
-    ...more,
-  };
-}
-
-const numbered = (count: number, from = 0): StreamEntry[] =>
-  Array.from({ length: count }, (_, index) => entryOf(`message ${from + index}`));
-const messagesOf = (delivered: readonly DeliveredEntry[]): string[] => delivered.map(({ entry }) => entry.message);
-const readNow = (stream: InputStream, count = 100): Promise<DeliveredEntry[]> =>
-  stream.read({ count, blockMs: 0, signal: never });
+import {
+  entryOf,
+  type InputStreamHarness,
+  letItWait,
+  LONG_MS,
+  messagesOf,
+  never,
+  numbered,
+  onceAvailable,
+  readNow,
+} from './input-stream.fixtures.js';
 
 /** Reproducible numbers in [0, 1) (mulberry32). */
 function randomFrom(seed: number): () => number {
@@ -422,8 +394,9 @@ export function describeInputStream(name: string, makeHarness: () => Promise<Inp
         await sut.deadLetter(given!, 'bad');
         expect((await sut.earlier(rest)).size).toBe(0);
 
-        const [letter] = await sut.deadLetters({ limit: 1 });
-        await sut.requeue(letter!.handle);
+        const deadLetters = await harness.openDeadLetters();
+        const [letter] = await deadLetters.list({ limit: 1 });
+        await deadLetters.requeue(letter!.handle);
         expect((await sut.earlier(rest)).size).toBe(0);
         const again = await readNow(sut);
         expect((await sut.earlier(again)).get('ada')).toEqual({ receipts: receiptsOf(rest).reverse(), count: 2 });
@@ -596,201 +569,6 @@ export function describeInputStream(name: string, makeHarness: () => Promise<Inp
       });
     });
 
-    describe('dead letters, once they are there', () => {
-      const wrongEntry = {
-        id: newId(),
-        message: 'undecodable',
-        timestamp: '2026-01-01T00:00:00.000Z',
-        user_id: 'u',
-        session_id: 's',
-        role: 'alien',
-        context: '',
-      };
-
-      /** Appends an entry of each message and gives all of them up. */
-      async function bury(stream: InputStream, ...messages: string[]): Promise<StreamEntry[]> {
-        const entries = messages.map((message) => entryOf(message));
-        for (const entry of entries) await stream.append(entry);
-        for (const delivered of await readNow(stream))
-          await stream.deadLetter(delivered, `no: ${delivered.entry.message}`);
-        return entries;
-      }
-
-      const handlesOf = async (stream: InputStream): Promise<string[]> =>
-        (await stream.deadLetters({ limit: 100 })).map(({ handle }) => handle);
-
-      it('are shown oldest first, whole, with what is known of them', async () => {
-        const sut = await harness.open('a');
-        const startedAtMs = Date.now();
-        const entries = await bury(sut, 'first \u0000', 'second 🔥');
-
-        const letters = await sut.deadLetters({ limit: 10 });
-
-        expect(letters.map(({ entry }) => entry)).toEqual(entries);
-        expect(letters[0]).toEqual({
-          handle: expect.any(String),
-          entry: entries[0],
-          fieldNames: ['id', 'message', 'timestamp', 'user_id', 'session_id', 'role', 'context'],
-          error: 'no: first \u0000',
-          deliveries: 1,
-          capturedAtMs: entries[0]?.timestampMs,
-          deadLetteredAtMs: expect.any(Number),
-        });
-        expect(letters[0]!.deadLetteredAtMs).toBeGreaterThanOrEqual(startedAtMs);
-        expect(await sut.findDeadLetter(letters[1]!.handle)).toEqual(letters[1]);
-      });
-
-      it('come in pages that follow each other, also when the last one shown has gone', async () => {
-        const sut = await harness.open('a');
-        await bury(sut, '0', '1', '2', '3', '4');
-        const messagesAfter = async (after?: string): Promise<(string | undefined)[]> =>
-          (await sut.deadLetters({ limit: 2, ...(after !== undefined && { after }) })).map(
-            ({ entry }) => entry?.message,
-          );
-        const handles = await handlesOf(sut);
-
-        expect(await messagesAfter()).toEqual(['0', '1']);
-        await sut.dropDeadLetter(handles[1]!);
-        expect(await messagesAfter(handles[1])).toEqual(['2', '3']);
-        expect(await messagesAfter(handles[3])).toEqual(['4']);
-        expect(await messagesAfter(handles[4])).toEqual([]);
-      });
-
-      it('are requeued to the end of the stream, once, though two ask at the same time', async () => {
-        const sut = await harness.open('a');
-        const other = await harness.open('b');
-        const [entry] = await bury(sut, 'again');
-        await sut.append(entryOf('in the line already'));
-        const [handle] = await handlesOf(sut);
-
-        const outcomes = await Promise.allSettled([sut.requeue(handle!), other.requeue(handle!), sut.requeue(handle!)]);
-
-        expect(outcomes.filter(({ status }) => status === 'fulfilled')).toEqual([
-          { status: 'fulfilled', value: entry },
-        ]);
-        for (const outcome of outcomes.filter(({ status }) => status === 'rejected')) {
-          expect(outcome).toMatchObject({ reason: { code: 'DEAD_LETTER_NOT_FOUND', httpStatus: 404 } });
-        }
-        expect(await sut.statistics()).toEqual({ lag: 2, pending: 0, deadLetters: 0 });
-        const delivered = await readNow(other);
-        expect(messagesOf(delivered)).toEqual(['in the line already', 'again']);
-        expect(delivered[1]).toMatchObject({ entry, deliveries: 1 });
-      });
-
-      it('are processed once after it, and a resend of them is still ignored', async () => {
-        const sut = await harness.open('a');
-        const [entry] = await bury(sut, 'again');
-        await sut.requeue((await handlesOf(sut))[0]!);
-
-        await sut.append(entry!);
-        const delivered = await readNow(sut);
-        await sut.append(entry!);
-        await sut.acknowledge(delivered);
-        await sut.append(entry!);
-
-        expect(messagesOf(delivered)).toEqual(['again']);
-        expect(await readNow(sut)).toEqual([]);
-        expect(await harness.storedEntries()).toBe(0);
-        expect(await sut.statistics()).toEqual({ lag: 0, pending: 0, deadLetters: 0 });
-      });
-
-      it('wake a read that waits when they are requeued', async () => {
-        const sut = await harness.open('a');
-        await bury(sut, 'again');
-        const [handle] = await handlesOf(sut);
-        const start = performance.now();
-        const reading = sut.read({ count: 10, blockMs: LONG_MS, signal: never });
-        await letItWait();
-
-        await (await harness.open('b')).requeue(handle!);
-
-        expect(messagesOf(await reading)).toEqual(['again']);
-        expect(performance.now() - start).toBeLessThan(LONG_MS / 2);
-      });
-
-      it('come back under another handle when they fail again', async () => {
-        const sut = await harness.open('a');
-        const [entry] = await bury(sut, 'hopeless');
-        const [first] = await handlesOf(sut);
-        await sut.requeue(first!);
-
-        const [delivered] = await readNow(sut);
-        await sut.deadLetter(delivered!, 'still no');
-
-        const letters = await sut.deadLetters({ limit: 10 });
-        expect(letters).toMatchObject([{ entry, error: 'still no', deliveries: 1 }]);
-        expect(letters[0]?.handle).not.toBe(first);
-        await expect(sut.findDeadLetter(first!)).rejects.toMatchObject({ code: 'DEAD_LETTER_NOT_FOUND' });
-        await sut.requeue(letters[0]!.handle);
-        expect(messagesOf(await readNow(sut))).toEqual(['hopeless']);
-      });
-
-      it('are dropped for good, alone', async () => {
-        const sut = await harness.open('a');
-        await bury(sut, 'dropped', 'kept');
-        const [dropped, kept] = await handlesOf(sut);
-
-        await sut.dropDeadLetter(dropped!);
-
-        expect(await handlesOf(sut)).toEqual([kept]);
-        for (const call of [sut.dropDeadLetter(dropped!), sut.requeue(dropped!), sut.findDeadLetter(dropped!)]) {
-          await expect(call).rejects.toMatchObject({ code: 'DEAD_LETTER_NOT_FOUND' });
-        }
-        expect(await sut.statistics()).toEqual({ lag: 0, pending: 0, deadLetters: 1 });
-      });
-
-      it('are named by their fields and refuse to be requeued where they cannot be decoded', async () => {
-        const sut = await harness.open('a');
-        await harness.appendFields(wrongEntry);
-        await readNow(sut);
-
-        const [letter] = await sut.deadLetters({ limit: 10 });
-        expect(letter).toMatchObject({
-          entry: null,
-          fieldNames: ['id', 'message', 'timestamp', 'user_id', 'session_id', 'role', 'context'],
-          error: expect.stringContaining('role') as unknown,
-          capturedAtMs: expect.any(Number) as unknown,
-        });
-        await expect(sut.requeue(letter!.handle)).rejects.toMatchObject({
-          code: 'DEAD_LETTER_UNDECODABLE',
-          httpStatus: 422,
-          transient: false,
-          message: expect.stringContaining('role') as unknown,
-        });
-
-        expect(await sut.statistics()).toEqual({ lag: 0, pending: 0, deadLetters: 1 });
-        await sut.dropDeadLetter(letter!.handle);
-        expect(await handlesOf(sut)).toEqual([]);
-      });
-
-      it.each(['', '0', '1-1', '-', '+', '(1-1', 'no such', '9'.repeat(30), `${'9'.repeat(30)}-1`, '1e3', '١'])(
-        'are not found by %p, which is no handle of theirs',
-        async (handle) => {
-          const sut = await harness.open('a');
-          await bury(sut, 'there');
-          for (const call of [sut.findDeadLetter(handle), sut.requeue(handle), sut.dropDeadLetter(handle)]) {
-            await expect(call).rejects.toMatchObject({ code: 'DEAD_LETTER_NOT_FOUND' });
-          }
-          expect(await handlesOf(sut)).toHaveLength(1);
-        },
-      );
-
-      it('stay, and can be requeued afterwards, when the store is away', async () => {
-        const sut = await harness.open('a');
-        await bury(sut, 'patient');
-        const [handle] = await handlesOf(sut);
-
-        const end = await harness.beginOutage();
-        for (const outcome of await Promise.allSettled([sut.requeue(handle!), sut.dropDeadLetter(handle!)])) {
-          expect(outcome).toMatchObject({ status: 'rejected', reason: { code: 'STREAM_UNAVAILABLE' } });
-        }
-
-        await end();
-        await onceAvailable(() => sut.requeue(handle!));
-        expect(messagesOf(await onceAvailable(() => readNow(sut)))).toEqual(['patient']);
-      });
-    });
-
     describe('forgetting a user', () => {
       it('removes what is unread, pending and dead of that user, and nothing else', async () => {
         const sut = await harness.open('a');
@@ -929,21 +707,4 @@ export function describeInputStream(name: string, makeHarness: () => Promise<Inp
       });
     });
   });
-}
-
-/** Time for a read to reach the point where it waits. Shorter only makes a test weaker, never fail. */
-async function letItWait(): Promise<void> {
-  await pause(50);
-}
-
-/** Tries until the adapter has found its store again. */
-async function onceAvailable<T>(work: () => Promise<T>): Promise<T> {
-  for (;;) {
-    try {
-      return await work();
-    } catch (error) {
-      if (!(error instanceof StreamUnavailableError)) throw error;
-      await pause(50);
-    }
-  }
 }

@@ -2,10 +2,11 @@ import { Redis } from 'ioredis';
 import { once } from 'node:events';
 import { type RedisClient, RedisConnections, type StreamKeys, streamKeys } from '../../../src/infra/redis/index.js';
 import { newId } from '../../../src/shared/index.js';
-import { RedisInputStream } from '../../../src/stream/adapters/redis-input-stream.js';
+import { RedisDeadLetterStore } from '../../../src/stream/adapters/redis/redis-dead-letter-store.js';
+import { RedisInputStream } from '../../../src/stream/adapters/redis/redis-input-stream.js';
 import type { StreamEntry } from '../../../src/stream/index.js';
 import { beginOutageOf, connectOutside, type RedisUnderTest, settingsOf } from '../../support/redis-settings.js';
-import type { InputStreamHarness } from './input-stream.contract.js';
+import type { InputStreamHarness } from './input-stream.fixtures.js';
 
 export interface RedisHarness extends InputStreamHarness {
   readonly url: string;
@@ -16,8 +17,8 @@ export interface RedisHarness extends InputStreamHarness {
   readonly outside: RedisClient;
   /** Commands and bytes of replies so far, of the server or of all nodes. */
   usage(): Promise<{ commands: number; bytes: number }>;
-  /** A consumer that takes others for gone after `goneAfterMs`. */
-  openTidy(consumer: string, goneAfterMs: number): Promise<RedisInputStream>;
+  /** A consumer that removes others after they were idle for `removeIdleAfterMs`. */
+  openTidy(consumer: string, removeIdleAfterMs: number): Promise<RedisInputStream>;
 }
 
 /** Each consumer has connections of its own to a stream of its own on `server`. */
@@ -27,12 +28,14 @@ export async function makeRedisHarness(server: RedisUnderTest): Promise<RedisHar
   const keys = streamKeys({ key }, settings.topology);
   const outside = connectOutside(server);
   const opened: RedisConnections[] = [];
-  const open = async (consumer: string, claimIdleMs: number, goneAfterMs?: number): Promise<RedisInputStream> => {
+  const connect = async (): Promise<RedisConnections> => {
     const connections = new RedisConnections(settings);
     await connections.open();
     opened.push(connections);
-    return new RedisInputStream(connections, { key, group: 'workers', consumer, claimIdleMs }, goneAfterMs);
+    return connections;
   };
+  const open = async (consumer: string, claimIdleMs: number, removeIdleAfterMs?: number): Promise<RedisInputStream> =>
+    new RedisInputStream(await connect(), { key, group: 'workers', consumer, claimIdleMs }, removeIdleAfterMs);
 
   return {
     url: server.url,
@@ -40,7 +43,8 @@ export async function makeRedisHarness(server: RedisUnderTest): Promise<RedisHar
     keys,
     outside,
     open: (consumer, { claimIdleMs = 60_000 } = {}) => open(consumer, claimIdleMs),
-    openTidy: (consumer, goneAfterMs) => open(consumer, 60_000, goneAfterMs),
+    openTidy: (consumer, removeIdleAfterMs) => open(consumer, 60_000, removeIdleAfterMs),
+    openDeadLetters: async () => new RedisDeadLetterStore(await connect(), { key }),
     async usage() {
       const nodes = outside instanceof Redis ? [outside] : outside.nodes('master');
       const infos = await Promise.all(nodes.map((node) => node.info('stats')));

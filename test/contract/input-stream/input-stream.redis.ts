@@ -3,7 +3,7 @@ import { connect, createServer, type AddressInfo, type Server, type Socket } fro
 import { setTimeout as pause } from 'node:timers/promises';
 import { RedisConnections } from '../../../src/infra/redis/index.js';
 import { newId } from '../../../src/shared/index.js';
-import { RedisInputStream } from '../../../src/stream/adapters/redis-input-stream.js';
+import { RedisInputStream } from '../../../src/stream/adapters/redis/redis-input-stream.js';
 import { type InputStream, StreamUnavailableError } from '../../../src/stream/index.js';
 import { redisSettings } from '../../support/redis-settings.js';
 import { entryOf, type RedisHarness } from './input-stream.redis-harness.js';
@@ -120,9 +120,10 @@ export function describeRedisInputStream(makeHarness: () => Promise<RedisHarness
       const [done, ...bad] = await sut.read({ count: 4, blockMs: 0, signal: new AbortController().signal });
       await sut.acknowledge([done!]);
       for (const one of bad) await sut.deadLetter(one, 'bad');
-      const [, dropped, requeued] = await sut.deadLetters({ limit: 10 });
-      await sut.dropDeadLetter(dropped!.handle);
-      await sut.requeue(requeued!.handle);
+      const deadLetters = await harness.openDeadLetters();
+      const [, dropped, requeued] = await deadLetters.list({ limit: 10 });
+      await deadLetters.drop(dropped!.handle);
+      await deadLetters.requeue(requeued!.handle);
 
       const members = await harness.outside.zrange(harness.keys.index, '0', '-1');
 

@@ -3,8 +3,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { SqliteDatabase } from '../../../src/infra/sqlite/index.js';
-import { SqliteInputStream } from '../../../src/stream/adapters/sqlite-input-stream.js';
-import type { InputStreamHarness } from './input-stream.contract.js';
+import { SqliteDeadLetterStore } from '../../../src/stream/adapters/sqlite/sqlite-dead-letter-store.js';
+import { SqliteInputStream } from '../../../src/stream/adapters/sqlite/sqlite-input-stream.js';
+import type { InputStreamHarness } from './input-stream.fixtures.js';
 
 /** Each consumer has a connection of its own to one file in a folder of its own. */
 export async function makeSqliteHarness(): Promise<InputStreamHarness> {
@@ -14,11 +15,18 @@ export async function makeSqliteHarness(): Promise<InputStreamHarness> {
   const opened = [await SqliteDatabase.open(path)];
   const outside = new DatabaseSync(path);
 
+  const connect = async (): Promise<SqliteDatabase> => {
+    const database = await SqliteDatabase.open(path);
+    opened.push(database);
+    return database;
+  };
+
   return {
     async open(consumer, { claimIdleMs = 60_000 } = {}) {
-      const database = await SqliteDatabase.open(path);
-      opened.push(database);
-      return new SqliteInputStream(database, { consumer, claimIdleMs });
+      return new SqliteInputStream(await connect(), { consumer, claimIdleMs });
+    },
+    async openDeadLetters() {
+      return new SqliteDeadLetterStore(await connect());
     },
     async appendFields(fields) {
       const names = Object.keys(fields);

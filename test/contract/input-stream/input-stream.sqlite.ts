@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { SqliteDatabase } from '../../../src/infra/sqlite/index.js';
 import { newId } from '../../../src/shared/index.js';
-import { SqliteInputStream } from '../../../src/stream/adapters/sqlite-input-stream.js';
+import { SqliteInputStream } from '../../../src/stream/adapters/sqlite/sqlite-input-stream.js';
 import type { StreamEntry } from '../../../src/stream/index.js';
 import type { Order } from './input-stream.child.js';
 

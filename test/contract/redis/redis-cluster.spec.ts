@@ -2,11 +2,12 @@ import { Logger } from '@nestjs/common';
 import { jest } from '@jest/globals';
 import { RedisConnections } from '../../../src/infra/redis/index.js';
 import { RedisMemoryStore } from '../../../src/memory/adapters/redis-memory-store.js';
-import { RedisInputStream } from '../../../src/stream/adapters/redis-input-stream.js';
+import { RedisInputStream } from '../../../src/stream/adapters/redis/redis-input-stream.js';
 import { TestCluster } from '../../support/redis-cluster.js';
 import { redisSettings } from '../../support/redis-settings.js';
 import { documentedUserRules } from '../../support/redis-user.js';
 import { until } from '../../support/until.js';
+import { describeDeadLetterStore } from '../dead-letter-store/dead-letter-store.contract.js';
 import { describeInputStreamOnCluster } from '../input-stream/input-stream.cluster.js';
 import { describeInputStream } from '../input-stream/input-stream.contract.js';
 import { makeRedisHarness } from '../input-stream/input-stream.redis-harness.js';
@@ -32,6 +33,7 @@ afterAll(async () => {
 
 describeInputStream('Redis Cluster', () => makeRedisHarness(cluster));
 describeInputStreamOnCluster(() => cluster);
+describeDeadLetterStore('Redis Cluster', () => makeRedisHarness(cluster));
 describeSessionStore('Redis Cluster', async () => makeRedisSessionHarness(cluster));
 describeRedisSessionStore(() => makeRedisSessionHarness(cluster));
 describeMemoryStore('Redis Cluster', async () => makeRedisMemoryHarness(cluster));

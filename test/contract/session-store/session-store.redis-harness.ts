@@ -1,4 +1,4 @@
-import { RedisSessionStore } from '../../../src/sessions/adapters/redis-session-store.js';
+import { RedisSessionStore } from '../../../src/sessions/adapters/redis/redis-session-store.js';
 import type { RedisUnderTest } from '../../support/redis-settings.js';
 import { RedisBacking } from '../../support/redis-backing.js';
 import type { SessionStoreHarness } from './session-store.contract.js';

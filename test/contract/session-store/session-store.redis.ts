@@ -1,6 +1,6 @@
 import { Logger } from '@nestjs/common';
 import { inspect } from 'node:util';
-import { RedisSessionStore } from '../../../src/sessions/adapters/redis-session-store.js';
+import { RedisSessionStore } from '../../../src/sessions/adapters/redis/redis-session-store.js';
 import { StoreRefusedError } from '../../../src/shared/index.js';
 import type { RedisSessionHarness } from './session-store.redis-harness.js';
 

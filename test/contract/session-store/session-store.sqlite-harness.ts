@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { SqliteDatabase } from '../../../src/infra/sqlite/index.js';
-import { SqliteSessionStore } from '../../../src/sessions/adapters/sqlite-session-store.js';
+import { SqliteSessionStore } from '../../../src/sessions/adapters/sqlite/sqlite-session-store.js';
 import type { SessionStoreHarness } from './session-store.contract.js';
 import { takeTablesAway } from '../../support/sqlite-outage.js';
 

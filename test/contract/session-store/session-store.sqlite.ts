@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { SqliteDatabase } from '../../../src/infra/sqlite/index.js';
-import { SqliteSessionStore } from '../../../src/sessions/adapters/sqlite-session-store.js';
+import { SqliteSessionStore } from '../../../src/sessions/adapters/sqlite/sqlite-session-store.js';
 
 /** What only the embedded adapter has to do, beside the contract. */
 export function describeSqliteSessionStore(): void {

@@ -1,15 +1,13 @@
 import { Logger } from '@nestjs/common';
-import type { Settings } from '../../config/index.js';
+import type { Settings } from '../../../config/index.js';
 import {
   isSqliteError,
   type SqliteDatabase,
   sqliteFailuresAs,
   type SqliteStatement,
-} from '../../infra/sqlite/index.js';
-import { sleep } from '../../shared/index.js';
+} from '../../../infra/sqlite/index.js';
+import { sleep } from '../../../shared/index.js';
 import {
-  type DeadLetter,
-  type DeadLetterPage,
   type DeliveredEntry,
   InputStream,
   MOST_UNSETTLED,
@@ -17,31 +15,27 @@ import {
   type StreamEntry,
   type StreamStatistics,
   type Unsettled,
-} from '../input-stream.port.js';
-import { type Decoded, decodeEntry, encodeEntry, STORED_FIELDS, type StoredEntry } from '../stored-entry.js';
-import { KNOWN_IDS, MAX_DEAD_LETTERS, MAX_REASON_CHARACTERS } from '../stream-limits.js';
-import { DeadLetterNotFoundError, DeadLetterUndecodableError, StreamUnavailableError } from '../stream.errors.js';
-import { appendBatcher } from './append-batcher.js';
-import { firstOfEachUser, unsettledOf } from './earlier-entries.js';
-import { prepareStatements, type StreamStatements } from './sqlite-statements.js';
+} from '../../input-stream.port.js';
+import { encodeEntry, type StoredEntry } from '../../stored-entry.js';
+import { KNOWN_IDS, MAX_DEAD_LETTERS, MAX_REASON_CHARACTERS } from '../../stream-limits.js';
+import { StreamUnavailableError } from '../../stream.errors.js';
+import { appendBatcher } from '../append-batcher.js';
+import { firstOfEachUser, unsettledOf } from '../earlier-entries.js';
+import { decodeRow } from './sqlite-entry-rows.js';
+import { prepareStatements, type StreamStatements } from './sqlite-stream-statements.js';
 
-// How late a waiting read notices an append by another process; those of this process wake it at once.
+// How late a waiting read notices appends by other processes, and requeued entries; appends of this process wake it at once.
 const POLL_MS = 200;
 // Appends in one transaction. The event loop stands still for it: 256 entries took 2.5 ms at the median.
 const MAX_APPENDS = 256;
-// Longer is no number that a sequence reaches, nor one that JavaScript keeps exact.
-const SEQUENCE = /^\d{1,15}$/;
-
 const reachingSqlite = sqliteFailuresAs(StreamUnavailableError);
 
 type StreamSettings = Pick<Settings['stream'], 'consumer' | 'claimIdleMs'>;
 
-type Row = ReturnType<SqliteStatement['all']>[number];
-
 /**
  * {@link InputStream} in a table of the embedded store.
  *
- * The appends of one turn of the event loop share a transaction and one sync of the disk, and resolve after both; the
+ * The appends of one tick of the event loop share a transaction and one sync of the disk, and resolve after both. The
  * sync runs outside the event loop, so no request waits for the disk.
  */
 export class SqliteInputStream extends InputStream {
@@ -114,38 +108,6 @@ export class SqliteInputStream extends InputStream {
     await this.write(() => {
       this.moveToDeadLetters(Number(receipt), reason);
     });
-  }
-
-  async deadLetters({ limit, after }: DeadLetterPage): Promise<DeadLetter[]> {
-    const seq = after === undefined ? 0 : sequenceOf(after);
-    return reachingSqlite(async () => this.statements.deadLetters.all(seq, limit).map(toDeadLetter));
-  }
-
-  async findDeadLetter(handle: string): Promise<DeadLetter> {
-    const seq = sequenceOf(handle);
-    return toDeadLetter(await reachingSqlite(async () => this.readDeadLetter(seq)));
-  }
-
-  async requeue(handle: string): Promise<StreamEntry> {
-    const seq = sequenceOf(handle);
-    const entry = await this.write(() => {
-      const { entry: found, problem } = decodeRow(this.readDeadLetter(seq));
-      if (!found) throw new DeadLetterUndecodableError(problem);
-      this.statements.requeue.run(seq);
-      this.statements.forgetId.run(found.id);
-      this.statements.removeDeadLetter.run(seq);
-      return found;
-    });
-    this.wakeReader();
-    return entry;
-  }
-
-  async dropDeadLetter(handle: string): Promise<void> {
-    const seq = sequenceOf(handle);
-    await this.write(() => {
-      if (this.statements.removeDeadLetter.run(seq).changes === 0) throw new DeadLetterNotFoundError();
-    });
-    await reachingSqlite(() => this.database.scrub());
   }
 
   async forget(userId: string): Promise<number> {
@@ -244,14 +206,8 @@ export class SqliteInputStream extends InputStream {
     return delivered;
   }
 
-  private readDeadLetter(seq: number): Row {
-    const row = this.statements.findDeadLetter.get(seq);
-    if (row === undefined) throw new DeadLetterNotFoundError();
-    return row;
-  }
-
   private rejectUndecodable(seq: number, problem: string): void {
-    this.logger.warn(`Entry ${seq} goes to the dead letters: ${problem}`);
+    this.logger.warn(`Moved entry ${seq} to the dead letters: ${problem}`);
     this.moveToDeadLetters(seq, problem);
   }
 
@@ -279,34 +235,4 @@ export class SqliteInputStream extends InputStream {
   private async write<T>(work: () => T): Promise<T> {
     return reachingSqlite(() => this.database.transaction(work));
   }
-}
-
-/** @throws DeadLetterNotFoundError for a handle that this store never gave out */
-function sequenceOf(handle: string): number {
-  if (!SEQUENCE.test(handle)) throw new DeadLetterNotFoundError();
-  return Number(handle);
-}
-
-function decodeRow(columns: Row): Decoded {
-  // What was not given is NULL in its column.
-  const { traceparent, forget_mark: forgetMark, ...fields } = columns;
-  const optional = {
-    ...(traceparent !== null && { traceparent }),
-    ...(forgetMark !== null && { forget_mark: forgetMark }),
-  };
-  return decodeEntry({ ...fields, ...optional });
-}
-
-function toDeadLetter(row: Row): DeadLetter {
-  const { entry = null } = decodeRow(row);
-  const timestampMs = Date.parse(String(row.timestamp));
-  return {
-    handle: String(row.seq),
-    entry,
-    fieldNames: STORED_FIELDS.filter((name) => row[name] !== null),
-    error: String(row.error),
-    deliveries: Number(row.deliveries),
-    capturedAtMs: Number.isNaN(timestampMs) ? null : timestampMs,
-    deadLetteredAtMs: Date.parse(String(row.dead_lettered_at)),
-  };
 }

@@ -1,9 +1,14 @@
-import { ForgetMarks, type SqliteDatabase, sqliteFailuresAs, type SqliteStatement } from '../../infra/sqlite/index.js';
-import { StoreRefusedError, TickBatcher } from '../../shared/index.js';
-import type { SessionLimits } from '../session-limits.js';
-import { SessionStore, type Turn } from '../session-store.port.js';
-import { SessionStoreUnavailableError } from '../sessions.errors.js';
-import { decodeTurn } from './stored-turn.js';
+import {
+  ForgetMarks,
+  type SqliteDatabase,
+  sqliteFailuresAs,
+  type SqliteStatement,
+} from '../../../infra/sqlite/index.js';
+import { StoreRefusedError, TickBatcher } from '../../../shared/index.js';
+import type { SessionLimits } from '../../session-limits.js';
+import { SessionStore, type Turn } from '../../session-store.port.js';
+import { SessionStoreUnavailableError } from '../../sessions.errors.js';
+import { decodeTurn } from '../stored-turn.js';
 
 // Expired sessions that one append removes. All at once would hold up the event loop after a long pause.
 const PURGE_PORTION = 8;

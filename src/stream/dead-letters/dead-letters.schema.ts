@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { previewOf, queryCount } from '../shared/index.js';
-import type { DeadLetter } from './input-stream.port.js';
+import { previewOf, queryCount } from '../../shared/index.js';
+import type { DeadLetter } from './dead-letter-store.port.js';
 
 const DEFAULT_PAGE = 20;
 // A page is in memory with all its texts; a larger one of the longest messages would be hundreds of megabytes.

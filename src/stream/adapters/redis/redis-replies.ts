@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { Unsettled } from '../input-stream.port.js';
+import type { Unsettled } from '../../input-stream.port.js';
 
 /** An entry as Redis hands it out; `fields` is `null` where it was deleted while it was pending. */
 export interface RawEntry {

@@ -1,4 +1,4 @@
-import { IS_LATE, RedisScript } from '../../infra/redis/index.js';
+import { IS_LATE, RedisScript } from '../../../infra/redis/index.js';
 
 // The server's clock, by which it expires keys.
 const NOW = `

@@ -6,13 +6,13 @@ import {
   redisFailuresAs,
   type SessionKeys,
   sessionKeys,
-} from '../../infra/redis/index.js';
-import { StoreRefusedError } from '../../shared/index.js';
-import type { SessionLimits } from '../session-limits.js';
-import { SessionStore, type Turn } from '../session-store.port.js';
-import { SessionStoreUnavailableError } from '../sessions.errors.js';
+} from '../../../infra/redis/index.js';
+import { StoreRefusedError } from '../../../shared/index.js';
+import type { SessionLimits } from '../../session-limits.js';
+import { SessionStore, type Turn } from '../../session-store.port.js';
+import { SessionStoreUnavailableError } from '../../sessions.errors.js';
 import { APPEND_TURNS, FORGET_SESSIONS } from './redis-session-scripts.js';
-import { decodeTurnText, encodeTurn } from './stored-turn.js';
+import { decodeTurnText, encodeTurn } from '../stored-turn.js';
 
 const reachingRedis = redisFailuresAs(SessionStoreUnavailableError, StoreRefusedError);
 

@@ -1,6 +1,6 @@
 import { Module } from '@nestjs/common';
 import { DeadLettersController } from './dead-letters.controller.js';
-import { StreamModule } from './stream.module.js';
+import { StreamModule } from '../stream.module.js';
 
 /** The REST interface to the dead letters. */
 @Module({ imports: [StreamModule], controllers: [DeadLettersController] })

@@ -1,4 +1,4 @@
-import type { SqliteDatabase, SqliteStatement } from '../../infra/sqlite/index.js';
+import type { SqliteDatabase, SqliteStatement } from '../../../infra/sqlite/index.js';
 
 const ENTRY_COLUMNS = 'id, message, timestamp, user_id, session_id, role, context, traceparent, forget_mark';
 
@@ -21,16 +21,6 @@ export interface StreamStatements {
   readonly renew: SqliteStatement;
   /** error, time, seq: copies a pending entry to the dead letters. */
   readonly deadLetter: SqliteStatement;
-  /** after seq, limit */
-  readonly deadLetters: SqliteStatement;
-  /** seq */
-  readonly findDeadLetter: SqliteStatement;
-  /** seq of a dead letter: appends its entry, unless that is in the stream again already. */
-  readonly requeue: SqliteStatement;
-  /** id: will be remembered anew when the entry is gone again. */
-  readonly forgetId: SqliteStatement;
-  /** seq of a dead letter */
-  readonly removeDeadLetter: SqliteStatement;
   /** seq: remembers the entry's id after it is gone. */
   readonly rememberId: SqliteStatement;
   /** seq */
@@ -67,13 +57,6 @@ export function prepareStatements(database: SqliteDatabase): StreamStatements {
     deadLetter: database.prepare(`
       INSERT INTO stream_dead_letters (${ENTRY_COLUMNS}, error, deliveries, dead_lettered_at)
       SELECT ${ENTRY_COLUMNS}, ?, deliveries, ? FROM stream_entries WHERE seq = ?`),
-    deadLetters: database.prepare('SELECT * FROM stream_dead_letters WHERE seq > ? ORDER BY seq LIMIT ?'),
-    findDeadLetter: database.prepare('SELECT * FROM stream_dead_letters WHERE seq = ?'),
-    requeue: database.prepare(`
-      INSERT INTO stream_entries (${ENTRY_COLUMNS}) SELECT ${ENTRY_COLUMNS} FROM stream_dead_letters WHERE seq = ?
-      ON CONFLICT (id) DO NOTHING`),
-    forgetId: database.prepare('DELETE FROM stream_settled_ids WHERE id = ?'),
-    removeDeadLetter: database.prepare('DELETE FROM stream_dead_letters WHERE seq = ?'),
     rememberId: database.prepare(`
       INSERT INTO stream_settled_ids (id) SELECT id FROM stream_entries WHERE seq = ? ON CONFLICT (id) DO NOTHING`),
     remove: database.prepare('DELETE FROM stream_entries WHERE seq = ?'),
@@ -84,6 +67,34 @@ export function prepareStatements(database: SqliteDatabase): StreamStatements {
     forgetIds: prepareTrim(database, 'stream_settled_ids'),
     trimDeadLetters: prepareTrim(database, 'stream_dead_letters'),
     statistics: database.prepare('SELECT lag, pending, dead FROM stream_counts'),
+  };
+}
+
+/** What operators do with dead letters. */
+export interface DeadLetterStatements {
+  /** after seq, limit */
+  readonly list: SqliteStatement;
+  /** seq */
+  readonly find: SqliteStatement;
+  /** seq: appends the entry of a dead letter, unless it is in the stream again already. */
+  readonly requeue: SqliteStatement;
+  /** id: will be remembered anew when the entry is gone again. */
+  readonly forgetId: SqliteStatement;
+  /** seq */
+  readonly remove: SqliteStatement;
+  readonly count: SqliteStatement;
+}
+
+export function prepareDeadLetterStatements(database: SqliteDatabase): DeadLetterStatements {
+  return {
+    list: database.prepare('SELECT * FROM stream_dead_letters WHERE seq > ? ORDER BY seq LIMIT ?'),
+    find: database.prepare('SELECT * FROM stream_dead_letters WHERE seq = ?'),
+    requeue: database.prepare(`
+      INSERT INTO stream_entries (${ENTRY_COLUMNS}) SELECT ${ENTRY_COLUMNS} FROM stream_dead_letters WHERE seq = ?
+      ON CONFLICT (id) DO NOTHING`),
+    forgetId: database.prepare('DELETE FROM stream_settled_ids WHERE id = ?'),
+    remove: database.prepare('DELETE FROM stream_dead_letters WHERE seq = ?'),
+    count: database.prepare('SELECT dead FROM stream_counts'),
   };
 }
 
