@@ -9,9 +9,9 @@ export type PairKind = z.infer<typeof kindSchema> | 'unpaired';
 const kindSchema = z.enum(['duplicate', 'paraphrase', 'update', 'negation', 'unrelated', 'different']);
 /**
  * `fit`: the weights and the threshold come from these. `report`: seen by whoever chose the features and words, and not fitted
- * to. `check`: written after that was done.
+ * to. `check`: written after that was done. `blind`: written and kept before the model of then had judged any of it.
  */
-const partSchema = z.enum(['fit', 'report', 'check']);
+const partSchema = z.enum(['fit', 'report', 'check', 'blind']);
 const pairSchema = z.object({
   before: z.string().min(1),
   after: z.string().min(1),
