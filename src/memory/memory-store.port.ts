@@ -12,6 +12,19 @@ export interface IndexedMemory {
   readonly digest: string;
 }
 
+/** A memory that is put, with what it has to do with others. */
+export interface MemoryToPut extends IndexedMemory {
+  /** A memory that no longer holds since this one; passed over if it is gone, or something later holds in its place. */
+  readonly supersedes?: SupersededMemory;
+  /** That a later memory holds in the place of this one; passed over if it is gone. */
+  readonly supersededBy?: Supersession;
+}
+
+/** The id of a memory that no longer holds, and how that came. */
+export interface SupersededMemory extends Omit<Supersession, 'id'> {
+  readonly id: string;
+}
+
 export interface ListOptions {
   /** Most memories to return. */
   readonly limit: number;
@@ -74,8 +87,8 @@ export type Effect =
        * nothing is written and the outcome is `stale`.
        */
       readonly duplicateOf: string | null;
-      /** A memory that no longer holds since this one; passed over if it is gone. Not with `duplicateOf`. */
-      readonly supersedes?: { readonly id: string } & Omit<Supersession, 'id'>;
+      /** As in {@link MemoryToPut}. Not with `duplicateOf`. */
+      readonly supersedes?: SupersededMemory;
     }
   /** The message is not kept. */
   | { readonly kind: 'drop' };
@@ -154,7 +167,9 @@ export interface StoreSpaces {
  * Isolation: no method returns or changes anything of another user than the one it is given.
  * Atomicity: a memory, its vector and its terms appear and vanish together, also when the process dies in between; so does
  * a {@link Judgement}. Of a deleted memory no term is left. Concurrency: any number of processes may use one store.
- * Room: what would take a user over a limit makes those go that are worth least, in the same step; see `retention.ts`.
+ * Room: what would take a user over a limit makes those go that are worth least, in the same step; see `retention.ts`. Before
+ * a memory that supersedes others these go, the first superseded first, whatever they are worth, so that nothing holds again
+ * that no longer did; where all of them are pinned, it stays itself while something else can go.
  * One text is one memory of its user and role: see {@link PutOutcome} and {@link Effect}. A superseded memory that is
  * said again holds again, and supersedes what had superseded it in the end.
  * Vectors are unit vectors of the claimed space's dimensions. One of another length, or with a number that is none, makes
@@ -174,10 +189,10 @@ export abstract class MemoryStore {
 
   /**
    * Keeps memories of one user, one after another. An id that the user has is left as it is, and a text that the user has is
-   * counted.
+   * counted; what is said to supersede what counts for what is new alone.
    * @param forgetMark what the user had when this was begun: nothing is kept if the user was forgotten since
    */
-  abstract put(userId: string, memories: readonly IndexedMemory[], forgetMark?: string): Promise<PutOutcome[]>;
+  abstract put(userId: string, memories: readonly MemoryToPut[], forgetMark?: string): Promise<PutOutcome[]>;
 
   /** The memory as it is now. */
   abstract get(userId: string, id: string): Promise<Memory | undefined>;

@@ -9,6 +9,13 @@ export async function inWaves<T, R>(items: readonly T[], work: (item: T) => Prom
   return results;
 }
 
+/** Does `work` for each item, in their order, each when the one before is done. */
+export async function oneByOne<T, R>(items: readonly T[], work: (item: T) => Promise<R>): Promise<R[]> {
+  const results: R[] = [];
+  for (const item of items) results.push(await work(item));
+  return results;
+}
+
 export function* chunksOf<T>(items: readonly T[], size: number): Generator<readonly T[]> {
   for (let start = 0; start < items.length; start += size) yield items.slice(start, start + size);
 }

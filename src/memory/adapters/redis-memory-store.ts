@@ -17,6 +17,7 @@ import {
   type ListPosition,
   type MemoryChange,
   MemoryStore,
+  type MemoryToPut,
   type MemoryUsage,
   type PendingReembedding,
   type PendingReindexing,
@@ -26,7 +27,7 @@ import {
   type StoreSpaces,
 } from '../memory-store.port.js';
 import { bytesOf, retentionOf } from '../retention.js';
-import { inWaves } from './batches.js';
+import { inWaves, oneByOne } from './batches.js';
 import { decodableOf, decodablePage } from './decodable.js';
 import { asOf, matchesFilter } from './memory-filter.js';
 import { NO_GENERATION, RedisEmbeddingSpaces, type StoredSpaces } from './redis-embedding-spaces.js';
@@ -107,17 +108,20 @@ export class RedisMemoryStore extends MemoryStore {
     return reachingRedis(async () => toStoreSpaces(await this.embeddingSpaces.claim(space)));
   }
 
-  async put(userId: string, memories: readonly IndexedMemory[], forgetMark?: string): Promise<PutOutcome[]> {
+  async put(userId: string, memories: readonly MemoryToPut[], forgetMark?: string): Promise<PutOutcome[]> {
     if (memories.length === 0) return [];
     return reachingRedis(async () => {
       const spaces = await this.writableSpaces(memories);
       return this.users.registering(userId, async () => {
-        const replies = await inWaves(memories, async (memory) => {
-          const args = [carriedMark(forgetMark), ...this.room(), ...memoryArguments(memory)];
+        const putOne = async (memory: MemoryToPut) => {
+          const args = [carriedMark(forgetMark), ...this.room(), ...linkArguments(memory), ...memoryArguments(memory)];
           const put = parsePut(await this.users.run(PUT, userId, writable(spaces), args));
           await this.makeRoom(userId, spaces, put.hasMore);
           return put;
-        });
+        };
+        // What supersedes another of them comes after it for certain.
+        const isLinked = memories.some(({ supersedes, supersededBy }) => supersedes ?? supersededBy);
+        const replies = isLinked ? await oneByOne(memories, putOne) : await inWaves(memories, putOne);
         return {
           result: replies.map(({ outcome }) => outcome),
           isFirst: replies.some(({ isFirstOfUser }) => isFirstOfUser),
@@ -393,6 +397,10 @@ function effectArguments(effect: Effect): ScriptArgument[] {
     ...[effect.kind, duplicateOf ?? '', supersedes?.id ?? '', supersedes ? encodeSupersession(supersedes) : ''],
     ...[args.length, ...args],
   ];
+}
+
+function linkArguments({ supersedes, supersededBy }: MemoryToPut): ScriptArgument[] {
+  return [supersedes, supersededBy].flatMap((link) => (link ? [link.id, encodeSupersession(link)] : ['', '']));
 }
 
 function stepArguments({ model, decay, addends }: StatisticsStep): ScriptArgument[] {

@@ -73,6 +73,18 @@ export const LINKS = `
     local head = head_of(id)
     if head ~= successor then supersede(head, successor, details) end
   end
+  -- From when on a memory holds; of a body that cannot be read, since it was created.
+  local function holds_since(id)
+    local at = redis.call('HGET', valid_from, id)
+    if at then return tonumber(at) end
+    local is_json, body = pcall(cjson.decode, redis.call('HGET', items, id))
+    return tonumber(is_json and type(body) == 'table' and body.valid_from_ms or redis.call('ZSCORE', ids, id))
+  end
+  -- The same, unless that memory is gone, or what holds in its place is later than the successor.
+  local function supersede_earlier(id, successor, details)
+    if redis.call('HEXISTS', items, id) == 0 then return end
+    if holds_since(head_of(id)) <= tonumber(string.match(details, '^%S+')) then supersede_chain(id, successor, details) end
+  end
   -- Has a memory hold again, in the place of what superseded it in the end.
   local function hold_again(id, at, reason)
     local head = head_of(id)
@@ -100,6 +112,8 @@ export const LINKS = `
 export const REMOVE = `
   -- Without it one call would hold the server while it removes very many; the caller goes on.
   local MOST_REMOVED = 100
+  -- Of those that are worth least, when all before are what holds of something pinned; and of what a memory supersedes.
+  local MOST_LOOKED_AT, MOST_LINKS = 16, 1000
   local function remove(id)
     local record = read_record(id)
     if record then
@@ -117,13 +131,41 @@ export const REMOVE = `
     redis.call('ZREM', pinned, id)
     return redis.call('ZREM', ids, id)
   end
+  -- Of all that a memory supersedes in the end what gave way first and is not pinned, and whether it supersedes anything.
+  local function first_superseded(id)
+    local chain, seen, first, since = { id }, { [id] = true }, nil, nil
+    local i = 1
+    while chain[i] and #chain < MOST_LINKS do
+      local links = read_superseded_by(chain[i])
+      for j = #links, 1, -1 do
+        local older = links[j]
+        if not seen[older] and successor_of(older) == chain[i] and redis.call('HEXISTS', items, older) == 1 then
+          seen[older] = true
+          chain[#chain + 1] = older
+          local at = tonumber(string.match(redis.call('HGET', superseded, older), '^%S+'))
+          if not redis.call('ZSCORE', pinned, older) and (not first or at < since) then first, since = older, at end
+        end
+      end
+      i = i + 1
+    end
+    return first, #chain > 1
+  end
+  -- What goes first: not what holds while something that it supersedes would hold again.
+  local function least_worth()
+    local least = redis.call('ZRANGE', retention, 0, MOST_LOOKED_AT - 1)
+    for _, id in ipairs(least) do
+      local older, is_chain = first_superseded(id)
+      if older or not is_chain then return older or id end
+    end
+    return least[1]
+  end
   -- Returns 1 where there is more to remove.
   local function make_room(most_memories, most_bytes)
     for _ = 1, MOST_REMOVED do
       local count = redis.call('ZCARD', retention) + redis.call('ZCARD', pinned)
       local bytes = tonumber(redis.call('HGET', totals, 'bytes') or 0)
       if count <= most_memories and bytes <= most_bytes then return 0 end
-      local least = redis.call('ZRANGE', retention, 0, 0)[1]
+      local least = least_worth()
       if not least then return 0 end
       remove(least)
     end

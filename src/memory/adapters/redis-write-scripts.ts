@@ -13,15 +13,22 @@ const IS_NEW_USER = `
 
 /**
  * Keeps a memory, unless its user was forgotten since it was begun.
- * ARGV: mark carried, most memories, most bytes, memory (see {@link ADD}).
+ * ARGV: mark carried, most memories, most bytes, id of the memory that no longer holds or '', how it is superseded ('time
+ * score reason'), id of the later memory that holds instead of this one or '', how this one is superseded, memory (see
+ * {@link ADD}).
  * Returns what became of it, its id, whether the user had nothing before, and whether there is more to remove.
  */
 export const PUT = new RedisScript(`
   ${PREPARE} ${CHANGES} ${ADD} ${IS_LATE} ${IS_NEW_USER}
-  local memory = memory_at(4)
+  local outdated, how_outdated, later, how_superseded = unpack(ARGV, 4, 7)
+  local memory = memory_at(8)
   if is_late(forget_mark, ARGV[1]) then return { 'forgotten', memory.id, 0, 0 } end
   local is_new = is_new_user() and 1 or 0
   local status, id = put(memory)
+  if status == 'new' then
+    if outdated ~= '' then supersede_earlier(outdated, id, how_outdated) end
+    if later ~= '' and redis.call('HEXISTS', items, later) == 1 then supersede(id, later, how_superseded) end
+  end
   return { status, id, is_new, make_room(tonumber(ARGV[2]), tonumber(ARGV[3])) }
 `);
 
@@ -153,9 +160,7 @@ export const RECORD = new RedisScript(`
   local is_new = is_new_user() and 1 or 0
   if memory then
     put(memory)
-    if outdated ~= '' and redis.call('HEXISTS', items, outdated) == 1 then
-      supersede_chain(outdated, memory.id, details)
-    end
+    if outdated ~= '' then supersede_earlier(outdated, memory.id, details) end
   end
   redis.call('HSET', decisions, decision_id, decision)
   redis.call('ZADD', decision_times, decided, decision_id)

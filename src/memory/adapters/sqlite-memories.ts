@@ -1,7 +1,7 @@
 import { TERMS_VERSION } from '../lexical-text.js';
 import type { Memory, Supersession } from '../memory.js';
 import type { MemoryLimits } from '../memory-limits.js';
-import type { IndexedMemory, MemoryChange, MemoryUsage, PutOutcome } from '../memory-store.port.js';
+import type { IndexedMemory, MemoryChange, MemoryToPut, MemoryUsage, PutOutcome } from '../memory-store.port.js';
 import { bytesOf, retentionOf } from '../retention.js';
 import type { Generation, Generations, SqliteEmbeddingSpaces } from './sqlite-embedding-spaces.js';
 import { decodeRow, digestBytes, type Row, toColumns } from './sqlite-memory-rows.js';
@@ -9,12 +9,17 @@ import type { MemoryStatements } from './sqlite-memory-statements.js';
 import { termsIn } from './sqlite-packed-words.js';
 import { countTerms, type SqliteTermIndex, type TermCounts } from './sqlite-term-index.js';
 
+// Of those that are worth least, when all before are what holds of something pinned; and of what a memory supersedes.
+const MOST_LOOKED_AT = 16;
+const MOST_LINKS = 1_000;
+
 /** Where a memory is, and what it is in its chain. */
 export interface Located {
   readonly seq: number;
   readonly id: string;
   readonly supersededBy: string | null;
   readonly supersededAtMs: number | null;
+  readonly validFromMs: number;
 }
 
 /** The memories of the embedded store with all that they are found by. Every method is part of a transaction. */
@@ -35,17 +40,13 @@ export class SqliteMemories {
   }
 
   /** Keeps a memory and makes room for it, or counts what says the same. */
-  keep(indexed: IndexedMemory, current: Generation): PutOutcome {
+  keep(indexed: MemoryToPut, current: Generation): PutOutcome {
     const outcome = this.put(indexed, current);
-    if (outcome.status === 'new') this.makeRoom(indexed.memory.userId);
+    if (outcome.status === 'new') {
+      this.link(indexed);
+      this.makeRoom(indexed.memory.userId);
+    }
     return outcome;
-  }
-
-  /** Has what holds of a memory's chain no longer hold since another; passed over where the memory is gone. */
-  supersede(userId: string, id: string, by: Supersession): void {
-    const old = this.locate(userId, id);
-    const head = old && this.headOf(userId, old);
-    if (head && head.id !== by.id) this.markSuperseded(head, by);
   }
 
   /** Puts an edited memory, or the one that has its text already, in the place of another. */
@@ -53,7 +54,9 @@ export class SqliteMemories {
     const { userId, validFromMs } = edited.memory;
     const outcome = this.put(edited, current);
     if (outcome.status !== 'known') {
-      this.supersede(userId, id, { id: outcome.id, atMs: validFromMs, reason: 'edited', score: null });
+      const head = this.headOf(userId, id);
+      const by = { id: outcome.id, atMs: validFromMs, reason: 'edited', score: null } as const;
+      if (head && head.id !== by.id) this.markSuperseded(head, by);
     }
     this.makeRoom(userId);
     return outcome;
@@ -159,21 +162,29 @@ export class SqliteMemories {
   private countAgain(same: Located, { userId, count, lastSeenAtMs }: Memory): void {
     this.statements.count.run(count, lastSeenAtMs, same.seq);
     if (same.supersededAtMs === null || lastSeenAtMs < same.supersededAtMs) return;
-    const head = this.headOf(userId, same);
+    const head = this.headOf(userId, same.id);
     this.statements.hold.run(lastSeenAtMs, same.seq);
-    if (head.seq === same.seq) return;
+    if (!head || head.seq === same.seq) return;
     this.markSuperseded(head, { id: same.id, atMs: lastSeenAtMs, reason: 'said_again', score: null });
+  }
+
+  /** Has what holds of an older chain give way to a memory that was put, and the memory to a later one. */
+  private link({ memory: { id, userId }, supersedes, supersededBy }: MemoryToPut): void {
+    const head = supersedes && this.headOf(userId, supersedes.id);
+    if (supersedes && head && head.validFromMs <= supersedes.atMs) this.markSuperseded(head, { ...supersedes, id });
+    const own = supersededBy && this.locate(userId, supersededBy.id) && this.locate(userId, id);
+    if (own) this.markSuperseded(own, supersededBy);
   }
 
   private markSuperseded({ seq }: Located, { id, atMs, reason, score }: Supersession): void {
     this.statements.supersede.run(id, atMs, reason, score, seq);
   }
 
-  /** What holds of the chain that a memory is part of. */
-  private headOf(userId: string, located: Located): Located {
+  /** What holds of the chain that a memory is part of; `undefined` where there is no such memory. */
+  private headOf(userId: string, id: string): Located | undefined {
     const seen = new Set<number>();
-    let head = located;
-    while (head.supersededBy !== null && !seen.has(head.seq)) {
+    let head = this.locate(userId, id);
+    while (head?.supersededBy != null && !seen.has(head.seq)) {
       seen.add(head.seq);
       const next = this.locate(userId, head.supersededBy);
       if (!next) break;
@@ -187,10 +198,21 @@ export class SqliteMemories {
     for (;;) {
       const { memories, bytes } = this.usage(userId);
       if (memories <= this.limits.maxMemories && bytes <= this.limits.maxBytes) return;
-      const least = this.statements.leastRetained.get(userId);
-      if (!least) return;
-      this.remove(Number(least.seq), this.spaces.read());
+      const least = this.leastWorth(userId);
+      if (least === undefined) return;
+      this.remove(least, this.spaces.read());
     }
+  }
+
+  /** What goes first: not what holds while something that it supersedes would hold again. */
+  private leastWorth(userId: string): number | undefined {
+    const least = this.statements.leastRetained.all(userId, MOST_LOOKED_AT).map(({ seq }) => Number(seq));
+    for (const seq of least) {
+      const older = this.statements.firstSuperseded.get(seq, userId, MOST_LINKS);
+      if (!older) return seq;
+      if (older.is_pinned === 0) return Number(older.seq);
+    }
+    return least[0];
   }
 
   /** What stands for the version that makes the terms of this program. */
@@ -215,6 +237,7 @@ function locatedOf(row: Row | undefined): Located | undefined {
       id: String(row.id),
       supersededBy: row.superseded_by as string | null,
       supersededAtMs: row.superseded_at_ms as number | null,
+      validFromMs: Number(row.valid_from_ms),
     }
   );
 }

@@ -84,8 +84,10 @@ export interface MemoryStatements {
   /** to id, user id, from id: what one memory superseded, another does. */
   readonly passOn: SqliteStatement;
 
-  /** user id: what goes first, least first. */
+  /** user id, limit: what is worth least and not pinned, least first. */
   readonly leastRetained: SqliteStatement;
+  /** seq, user id, limit: of all that a memory supersedes in the end, what gave way first; pinned only where all are. */
+  readonly firstSuperseded: SqliteStatement;
 
   /** user id, highest seq, count */
   readonly someOfUser: SqliteStatement;
@@ -120,11 +122,15 @@ export function prepareStatements(database: SqliteDatabase): MemoryStatements {
   return {
     insert: prepare(`
       INSERT INTO memories (${COLUMNS.join(', ')}) VALUES (${COLUMNS.map((name) => `:${name}`).join(', ')})`),
-    locate: prepare('SELECT seq, id, superseded_by, superseded_at_ms FROM memories WHERE user_id = ? AND id = ?'),
+    locate: prepare(
+      'SELECT seq, id, superseded_by, superseded_at_ms, valid_from_ms FROM memories WHERE user_id = ? AND id = ?',
+    ),
     read: prepare(`SELECT ${MEMORY_COLUMNS} FROM memories WHERE seq = ?`),
     termCount: prepare('SELECT term_count FROM memories WHERE seq = ?'),
     get: prepare(`SELECT ${MEMORY_COLUMNS} FROM memories WHERE user_id = ? AND id = ?`),
-    findText: prepare('SELECT seq, id, superseded_by, superseded_at_ms FROM memories WHERE user_id = ? AND digest = ?'),
+    findText: prepare(
+      'SELECT seq, id, superseded_by, superseded_at_ms, valid_from_ms FROM memories WHERE user_id = ? AND digest = ?',
+    ),
     counts: prepare('SELECT * FROM memory_counts WHERE user_id = ?'),
     removable: prepare(`
       SELECT user_id, user, id, text, words, memories.terms, superseded_by FROM memories JOIN memory_counts USING (user_id) WHERE seq = ?`),
@@ -147,7 +153,16 @@ export function prepareStatements(database: SqliteDatabase): MemoryStatements {
     passOn: prepare('UPDATE memories SET superseded_by = ? WHERE user_id = ? AND superseded_by = ?'),
 
     leastRetained: prepare(`
-      SELECT seq FROM memories WHERE user_id = ? AND is_pinned = 0 ORDER BY retention, seq LIMIT 1`),
+      SELECT seq FROM memories WHERE user_id = ? AND is_pinned = 0 ORDER BY retention, seq LIMIT ?`),
+    firstSuperseded: prepare(`
+      WITH RECURSIVE chain (seq, id, is_pinned, since) AS (
+        SELECT seq, id, is_pinned, NULL FROM memories WHERE seq = ?
+        UNION
+        SELECT older.seq, older.id, older.is_pinned, older.superseded_at_ms FROM chain
+        JOIN memories AS older ON older.user_id = ? AND older.superseded_by = chain.id
+        LIMIT ?
+      )
+      SELECT seq, is_pinned FROM chain WHERE since IS NOT NULL ORDER BY is_pinned, since, seq LIMIT 1`),
 
     someOfUser: prepare('SELECT seq FROM memories WHERE user_id = ? AND seq <= ? LIMIT ?'),
     highestSeq: prepare('SELECT max(seq) AS seq FROM memories WHERE user_id = ?'),

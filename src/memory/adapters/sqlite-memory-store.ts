@@ -10,6 +10,7 @@ import {
   type ListOptions,
   type MemoryChange,
   MemoryStore,
+  type MemoryToPut,
   type MemoryUsage,
   type PendingReembedding,
   type PendingReindexing,
@@ -83,7 +84,7 @@ export class SqliteMemoryStore extends MemoryStore {
     });
   }
 
-  async put(userId: string, memories: readonly IndexedMemory[], forgetMark?: string): Promise<PutOutcome[]> {
+  async put(userId: string, memories: readonly MemoryToPut[], forgetMark?: string): Promise<PutOutcome[]> {
     if (memories.length === 0) return [];
     return this.access.write(() => {
       const current = this.spaceOf(memories.map(({ vector }) => vector));
@@ -298,8 +299,7 @@ export class SqliteMemoryStore extends MemoryStore {
     const same = this.memories.findText(userId, memory.digest);
     if ((same?.id ?? null) !== duplicateOf) return 'stale';
     return () => {
-      const { id } = this.memories.keep(memory, current);
-      if (supersedes) this.memories.supersede(userId, supersedes.id, { ...supersedes, id });
+      this.memories.keep({ ...memory, ...(supersedes && { supersedes }) }, current);
     };
   }
 }

@@ -6,6 +6,7 @@ import { describeChanging } from './changing.contract.js';
 import { describeFilters } from './filters.contract.js';
 import { describeForgetting } from './forgetting.contract.js';
 import { describeKeeping } from './keeping.contract.js';
+import { describeLinking } from './linking.contract.js';
 import { describeListing } from './listing.contract.js';
 import {
   axis,
@@ -54,6 +55,7 @@ export function describeMemoryStore(name: string, makeHarness: () => Promise<Mem
     });
 
     describeKeeping(context);
+    describeLinking(context);
     describeListing(context);
     describeCandidates(context);
     describeFilters(context);

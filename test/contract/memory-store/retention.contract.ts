@@ -1,5 +1,5 @@
 import type { Memory } from '../../../src/memory/memory.js';
-import type { IndexedMemory } from '../../../src/memory/memory-store.port.js';
+import type { IndexedMemory, MemoryStore } from '../../../src/memory/memory-store.port.js';
 import { bytesOf } from '../../../src/memory/retention.js';
 import {
   axis,
@@ -93,6 +93,88 @@ export function describeRetention({ open }: ContractContext): void {
 
       expect(textsOf(await listAll(sut, 'ada'))).toEqual(['worth 20']);
       expect((await sut.usage('ada')).bytes).toBeLessThanOrEqual(100);
+    });
+
+    /** Of the texts, each the newer version of the one before. */
+    const putChain = async (sut: MemoryStore, ...versions: IndexedMemory[]): Promise<void> => {
+      for (const [index, version] of versions.entries()) {
+        const { memory } = version;
+        const older = versions[index - 1]?.memory.id;
+        const link = { atMs: memory.validFromMs, reason: 'changed', score: 0.9 } as const;
+        await sut.put('ada', [{ ...version, ...(older !== undefined && { supersedes: { id: older, ...link } }) }]);
+      }
+    };
+    const on = (day: number, nats: number, more: Partial<Memory> = {}): IndexedMemory =>
+      worth(nats, { createdAtMs: 1_790_000_000_000 + day * 86_400_000, ...more });
+    const holdingOf = async (sut: MemoryStore) =>
+      (await listAll(sut, 'ada')).map(({ text, supersededBy }) => [text, supersededBy === null]);
+
+    it('is made by what was superseded first before what supersedes it, whatever that is worth', async () => {
+      const sut = await open({ maxMemories: 4 });
+      await putChain(sut, on(1, 80), on(2, 90), on(3, 10));
+      await put(sut, [on(4, 50)]);
+
+      await put(sut, [on(5, 60)]);
+      expect(await holdingOf(sut)).toEqual([
+        ...[5, 4].map((day) => [`worth ${day * 10 + 10}`, true]),
+        ['worth 10', true],
+        ['worth 90', false],
+      ]);
+      await put(sut, [on(6, 70)]);
+      await put(sut, [on(7, 75)]);
+
+      expect(await holdingOf(sut)).toEqual([75, 70, 60, 50].map((nats) => [`worth ${nats}`, true]));
+    });
+
+    it('is made by the first of a chain where one of its middle is worth least', async () => {
+      const sut = await open({ maxMemories: 3 });
+      await putChain(sut, on(1, 80), on(2, 10), on(3, 90), on(4, 85));
+
+      expect(await holdingOf(sut)).toEqual([
+        ['worth 85', true],
+        ['worth 90', false],
+        ['worth 10', false],
+      ]);
+    });
+
+    it('is made by the older version for a newer one that is worth less than all', async () => {
+      const sut = await open({ maxMemories: 2 });
+      await put(sut, [on(1, 50)]);
+
+      await putChain(sut, on(2, 40), on(3, 5));
+
+      expect(await holdingOf(sut)).toEqual([
+        ['worth 5', true],
+        ['worth 50', true],
+      ]);
+    });
+
+    it('is the same where a judgement says what is superseded', async () => {
+      const sut = await open({ maxMemories: 2 });
+      const [old, now] = [on(2, 40), on(3, 5)];
+      await put(sut, [on(1, 50), old]);
+      const link = { id: old.memory.id, atMs: now.memory.validFromMs, reason: 'changed', score: 0.9 } as const;
+
+      await sut.record(judgementOf(keep(now, { supersedes: link })));
+
+      expect(textsOf(await listAll(sut, 'ada'))).toEqual(['worth 5', 'worth 50']);
+    });
+
+    it('leaves what holds in the place of something pinned while anything else can go', async () => {
+      const sut = await open({ maxMemories: 3 });
+      await putChain(sut, on(1, 1, { isPinned: true }), on(2, 80), on(3, 2));
+
+      await put(sut, [on(4, 50)]);
+      await put(sut, [on(5, 60)]);
+
+      expect(await holdingOf(sut)).toEqual([
+        ['worth 60', true],
+        ['worth 2', true],
+        ['worth 1', false],
+      ]);
+      await sut.change('ada', (await listAll(sut, 'ada'))[0]!.id, { isPinned: true });
+      await put(sut, [on(6, 1.5)]);
+      expect(textsOf(await listAll(sut, 'ada'))).toEqual(['worth 60', 'worth 2', 'worth 1']);
     });
 
     it('is each user’s own', async () => {
