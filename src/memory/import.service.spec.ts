@@ -49,6 +49,56 @@ describe(ImportService.name, () => {
     expect(await texts()).toHaveLength(150);
   });
 
+  describe('what changed', () => {
+    const at = (day: number): string => new Date(Date.UTC(2026, 4, day)).toISOString();
+    const bus = (id: string, time: string, day: number, more: object = {}) => ({
+      ...{ id, text: `The night bus to Riga leaves at ${time}.`, created_at: at(day), ...more },
+    });
+    const [ONE, TWO, THREE] = [bus('one', '20:10', 1), bus('two', '21:20', 2), bus('three', '22:30', 3)];
+    const linksOf = async () =>
+      Object.fromEntries(
+        (await memoriesOf('ada'))
+          .filter(({ text }) => text.includes('bus'))
+          .map(({ id, supersededBy }) => [id, supersededBy?.id ?? null]),
+      );
+    const CHAIN = { one: 'two', two: 'three', three: null };
+    const others = (count: number) =>
+      Array.from({ length: count }, (_, index) => ({ text: 'x'.repeat(index + 1), created_at: at(20) }));
+
+    it.each([
+      ['oldest first', [ONE, TWO, THREE]],
+      ['newest first', [THREE, TWO, ONE]],
+      ['newest first, on several pages', [THREE, ...others(64), TWO, ...others(64), ONE]],
+    ])('is marked by when it was said: %s', async (_, lines) => {
+      await importInto('ada', lines);
+      expect(await linksOf()).toEqual(CHAIN);
+    });
+
+    it('never gives way to an older line', async () => {
+      await importInto('ada', [THREE]);
+      await importInto('ada', [TWO]);
+      expect(await linksOf()).toEqual({ two: 'three', three: null });
+    });
+
+    it('goes by when a line holds from, where that is not when it was created', async () => {
+      await importInto('ada', [ONE, { ...TWO, valid_from: at(1) }, { ...THREE, created_at: at(1), valid_from: at(3) }]);
+      expect(await linksOf()).toEqual(CHAIN);
+    });
+
+    it('is what lines say of one another, where they say so', async () => {
+      const told = [ONE, TWO, THREE].map((line) => ({ ...line, superseded_by: null, supersedes: [] }));
+      await importInto('ada', told.slice(0, 2));
+      await importInto('ada', told);
+      expect(await linksOf()).toEqual({ one: null, two: null, three: null });
+    });
+
+    it('is found against what the user had before, whatever lines say of one another', async () => {
+      await importInto('ada', [ONE]);
+      await importInto('ada', [{ ...TWO, superseded_by: null }]);
+      expect(await linksOf()).toEqual({ one: 'two', two: null });
+    });
+  });
+
   it('goes on where it broke off: what was kept is known the next time', async () => {
     const lines = facts(105);
     stub().next(EMBEDDINGS, ({ body }, response) => {

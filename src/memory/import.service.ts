@@ -4,6 +4,7 @@ import { VorpalRequestError } from '../vorpal/index.js';
 import { Embedder } from './embedder.js';
 import { ImportReport, type ImportResult, type LineOutcome } from './import-report.js';
 import { keepMemories, type KeepTarget } from './keep-memories.js';
+import type { ImportedMemory } from './imported-memory.js';
 import type { Memory } from './memory.js';
 import { MemoryVectorError } from './memory.errors.js';
 import { MemoryStore, type PutOutcome } from './memory-store.port.js';
@@ -12,18 +13,23 @@ import { bytesOf } from './retention.js';
 import { textDigest } from './text-digest.js';
 
 /** A line of an import: the memory it holds, or why it holds none. */
-export type ImportLine =
-  { readonly line: number; readonly memory: Memory } | { readonly line: number; readonly problem: string };
+export type ImportLine = { readonly line: number } & (ImportedMemory | { readonly problem: string });
 
 // One request to the embedder and one to the store each.
 const PAGE = 64;
-// Ids of lines whose text the user has under another id, which later lines may name; an import may be endless.
+// Ids of lines that later ones have to do with; an import may be endless.
 const MAX_REMEMBERED_IDS = 100_000;
 
 interface Import extends KeepTarget {
   readonly report: ImportReport;
   /** The id of a line → that of the memory that stands for it. */
   readonly standsFor: Map<string, string>;
+  /** The ids of lines that say what supersedes what: their word counts, and with one another they are not compared. */
+  readonly told: Set<string>;
+  /** Those of the page at hand. */
+  readonly telling: Set<string>;
+  /** Whether the user has memories of which no such line tells. */
+  hasOthers: boolean;
 }
 
 /** Takes memories of a user in, as an export or another program wrote them. */
@@ -45,12 +51,17 @@ export class ImportService {
     lines: AsyncIterable<ImportLine>,
     { signal }: { readonly signal?: AbortSignal } = {},
   ): Promise<ImportResult> {
+    const [told, telling] = [new Set<string>(), new Set<string>()];
+    const { memories } = await this.store.usage(userId);
     const run: Import = {
       userId,
       forgetMark: await this.store.forgetMark(userId),
       signal,
       report: new ImportReport(),
       standsFor: new Map(),
+      ...{ told, telling, hasOthers: memories > 0 },
+      isCompared: ({ id }) => !telling.has(id) || (run.hasOthers && told.size < MAX_REMEMBERED_IDS),
+      mayBeLinked: ({ id }, other) => !(telling.has(id) && told.has(other.id)),
     };
     let page: ImportLine[] = [];
     for await (const line of lines) {
@@ -65,6 +76,7 @@ export class ImportService {
 
   private async importPage(page: readonly ImportLine[], run: Import): Promise<void> {
     const given = page.flatMap((line) => ('memory' in line ? [{ ...line.memory, userId: run.userId }] : []));
+    noteTold(page, run);
     const memories = await this.withinPins(await this.withLinks(given, run), run.userId);
     const outcomes = await this.keepEach(memories, run);
     for (const line of page) {
@@ -136,6 +148,18 @@ function toLineOutcome({ status, id }: PutOutcome): LineOutcome {
       return { status, id };
     case 'forgotten':
       return { status: 'failed', problem: 'everything of the user was forgotten meanwhile' };
+  }
+}
+
+function noteTold(page: readonly ImportLine[], run: Import): void {
+  run.telling.clear();
+  for (const line of page) {
+    if (!('memory' in line)) continue;
+    if (!line.tellsLinks) run.hasOthers = true;
+    else {
+      run.telling.add(line.memory.id);
+      if (run.told.size < MAX_REMEMBERED_IDS) run.told.add(line.memory.id);
+    }
   }
 }
 

@@ -57,8 +57,14 @@ const importedMemorySchema = z
 
 type ImportedLine = z.infer<typeof importedMemorySchema>;
 
+/** A memory of an import, and whether its line says what it supersedes and what supersedes it. */
+export interface ImportedMemory {
+  readonly memory: Memory;
+  readonly tellsLinks: boolean;
+}
+
 /** What is wrong with a line, or the memory in it; it belongs to `owner`, whatever user it names. */
-export function readImportedMemory(value: unknown, owner: string): { memory: Memory } | { problem: string } {
+export function readImportedMemory(value: unknown, owner: string): ImportedMemory | { problem: string } {
   const { success, data, error } = importedMemorySchema.safeParse(value);
   if (!success) {
     const { path, message } = describeIssue(error.issues[0] ?? { message: 'not a memory' });
@@ -66,6 +72,8 @@ export function readImportedMemory(value: unknown, owner: string): { memory: Mem
   }
   const base = newMemory(owner, { ...toDraft(data), ...(data.id !== undefined && { id: data.id }) });
   return {
+    // Exports write them also where there are none.
+    tellsLinks: (isObject(value) && 'superseded_by' in value) || data.supersedes.length > 0,
     memory: {
       ...base,
       perplexity: data.perplexity,
@@ -86,6 +94,8 @@ export function readImportedMemory(value: unknown, owner: string): { memory: Mem
     },
   };
 }
+
+const isObject = (value: unknown): value is object => typeof value === 'object' && value !== null;
 
 function supersessionOf(line: ImportedLine): Supersession | null {
   if (line.superseded_by === undefined || line.superseded_at === undefined) return null;

@@ -1,32 +1,43 @@
+import { findChanges, type FindChangesOptions } from './change/find-changes.js';
 import type { Embedder } from './embedder.js';
 import { indexMemory, type MemoryContent } from './indexed-memory.js';
 import type { MemoryStore, PutOutcome } from './memory-store.port.js';
 
 /** For whom something is kept, and the mark that the user had when it began. */
-export interface KeepTarget {
-  readonly userId: string;
+export interface KeepTarget extends FindChangesOptions {
   readonly forgetMark: string;
-  readonly signal?: AbortSignal;
 }
 
 /**
- * Embeds memories and puts them into the store, one outcome each; nothing is kept where the user was forgotten since the
- * mark was read.
+ * Embeds memories and puts them into the store in order of when they hold from, one outcome each, with what each changes of
+ * the others and of what the user has, or was changed by since. Nothing is kept where the user was forgotten since the mark
+ * was read.
  * @throws MemoryStoreUnavailableError, the embedder's errors
  */
 export async function keepMemories(
   { store, embedder }: { readonly store: MemoryStore; readonly embedder: Embedder },
   memories: readonly MemoryContent[],
-  { userId, forgetMark, signal }: KeepTarget,
+  target: KeepTarget,
 ): Promise<PutOutcome[]> {
   if (memories.length === 0) return [];
   const vectors = await embedder.embed(
     memories.map(({ text }) => text),
-    { signal },
+    { signal: target.signal },
   );
-  const indexed = memories.flatMap((memory, index) => {
-    const vector = vectors[index];
-    return vector ? [indexMemory(memory, vector)] : [];
-  });
-  return store.put(userId, indexed, forgetMark);
+  const inOrder = memories
+    .flatMap((memory, place) => {
+      const vector = vectors[place];
+      return vector ? [{ place, indexed: indexMemory(memory, vector) }] : [];
+    })
+    .toSorted((a, b) => a.indexed.memory.validFromMs - b.indexed.memory.validFromMs);
+  const indexed = inOrder.map((one) => one.indexed);
+  const outcomes = await store.put(
+    target.userId,
+    await findChanges({ store, embedder }, indexed, target),
+    target.forgetMark,
+  );
+  return inOrder
+    .map(({ place }, index) => ({ place, outcome: outcomes[index] }))
+    .toSorted((a, b) => a.place - b.place)
+    .flatMap(({ outcome }) => outcome ?? []);
 }

@@ -62,6 +62,60 @@ describe(MemoryService.name, () => {
     expect(await sut.search('bob', 'a', dense)).toEqual([]);
   });
 
+  describe('what changes an earlier memory', () => {
+    const [EARLY, LATE] = ['The night bus to Riga leaves at 22:15.', 'The night bus to Riga leaves at 23:40.'];
+    const statesOf = async () =>
+      (await collect(sut.export('ada'))).map(({ text, supersededBy }) => [text, supersededBy?.reason ?? null]);
+
+    it('supersedes it, as what is said in a chat does', async () => {
+      const before = await keep(EARLY);
+      const after = await keep(LATE);
+      expect(after).toMatchObject({ supersedes: [before.id], supersededBy: null });
+      expect(await sut.get('ada', before.id)).toMatchObject({
+        supersededBy: { id: after.id, atMs: after.createdAtMs, reason: 'changed', score: expect.any(Number) },
+      });
+    });
+
+    it('does so within a batch, in the order of when it was said', async () => {
+      const kept = await sut.add('ada', [
+        { text: LATE, createdAtMs: 2_000 },
+        { text: 'The night bus to Riga leaves at 21:05.', createdAtMs: 3_000 },
+        { text: EARLY, createdAtMs: 1_000 },
+      ]);
+      const [second, third, first] = kept.map(({ memory }) => memory);
+      expect([first, second, third].map((one) => [one?.text, one?.supersededBy?.id])).toEqual([
+        [EARLY, second?.id],
+        [LATE, third?.id],
+        [third?.text, undefined],
+      ]);
+    });
+
+    it('is superseded itself where it was said before what is there', async () => {
+      const after = await keep(LATE, { createdAtMs: 2_000 });
+      const before = await keep(EARLY, { createdAtMs: 1_000 });
+      expect(before).toMatchObject({ supersedes: [], supersededBy: { id: after.id, atMs: 2_000, reason: 'changed' } });
+    });
+
+    it.each([
+      ['a question', { text: 'Does the night bus to Riga leave at 23:40?' }],
+      ['what the assistant said', { text: LATE, role: 'assistant' } as const],
+      ['something else', { text: 'I have a goat called Trudi.' }],
+    ])('is not %s', async (_, draft) => {
+      await keep(EARLY);
+      await sut.add('ada', [draft]);
+      expect((await statesOf()).map(([, reason]) => reason)).toEqual([null, null]);
+    });
+
+    it('is no text that is there already: it is counted', async () => {
+      await keep(EARLY, { createdAtMs: 1_000 });
+      const [, again] = await sut.add('ada', [
+        { text: LATE, createdAtMs: 2_000 },
+        { text: EARLY.toUpperCase(), createdAtMs: 1_500 },
+      ]);
+      expect(again?.memory).toMatchObject({ text: EARLY, count: 2, supersededBy: { reason: 'changed' } });
+    });
+  });
+
   it('counts a text that is there, whoever sends it, and shows the memory as it is then', async () => {
     const first = await keep('I collect stamps from Iceland.');
     const kept = await sut.add('ada', [

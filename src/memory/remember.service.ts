@@ -4,7 +4,6 @@ import { turnsIn } from '../sessions/index.js';
 import { describeError, fullJitterBackoffMs, sleep } from '../shared/index.js';
 import { detectChange, type DetectedChange } from './change/change-detector.js';
 import { indexMemory } from './indexed-memory.js';
-import { queryTerms } from './lexical-text.js';
 import type { Decision, Memory } from './memory.js';
 import {
   type Candidate,
@@ -14,6 +13,7 @@ import {
   type RecordOutcome,
 } from './memory-store.port.js';
 import { MemoryContendedError } from './memory.errors.js';
+import { type ReadText, relatedMemories } from './related-memories.js';
 import { Slots } from './slots.js';
 import { decayOf, distributionOf, judge, statisticsAddends, type Surprisal, type Verdict } from './surprise.js';
 import { textDigest } from './text-digest.js';
@@ -21,9 +21,6 @@ import { textDigest } from './text-digest.js';
 // SQLite works on the event loop: what several batches have to write at once would hold up chats as one piece (744 ms at the
 // 99th percentile where this was measured). Redis is waited for; this many keep it busy.
 const AT_STORE_AT_ONCE = { sqlite: 1, redis: 64 };
-
-// Of each kind. What a message changes shares its words or its meaning, and each candidate is read for every message.
-const MOST_CANDIDATES = 10;
 
 // The words of more turns than these make a memory no easier to find; docs/evaluation.md.
 const CONTEXT_TURNS = 2;
@@ -33,10 +30,9 @@ const MOST_ATTEMPTS = 8;
 const CONTENTION_BACKOFF = { initialMs: 10, maxMs: 500 };
 
 /** A message with what is needed to decide about it. */
-export interface ScoredMessage {
+export interface ScoredMessage extends ReadText {
   /** The stream entry's id, which becomes the memory's. */
   readonly id: string;
-  readonly text: string;
   /** The turns before it, as they were captured. */
   readonly context: string;
   readonly userId: string;
@@ -57,10 +53,6 @@ export interface ScoredMessage {
   readonly plainPerplexity: number | null;
   /** Why there is no perplexity. */
   readonly unscorable?: string;
-  /** A unit vector of the store's space. */
-  readonly vector: Float32Array;
-  /** Whether the vector tells what the text means: `false` where the embedder cannot read it. */
-  readonly isReadable: boolean;
 }
 
 export interface Remembered {
@@ -134,13 +126,10 @@ export class RememberService {
     });
   }
 
-  private async look({ userId, model, text, vector, isReadable }: ScoredMessage, digest: string): Promise<Known> {
+  private async look(message: ScoredMessage, digest: string): Promise<Known> {
+    const { userId, model } = message;
     const [candidates, sums, duplicateOf] = await Promise.all([
-      this.store.candidates(userId, {
-        ...(isReadable && { vector }),
-        terms: queryTerms(text),
-        limit: MOST_CANDIDATES,
-      }),
+      relatedMemories(this.store, userId, message),
       this.store.statistics(userId, model),
       this.store.findText(userId, digest),
     ]);

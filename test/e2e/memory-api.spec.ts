@@ -224,6 +224,32 @@ describe.each(['sqlite', 'redis'] as const)('the HTTP interface of memories on %
     expect(await search(question, { include_superseded: false })).toHaveLength(2);
   });
 
+  it('marks what a memory that is added or imported changes, and never by an older one', async () => {
+    const flightAt = (time: string): string => `My flight to Lisbon leaves on 3 May at ${time} from gate B12.`;
+    const early = await add(flightAt('10:15'));
+    const late = await add(flightAt('16:45'));
+    expect(late).toMatchObject({ supersedes: [early.id], superseded_by: null });
+    const question = 'When does my flight to Lisbon leave?';
+    expect(await search(question)).toMatchObject([
+      { id: late.id },
+      { id: early.id, superseded_by: late.id, supersession_reason: 'changed', supersession_score: expect.any(Number) },
+    ]);
+
+    const lines = [
+      { id: 'newest', text: flightAt('19:05') },
+      { id: 'oldest', text: flightAt('08:20'), created_at: '2020-01-01T00:00:00Z' },
+    ];
+    expect((await importAll(lines)).body).toMatchObject({ imported: 2 });
+    const links = (await list()).memories.map((memory) => [memory.id, memory.superseded_by]);
+    expect(links).toEqual([
+      ['newest', null],
+      [late.id, 'newest'],
+      [early.id, late.id],
+      ['oldest', early.id],
+    ]);
+    expect(await search(question, { include_superseded: false })).toMatchObject([{ id: 'newest' }]);
+  });
+
   it('searches what the filters leave', async () => {
     const dog = { text: 'My dog eats salmon.', session_id: 'a', metadata: { topic: 'pets', n: 1, old: null } };
     await add(dog.text, { ...dog, created_at: '2026-01-01T00:00:00Z' });

@@ -4,7 +4,7 @@ import { isPureQuestion } from '../questions.js';
 import { textDigest } from '../text-digest.js';
 import { scoreChange } from './change-model.js';
 import { CHANGE_MODELS } from './change-weights.js';
-import { comparableText, differenceOf } from './text-difference.js';
+import { type ComparableText, comparableText, differenceOf, type TextDifference } from './text-difference.js';
 
 /** The message that may change what an earlier one said. */
 export interface NewMessage {
@@ -13,7 +13,7 @@ export interface NewMessage {
   readonly createdAtMs: number;
 }
 
-/** That a message changes what a memory says. */
+/** That a message changes what a memory says, or a memory what the message says. */
 export interface DetectedChange {
   /** Of the memory. */
   readonly id: string;
@@ -32,25 +32,49 @@ const BM25_SHARE = 1 / 24;
  * @param candidates what a search for the message found; the eight that are most like it are compared
  */
 export function detectChange(message: NewMessage, candidates: readonly Candidate[]): DetectedChange | undefined {
-  if (isPureQuestion(message.text)) return undefined;
+  const earlier = candidates.filter(
+    // What is out of date is so already.
+    ({ memory }) => memory.supersededBy === null && memory.validFromMs <= message.createdAtMs,
+  );
+  const [surest] = changesAmong(earlier, message, (memory, own) => differenceOf(memory, own));
+  return surest && { id: surest.memory.id, score: surest.probability };
+}
+
+/**
+ * The first of the later memories that surely enough make a message out of date which comes after them all the same, as in an
+ * import.
+ * @param candidates as in {@link detectChange}
+ */
+export function detectSuccessor(message: NewMessage, candidates: readonly Candidate[]): DetectedChange | undefined {
+  const later = candidates.filter(({ memory }) => memory.validFromMs > message.createdAtMs);
+  const changes = changesAmong(later, message, (memory, own) => differenceOf(own, memory));
+  const [first] = changes.toSorted((a, b) => a.memory.validFromMs - b.memory.validFromMs);
+  return first && { id: first.memory.id, score: first.probability };
+}
+
+/** Those that are sure enough, surest first. */
+function changesAmong(
+  candidates: readonly Candidate[],
+  message: NewMessage,
+  difference: (memory: ComparableText, own: ComparableText) => TextDifference,
+) {
+  if (candidates.length === 0 || isPureQuestion(message.text)) return [];
   const digest = textDigest(message);
-  const after = comparableText(message.text);
-  const changes = candidates
-    .filter(({ memory }) => canChange(memory, message) && textDigest(memory) !== digest)
+  const own = comparableText(message.text);
+  return candidates
+    .filter(({ memory }) => isComparable(memory, message) && textDigest(memory) !== digest)
     .toSorted((a, b) => likenessOf(b) - likenessOf(a))
     .slice(0, MOST_COMPARED)
     .map(({ memory, cosine }) => ({
-      id: memory.id,
-      ...scoreChange(differenceOf(comparableText(memory.text), after), cosine, CHANGE_MODELS),
+      memory,
+      ...scoreChange(difference(comparableText(memory.text), own), cosine, CHANGE_MODELS),
     }))
     .filter(({ isChange }) => isChange)
     .toSorted((a, b) => b.probability - a.probability);
-  const [surest] = changes;
-  return surest && { id: surest.id, score: surest.probability };
 }
 
-/** Of two speakers neither takes back what the other said, and what is out of date is so already. */
-const canChange = (memory: Memory, { role, createdAtMs }: NewMessage): boolean =>
-  memory.role === role && !memory.isQuestion && memory.supersededBy === null && memory.validFromMs <= createdAtMs;
+/** Of two speakers neither takes back what the other said. */
+const isComparable = ({ role, isQuestion }: Memory, message: NewMessage): boolean =>
+  role === message.role && !isQuestion;
 
 const likenessOf = ({ cosine, bm25 }: Candidate): number => (cosine ?? 0) + (bm25 ?? 0) * BM25_SHARE;
