@@ -1,7 +1,7 @@
 import { Injectable, Logger, type OnApplicationShutdown } from '@nestjs/common';
 import { Settings } from '../config/index.js';
 import { ShutdownDeadline } from '../infra/lifecycle/index.js';
-import { FailureSpell } from '../observability/index.js';
+import { OutageLog } from '../observability/index.js';
 import { describeError, withTimeLimit } from '../shared/index.js';
 import { Embedder, QUESTION_WINDOWS } from './embedder.js';
 import type { FoundMemory, Memory } from './memory.js';
@@ -38,15 +38,15 @@ interface Found {
 export class RecallService implements OnApplicationShutdown {
   private readonly logger = new Logger('Recall');
   private readonly notes = new Set<Promise<void>>();
-  private readonly failures = new FailureSpell(this.logger, {
+  private readonly failures = new OutageLog(this.logger, {
     begins: 'Chats are answered without memories',
     ends: 'Memories are recalled again',
   });
-  private readonly embedding = new FailureSpell(this.logger, {
+  private readonly embedding = new OutageLog(this.logger, {
     begins: 'Memories are recalled by their words alone',
     ends: 'Memories are recalled by meaning and words again',
   });
-  private readonly noting = new FailureSpell(this.logger, {
+  private readonly noting = new OutageLog(this.logger, {
     begins: 'It is not noted which memories were recalled',
     ends: 'It is noted again which memories were recalled',
   });

@@ -1,4 +1,4 @@
-export { FailureSpell } from './failure-spell.js';
+export { OutageLog } from './outage-log.js';
 export { createLogger } from './logger.js';
 export { Counter, createMetricsRegistry, Gauge, Histogram, Registry } from './metrics.js';
 export { UndecodableRecords } from './undecodable-records.js';

@@ -1,6 +1,6 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { Settings } from '../config/index.js';
-import { FailureSpell } from '../observability/index.js';
+import { OutageLog } from '../observability/index.js';
 import { describeError, withTimeLimit } from '../shared/index.js';
 import { SessionStore, type Turn } from './session-store.port.js';
 
@@ -16,9 +16,9 @@ export interface SessionStart {
  */
 @Injectable()
 export class SessionService {
-  private readonly failures = new FailureSpell(new Logger('Sessions'), {
+  private readonly failures = new OutageLog(new Logger('Sessions'), {
     begins: 'Chats go on without their earlier turns',
-    ends: 'Sessions are back',
+    ends: 'Sessions are available again',
   });
 
   constructor(

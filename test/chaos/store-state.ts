@@ -1,7 +1,7 @@
 import type { Redis } from 'ioredis';
 import { z } from 'zod';
 import { readSettings } from '../../src/config/settings.js';
-import { replyCodeOf } from '../../src/infra/redis/redis-errors.js';
+import { replyCodeOf } from '../../src/infra/redis/errors/redis-errors.js';
 import { memoryKeys, streamKeys, type UserMemoryKeys } from '../../src/infra/redis/redis-keys.js';
 import { decodeDecision } from '../../src/memory/adapters/stored-decision.js';
 import { decodeMemoryBody } from '../../src/memory/adapters/stored-memory.js';

@@ -1,8 +1,8 @@
-export { type BlockingOptions } from './blocking-connection.js';
-export { carriedMark, FORGET_MARK_LASTS_MS, IS_LATE } from './forget-mark.js';
-export { type RedisClient } from './redis-client.js';
-export { RedisConnections } from './redis-connections.js';
-export { redisFailuresAs, RedisUnsupportedError, replyCodeOf } from './redis-errors.js';
+export { type BlockingOptions } from './connections/blocking-connection.js';
+export { carriedMark, FORGET_MARK_LASTS_MS, IS_LATE } from './scripts/forget-mark.js';
+export { type RedisClient } from './connections/redis-client.js';
+export { RedisConnections } from './connections/redis-connections.js';
+export { redisFailuresAs, RedisUnsupportedError, replyCodeOf } from './errors/redis-errors.js';
 export {
   type MemoryKeys,
   memoryKeys,
@@ -13,4 +13,4 @@ export {
   type UserMemoryKeys,
 } from './redis-keys.js';
 export { removeKeys } from './remove-keys.js';
-export { RedisScript, type ScriptArgument } from './redis-script.js';
+export { RedisScript, type ScriptArgument } from './scripts/redis-script.js';

@@ -1,4 +1,4 @@
-import type { RedisConnections } from './redis-connections.js';
+import type { RedisConnections } from './connections/redis-connections.js';
 
 const KEYS_PER_SCAN = 1_000;
 

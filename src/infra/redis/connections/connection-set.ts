@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import type { Redis } from 'ioredis';
-import { sleep } from '../../shared/index.js';
+import { sleep } from '../../../shared/index.js';
 import type { BlockingOptions } from './blocking-connection.js';
 import type { RedisClient } from './redis-client.js';
 
@@ -8,7 +8,7 @@ import type { RedisClient } from './redis-client.js';
 const QUIT_TIMEOUT_MS = 500;
 
 /** The connections to a Redis, of whatever topology. They reconnect for as long as they live. */
-export interface RedisLink {
+export interface ConnectionSet {
   readonly commands: RedisClient;
   /** Begins connecting, and waits for it until `waiting` is aborted. Never fails. */
   open(waiting: AbortSignal): Promise<void>;

@@ -1,8 +1,8 @@
 import type { Logger } from '@nestjs/common';
 import type { Redis } from 'ioredis';
-import type { RedisTopology } from '../../config/index.js';
-import { failureText, isRedisFailure, replyCodeOf } from './redis-errors.js';
-import { findingsOf, parseInfo, vectorSetProblem } from './server-findings.js';
+import type { RedisTopology } from '../../../config/index.js';
+import { failureText, isRedisFailure, replyCodeOf } from '../errors/redis-errors.js';
+import { checkServer, parseInfo, vectorSetProblem } from './server-checks.js';
 
 /** Looks at a server for what its operator should change, and says it once. */
 export class ServerInspector {
@@ -19,7 +19,7 @@ export class ServerInspector {
       const info = await server.info();
       const version = parseInfo(info).get('redis_version') ?? 'of unknown version';
       this.logger.debug(`Redis ${version} at ${address}`);
-      for (const { severity, text } of findingsOf(info, await savePolicyOf(server), this.topology)) {
+      for (const { severity, text } of checkServer(info, await savePolicyOf(server), this.topology)) {
         this.reportOnce(severity, this.topology === 'cluster' ? `${text} (${address})` : text);
       }
     } catch (error) {

@@ -1,5 +1,5 @@
 import type { Redis } from 'ioredis';
-import type { RedisSettings } from '../../config/index.js';
+import type { RedisSettings } from '../../../config/index.js';
 import { sentinelListener } from './redis-options.js';
 
 const CHANNEL = '+switch-master';
@@ -8,7 +8,7 @@ const CHANNEL = '+switch-master';
  * Listens to the Sentinels for a new master. A master that is replaced while it lives goes on taking writes for about ten
  * seconds, until it is told, and then forgets all of them; whoever stays with it that long loses what it writes.
  */
-export class SentinelWatch {
+export class SentinelSubscriber {
   private readonly listeners: readonly Redis[];
 
   /** `onSwitch` is told by every Sentinel as soon as that one knows, so about the same switch several times. */

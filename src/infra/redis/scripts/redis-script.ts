@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
-import type { RedisClient } from './redis-client.js';
-import { replyCodeOf } from './redis-errors.js';
+import type { RedisClient } from '../connections/redis-client.js';
+import { replyCodeOf } from '../errors/redis-errors.js';
 
 export type ScriptArgument = string | number | Buffer;
 

@@ -1,36 +1,36 @@
 import type { Redis } from 'ioredis';
-import type { RedisSettings } from '../../config/index.js';
+import type { RedisSettings } from '../../../config/index.js';
 import { BlockingConnection, type BlockingOptions } from './blocking-connection.js';
-import type { OutageLog } from './outage-log.js';
-import { type MasterListener, quit, type RedisLink, untilReady } from './redis-link.js';
+import type { ConnectionMonitor } from './connection-monitor.js';
+import { type MasterListener, quit, type ConnectionSet, untilReady } from './connection-set.js';
 import { serverClient } from './redis-options.js';
-import { SentinelWatch } from './sentinel-watch.js';
-import { shareWrites } from './shared-writes.js';
+import { SentinelSubscriber } from './sentinel-subscriber.js';
+import { batchWrites } from './batched-writes.js';
 
 /** The two connections to one server: the one that `REDIS_URL` names, or the one that the Sentinels name. */
-export class ServerLink implements RedisLink {
+export class ServerConnections implements ConnectionSet {
   readonly commands: Redis;
   private readonly blocking: BlockingConnection;
-  private readonly watch: SentinelWatch | undefined;
+  private readonly sentinels: SentinelSubscriber | undefined;
 
   constructor(
     settings: RedisSettings,
-    private readonly outages: OutageLog,
+    private readonly monitor: ConnectionMonitor,
     onMaster: MasterListener,
   ) {
     const onGivenUp = (error: Error): void => {
-      outages.note(error);
+      monitor.note(error);
     };
     this.commands = serverClient(settings, { onGivenUp });
-    shareWrites(this.commands);
+    batchWrites(this.commands);
     this.blocking = new BlockingConnection(
       serverClient(settings, { onGivenUp, isBlocking: true }),
       () => this.commands,
     );
-    outages.watch(this.commands);
-    outages.watch(this.blocking.client, () => this.blocking.isBeingMade);
+    monitor.follow(this.commands);
+    monitor.follow(this.blocking.client, () => this.blocking.isBeingMade);
     if (settings.topology === 'sentinel') {
-      this.watch = new SentinelWatch(settings, (host, port) => {
+      this.sentinels = new SentinelSubscriber(settings, (host, port) => {
         this.moveTo(host, port);
       });
     }
@@ -46,7 +46,7 @@ export class ServerLink implements RedisLink {
       client.connect().catch(() => undefined);
       await ready;
     });
-    this.watch?.open();
+    this.sentinels?.open();
     await Promise.allSettled(opened);
   }
 
@@ -64,7 +64,7 @@ export class ServerLink implements RedisLink {
   }
 
   async close(): Promise<void> {
-    this.watch?.close();
+    this.sentinels?.close();
     await Promise.all([quit(this.commands), quit(this.blocking.client)]);
   }
 
@@ -72,7 +72,7 @@ export class ServerLink implements RedisLink {
   private moveTo(host: string, port: number): void {
     for (const client of [this.commands, this.blocking.client]) {
       if (client.status !== 'ready' || isConnectedTo(client, host, port)) continue;
-      this.outages.note(new Error(`the Sentinels have made ${host}:${port} the master`));
+      this.monitor.note(new Error(`the Sentinels have made ${host}:${port} the master`));
       client.disconnect(true);
     }
   }

@@ -1,5 +1,5 @@
 import { ReplyError as UntypedReplyError } from 'ioredis';
-import { BrainError } from '../../shared/index.js';
+import { BrainError } from '../../../shared/index.js';
 import { isTransientReply } from './transient-replies.js';
 
 const ReplyError = UntypedReplyError as typeof Error;

@@ -1,8 +1,8 @@
 import { Logger } from '@nestjs/common';
 import { jest } from '@jest/globals';
-import { bulk, FaultyRedis } from '../../../test/support/faulty-redis.js';
-import { redisSettings } from '../../../test/support/redis-settings.js';
-import { until } from '../../../test/support/until.js';
+import { bulk, FaultyRedis } from '../../../../test/support/faulty-redis.js';
+import { redisSettings } from '../../../../test/support/redis-settings.js';
+import { until } from '../../../../test/support/until.js';
 import { RedisConnections } from './redis-connections.js';
 
 describe(RedisConnections.name, () => {

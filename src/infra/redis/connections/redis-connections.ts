@@ -1,14 +1,14 @@
 import { Logger } from '@nestjs/common';
 import type { Redis } from 'ioredis';
-import type { RedisSettings, RedisTopology } from '../../config/index.js';
+import type { RedisSettings, RedisTopology } from '../../../config/index.js';
 import type { BlockingOptions } from './blocking-connection.js';
-import { ClusterLink } from './cluster-link.js';
-import { OutageLog } from './outage-log.js';
+import { ClusterConnections } from './cluster-connections.js';
+import { ConnectionMonitor } from './connection-monitor.js';
 import type { RedisClient } from './redis-client.js';
-import { RedisUnsupportedError } from './redis-errors.js';
-import type { RedisLink } from './redis-link.js';
-import { ServerInspector } from './server-inspector.js';
-import { ServerLink } from './server-link.js';
+import { RedisUnsupportedError } from '../errors/redis-errors.js';
+import type { ConnectionSet } from './connection-set.js';
+import { ServerInspector } from '../server/server-inspector.js';
+import { ServerConnections } from './server-connections.js';
 
 // How long the start waits for Redis before it goes on without.
 const OPEN_WAIT_MS = 2_000;
@@ -21,38 +21,38 @@ const OPEN_WAIT_MS = 2_000;
  */
 export class RedisConnections {
   readonly topology: RedisTopology;
-  private readonly link: RedisLink;
+  private readonly connections: ConnectionSet;
   private readonly inspector: ServerInspector;
-  private readonly outages: OutageLog;
+  private readonly monitor: ConnectionMonitor;
 
   /** Connects when {@link open} is called. */
   constructor(settings: RedisSettings) {
     const logger = new Logger('Redis');
     this.topology = settings.topology;
-    this.outages = new OutageLog(settings.authority, logger);
+    this.monitor = new ConnectionMonitor(settings.authority, logger);
     this.inspector = new ServerInspector(settings.topology, logger);
     const onMaster = (master: Redis, address: string): void => void this.inspector.inspect(master, address);
-    const Link = settings.topology === 'cluster' ? ClusterLink : ServerLink;
-    this.link = new Link(settings, this.outages, onMaster);
+    const Connections = settings.topology === 'cluster' ? ClusterConnections : ServerConnections;
+    this.connections = new Connections(settings, this.monitor, onMaster);
   }
 
   get commands(): RedisClient {
-    return this.link.commands;
+    return this.connections.commands;
   }
 
   /** Begins connecting, and waits a little for it. Never fails: a server that is down is connected to when it is up. */
   async open(): Promise<void> {
-    await this.link.open(AbortSignal.timeout(OPEN_WAIT_MS));
+    await this.connections.open(AbortSignal.timeout(OPEN_WAIT_MS));
   }
 
   /** A connection to each server that takes writes, for commands that have no key. */
   masters(): readonly Redis[] {
-    return this.link.masters();
+    return this.connections.masters();
   }
 
   /** Throws unless every server answers that has to. */
   async ping(): Promise<void> {
-    const missing = this.link.missing();
+    const missing = this.connections.missing();
     if (missing.length > 0) throw new Error(`No connection to ${missing.join(', ')}`);
     const masters = this.masters();
     if (masters.length === 0) throw new Error('No server is known');
@@ -75,11 +75,11 @@ export class RedisConnections {
    * @throws the driver's errors
    */
   async runBlocking<T>(command: (client: Redis) => Promise<T>, options: BlockingOptions): Promise<T> {
-    return this.link.runBlocking(command, options);
+    return this.connections.runBlocking(command, options);
   }
 
   async close(): Promise<void> {
-    this.outages.stop();
-    await this.link.close();
+    this.monitor.stop();
+    await this.connections.close();
   }
 }

@@ -1,7 +1,7 @@
-import type { RedisTopology } from '../../config/index.js';
+import type { RedisTopology } from '../../../config/index.js';
 
 /** Something about the Redis server that its operator should change. */
-export interface ServerFinding {
+export interface ServerIssue {
   readonly severity: 'error' | 'warn';
   readonly text: string;
 }
@@ -16,36 +16,36 @@ const OLDEST_VERSION = '8.0';
  * @param savePolicy the reply to `CONFIG GET save` (`''`: no snapshots), `undefined` where the server does not tell
  * @param topology what the server was taken for
  */
-export function findingsOf(info: string, savePolicy: string | undefined, topology: RedisTopology): ServerFinding[] {
+export function checkServer(info: string, savePolicy: string | undefined, topology: RedisTopology): ServerIssue[] {
   const server = parseInfo(info);
-  const findings: ServerFinding[] = [];
+  const issues: ServerIssue[] = [];
   const version = server.get('redis_version') ?? 'unknown';
   if (isOlder(version, OLDEST_VERSION)) {
-    findings.push({
+    issues.push({
       severity: 'error',
       text: `Redis ${version} is too old: memories need the vector sets of ${OLDEST_VERSION} or newer; upgrade it`,
     });
   }
   if (server.get('redis_mode') === 'cluster' && topology !== 'cluster') {
-    findings.push({
+    issues.push({
       severity: 'warn',
       text: 'Redis is a node of a cluster and is spoken to as if it were alone: what belongs to other nodes fails; set REDIS_TOPOLOGY=cluster',
     });
   }
   const policy = server.get('maxmemory_policy') ?? 'noeviction';
   if (policy.startsWith('allkeys-') && Number(server.get('maxmemory') ?? 0) > 0) {
-    findings.push({
+    issues.push({
       severity: 'warn',
       text: `Redis may throw messages and memories away when its memory is full (maxmemory-policy ${policy}); set noeviction`,
     });
   }
   if (server.get('aof_enabled') === '0' && savePolicy === '') {
-    findings.push({
+    issues.push({
       severity: 'warn',
       text: 'Redis keeps nothing on disk: a restart loses messages and memories; turn on appendonly',
     });
   }
-  return findings;
+  return issues;
 }
 
 /**

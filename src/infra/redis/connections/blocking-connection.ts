@@ -1,8 +1,8 @@
 import { Logger } from '@nestjs/common';
 import type { Redis } from 'ioredis';
 import { once } from 'node:events';
-import { sleep } from '../../shared/index.js';
-import { failureText, replyCodeOf } from './redis-errors.js';
+import { sleep } from '../../../shared/index.js';
+import { failureText, replyCodeOf } from '../errors/redis-errors.js';
 
 // A server that does not end a blocked command by then is not going to; the connection is cut instead.
 const UNBLOCK_WINDOW_MS = 250;

@@ -1,11 +1,11 @@
 import { type Cluster, Command, type Redis } from 'ioredis';
-import type { RedisSettings } from '../../config/index.js';
+import type { RedisSettings } from '../../../config/index.js';
 import { BlockingConnection, type BlockingOptions } from './blocking-connection.js';
-import type { OutageLog } from './outage-log.js';
-import { type MasterListener, quit, type RedisLink, untilReady } from './redis-link.js';
+import type { ConnectionMonitor } from './connection-monitor.js';
+import { type MasterListener, quit, type ConnectionSet, untilReady } from './connection-set.js';
 import { blockingNodeClient, clusterClient } from './redis-options.js';
-import { type Redirection, redirectionOf } from './redis-errors.js';
-import { shareWrites } from './shared-writes.js';
+import { type Redirection, redirectionOf } from '../errors/redis-errors.js';
+import { batchWrites } from './batched-writes.js';
 
 // A slot that moves on while it is followed; more would be a cluster whose nodes disagree.
 const MAX_REDIRECTIONS = 3;
@@ -25,7 +25,7 @@ interface BlockingNode {
  * The driver follows slots that move and masters that change. It connects to a node with the first command for it, and
  * commands beside that one would fail, so every master is connected to as soon as it is known.
  */
-export class ClusterLink implements RedisLink {
+export class ClusterConnections implements ConnectionSet {
   readonly commands: Cluster;
   private blocking: BlockingNode | undefined;
   /** Connections that have been announced; one that is made anew is another object. */
@@ -33,7 +33,7 @@ export class ClusterLink implements RedisLink {
 
   constructor(
     private readonly settings: RedisSettings,
-    private readonly outages: OutageLog,
+    private readonly monitor: ConnectionMonitor,
     private readonly onMaster: MasterListener,
   ) {
     this.commands = clusterClient(settings);
@@ -44,12 +44,12 @@ export class ClusterLink implements RedisLink {
       this.takeStock();
     });
     this.commands.on('node error', (error: Error, address: string) => {
-      if (error.message !== CLOSED) this.outages.note(new Error(`${address}: ${error.message}`));
+      if (error.message !== CLOSED) this.monitor.note(new Error(`${address}: ${error.message}`));
     });
     // The reason is that of the nodes, which has been told.
     this.commands.on('error', () => undefined);
     this.commands.on('close', () => {
-      this.outages.onLost(this.commands);
+      this.monitor.onLost(this.commands);
     });
     this.commands.on('ready', () => {
       this.takeStock();
@@ -100,7 +100,7 @@ export class ClusterLink implements RedisLink {
   }
 
   private adopt(node: Redis): void {
-    shareWrites(node);
+    batchWrites(node);
     node.on('ready', () => {
       this.takeStock();
     });
@@ -118,8 +118,8 @@ export class ClusterLink implements RedisLink {
       this.greeted.add(master);
       this.onMaster(master, address);
     }
-    if (this.missing().length === 0) this.outages.onRegained(this.commands);
-    else if (!this.masters().some(isOnItsWay)) this.outages.onLost(this.commands);
+    if (this.missing().length === 0) this.monitor.onRegained(this.commands);
+    else if (!this.masters().some(isOnItsWay)) this.monitor.onLost(this.commands);
   }
 
   /** The nodes that have slots, by their addresses. */
@@ -139,7 +139,7 @@ export class ClusterLink implements RedisLink {
     this.blocking?.connection.client.disconnect();
     const colon = address.lastIndexOf(':');
     const client = blockingNodeClient(this.settings, address.slice(0, colon), Number(address.slice(colon + 1)));
-    // The connection for commands to the same node tells of its outages.
+    // The connection for commands to the same node tells of its monitor.
     client.on('error', () => undefined);
     const helper = (): Redis | undefined => this.masters().find((master) => addressOf(master) === address);
     this.blocking = { address, connection: new BlockingConnection(client, helper) };

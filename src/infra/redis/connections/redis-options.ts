@@ -1,7 +1,7 @@
 import { Cluster, type ClusterOptions, Redis, type RedisOptions, type SentinelConnectionOptions } from 'ioredis';
-import type { RedisSettings } from '../../config/index.js';
-import { fullJitterBackoffMs } from '../../shared/index.js';
-import { replyCodeOf } from './redis-errors.js';
+import type { RedisSettings } from '../../../config/index.js';
+import { fullJitterBackoffMs } from '../../../shared/index.js';
+import { replyCodeOf } from '../errors/redis-errors.js';
 
 // Without it a host that drops packets holds a connection attempt for minutes.
 const CONNECT_TIMEOUT_MS = 2_000;

@@ -1,10 +1,10 @@
 import { Logger } from '@nestjs/common';
 import { jest } from '@jest/globals';
-import { FailureSpell } from './failure-spell.js';
+import { OutageLog } from './outage-log.js';
 
-describe(FailureSpell.name, () => {
+describe(OutageLog.name, () => {
   const lines: string[] = [];
-  let sut: FailureSpell;
+  let sut: OutageLog;
 
   beforeEach(() => {
     lines.length = 0;
@@ -14,7 +14,7 @@ describe(FailureSpell.name, () => {
         lines.push(`${level}: ${String(message)}`);
       });
     }
-    sut = new FailureSpell(new Logger('Test'), { begins: 'It fails', ends: 'It works again' });
+    sut = new OutageLog(new Logger('Test'), { begins: 'It fails', ends: 'It works again' });
   });
 
   afterEach(() => {
@@ -22,13 +22,13 @@ describe(FailureSpell.name, () => {
     jest.useRealTimers();
   });
 
-  it('says nothing while nothing fails', () => {
+  it('logs nothing while nothing fails', () => {
     sut.succeeded();
 
     expect(lines).toEqual([]);
   });
 
-  it('tells once of failures between which others succeed, and once of their end', () => {
+  it('logs failures between successes once, and their end once', () => {
     for (let second = 0; second < 60; second++) {
       sut.failed('away');
       sut.succeeded();
@@ -40,24 +40,32 @@ describe(FailureSpell.name, () => {
     sut.succeeded();
     sut.succeeded();
 
-    expect(lines).toEqual(['warn: It fails: away', 'log: It works again']);
+    expect(lines).toEqual(['warn: It fails: away', 'log: It works again after 69 s']);
   });
 
-  it('tells of the next failures', () => {
+  it('logs the next failures', () => {
     sut.failed('away');
     jest.advanceTimersByTime(10_000);
     sut.succeeded();
     sut.failed('away');
 
-    expect(lines).toEqual(['warn: It fails: away', 'log: It works again', 'warn: It fails: away']);
+    expect(lines).toEqual(['warn: It fails: away', 'log: It works again after 10 s', 'warn: It fails: away']);
   });
 
-  it('tells when something else is wrong, but not with every request where two things are', () => {
+  it('logs another reason, but not with every request where there are two', () => {
     for (let request = 0; request < 23; request++) {
       sut.failed(request % 2 === 0 ? 'away' : 'too slow');
       jest.advanceTimersByTime(1_000);
     }
 
     expect(lines).toEqual(['warn: It fails: away', 'warn: It fails: too slow', 'warn: It fails: away']);
+  });
+
+  it('ends with the first success where it is told to', () => {
+    const eager = new OutageLog(new Logger('Test'), { begins: 'It fails', ends: 'It works again' }, 0);
+    eager.failed('away');
+    eager.succeeded();
+
+    expect(lines).toEqual(['warn: It fails: away', 'log: It works again after 0 s']);
   });
 });

@@ -1,4 +1,4 @@
-import { findingsOf, vectorSetProblem } from './server-findings.js';
+import { checkServer, vectorSetProblem } from './server-checks.js';
 
 const infoOf = (values: Record<string, string | number>): string =>
   ['# Server', ...Object.entries(values).map(([key, value]) => `${key}:${value}`)].join('\r\n');
@@ -11,9 +11,9 @@ const good = {
   aof_enabled: 1,
 };
 
-describe(findingsOf.name, () => {
+describe(checkServer.name, () => {
   it('finds nothing wrong with a server that keeps what it is given', () => {
-    expect(findingsOf(infoOf(good), '', 'single')).toEqual([]);
+    expect(checkServer(infoOf(good), '', 'single')).toEqual([]);
   });
 
   it.each([
@@ -24,8 +24,8 @@ describe(findingsOf.name, () => {
     ['8.2.1', 0],
     ['10.0.0', 0],
   ])('demands a version with vector sets: %s has %d errors', (version, errors) => {
-    const findings = findingsOf(infoOf({ ...good, redis_version: version }), '', 'single');
-    expect(findings.filter(({ severity }) => severity === 'error')).toHaveLength(errors);
+    const issues = checkServer(infoOf({ ...good, redis_version: version }), '', 'single');
+    expect(issues.filter(({ severity }) => severity === 'error')).toHaveLength(errors);
   });
 
   it.each([
@@ -35,27 +35,27 @@ describe(findingsOf.name, () => {
     ['volatile-lru', 1_000_000, 0],
     ['noeviction', 1_000_000, 0],
   ])('warns of eviction: %s with maxmemory %d gives %d warnings', (policy, maxmemory, warnings) => {
-    const findings = findingsOf(infoOf({ ...good, maxmemory_policy: policy, maxmemory }), '', 'single');
-    expect(findings).toHaveLength(warnings);
-    expect(findings.every(({ text }) => text.includes('noeviction'))).toBe(true);
+    const issues = checkServer(infoOf({ ...good, maxmemory_policy: policy, maxmemory }), '', 'single');
+    expect(issues).toHaveLength(warnings);
+    expect(issues.every(({ text }) => text.includes('noeviction'))).toBe(true);
   });
 
   it('warns when neither the append-only file nor snapshots are on', () => {
     const volatile = infoOf({ ...good, aof_enabled: 0 });
-    expect(findingsOf(volatile, '', 'single')).toEqual([
+    expect(checkServer(volatile, '', 'single')).toEqual([
       expect.objectContaining({ severity: 'warn', text: expect.stringContaining('appendonly') as unknown }),
     ]);
-    expect(findingsOf(volatile, '3600 1', 'single')).toEqual([]);
+    expect(checkServer(volatile, '3600 1', 'single')).toEqual([]);
     // A server that does not say is not accused.
-    expect(findingsOf(volatile, undefined, 'single')).toEqual([]);
+    expect(checkServer(volatile, undefined, 'single')).toEqual([]);
   });
 
   it('says what a node of a cluster needs that is taken for a server of its own', () => {
     const node = infoOf({ ...good, redis_mode: 'cluster' });
-    expect(findingsOf(node, '', 'single')).toEqual([
+    expect(checkServer(node, '', 'single')).toEqual([
       expect.objectContaining({ severity: 'warn', text: expect.stringContaining('REDIS_TOPOLOGY=cluster') as unknown }),
     ]);
-    expect(findingsOf(node, '', 'cluster')).toEqual([]);
+    expect(checkServer(node, '', 'cluster')).toEqual([]);
   });
 });
 

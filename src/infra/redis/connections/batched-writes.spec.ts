@@ -1,10 +1,10 @@
 import { jest } from '@jest/globals';
 import { Redis } from 'ioredis';
 import { setImmediate as endOfTurn } from 'node:timers/promises';
-import { FaultyRedis } from '../../../test/support/faulty-redis.js';
-import { shareWrites } from './shared-writes.js';
+import { FaultyRedis } from '../../../../test/support/faulty-redis.js';
+import { batchWrites } from './batched-writes.js';
 
-describe(shareWrites.name, () => {
+describe(batchWrites.name, () => {
   let server: FaultyRedis;
   let client: Redis;
 
@@ -13,7 +13,7 @@ describe(shareWrites.name, () => {
     const port = await server.listen();
     const options = { protocol: 2, lazyConnect: true, enableReadyCheck: false, maxRetriesPerRequest: 0 } as const;
     client = new Redis(port, '127.0.0.1', options);
-    shareWrites(client);
+    batchWrites(client);
     await client.connect();
   });
 
