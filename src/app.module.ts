@@ -10,7 +10,7 @@ import { MemoryWorkerModule } from './memory-worker/index.js';
 import { MetricsModule } from './metrics/index.js';
 import { ObservabilityModule } from './observability/index.js';
 import { PerplexityModule } from './perplexity/index.js';
-import { DeadLettersApiModule, SpoolLeftoversModule } from './stream/index.js';
+import { DeadLettersApiModule, AbandonedSpoolsModule } from './stream/index.js';
 
 @Module({})
 export class AppModule {
@@ -26,7 +26,7 @@ export class AppModule {
         BrainStorageModule,
         BrainHttpModule,
         ...(role === 'worker'
-          ? [SpoolLeftoversModule]
+          ? [AbandonedSpoolsModule]
           : [ChatModule, PerplexityModule, MemoryApiModule, DeadLettersApiModule]),
         // Without a worker of its own it still tells how far the others are.
         MemoryWorkerModule,

@@ -10,7 +10,7 @@ export {
   type StreamStatistics,
   type Unsettled,
 } from './input-stream.port.js';
-export { SpoolLeftoversModule } from './spool-leftovers.module.js';
+export { AbandonedSpoolsModule } from './abandoned-spools.module.js';
 export { DeadLetterNotFoundError, DeadLetterUndecodableError, StreamUnavailableError } from './stream.errors.js';
 export { StreamHealth } from './stream.health.js';
 export { StreamModule } from './stream.module.js';

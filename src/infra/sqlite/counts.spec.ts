@@ -13,7 +13,7 @@ import { SqliteDeadLetterStore } from '../../stream/adapters/sqlite/sqlite-dead-
 import { SqliteInputStream } from '../../stream/adapters/sqlite/sqlite-input-stream.js';
 import { prepareStatements as prepareStreamStatements } from '../../stream/adapters/sqlite/sqlite-stream-statements.js';
 import { SqliteDatabase } from './index.js';
-import { MIGRATIONS } from './migrations.js';
+import { MIGRATIONS } from './migrations/index.js';
 
 const STREAM_COUNTS = `
   SELECT (SELECT count(*) FROM stream_entries WHERE consumer IS NULL) AS lag,

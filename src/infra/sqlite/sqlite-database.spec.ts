@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { until } from '../../../test/support/until.js';
 import { SqliteDatabase, SqliteFileError } from './index.js';
-import { MIGRATIONS } from './migrations.js';
+import { MIGRATIONS } from './migrations/index.js';
 
 describe(SqliteDatabase.name, () => {
   let folder: string;

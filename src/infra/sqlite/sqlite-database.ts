@@ -6,7 +6,7 @@ import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import * as sqliteVec from 'sqlite-vec';
 import { describeError, fullJitterBackoffMs, sleep } from '../../shared/index.js';
 import { syncFolder } from '../files/index.js';
-import { MIGRATIONS } from './migrations.js';
+import { MIGRATIONS } from './migrations/index.js';
 import { openPrivately } from './private-file.js';
 import { isLocked, SqliteFileError } from './sqlite-errors.js';
 

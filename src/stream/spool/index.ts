@@ -1,2 +1,3 @@
-export { CaptureSpool, type SpoolOptions, type SpoolPortion } from './capture-spool.js';
+export { CaptureSpool, type SpoolOptions } from './capture-spool.js';
+export { type SpoolPortion } from './spool-files.js';
 export { abandonedNames, spoolFolder, spoolsFolder } from './spool-folder.js';

@@ -2,11 +2,11 @@ import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describeError } from '../../shared/index.js';
 
-// Asked as often as a probe comes; each trial is a write and a sync.
+// Health checks may come often, and each probe is a write and a sync.
 const VALID_MS = 2_000;
 
-/** Tries out whether files can be written in a folder now. */
-export class WriteTrial {
+/** Tests by writing a file whether a folder can be written now. */
+export class DiskProbe {
   private last: Promise<string | undefined> | undefined;
   private validUntil = 0;
 
@@ -15,7 +15,7 @@ export class WriteTrial {
     private readonly bytes: number,
   ) {}
 
-  /** Why not, or nothing; what was found in the last two seconds holds. */
+  /** The reason why not, or `undefined`. A result is valid for two seconds. */
   failure(): Promise<string | undefined> {
     if (this.last === undefined || performance.now() >= this.validUntil) {
       this.validUntil = performance.now() + VALID_MS;
@@ -25,7 +25,7 @@ export class WriteTrial {
   }
 
   private async attempt(): Promise<string | undefined> {
-    const path = join(this.folder, 'trial');
+    const path = join(this.folder, 'probe');
     try {
       await mkdir(this.folder, { recursive: true, mode: 0o700 });
       await writeFile(path, Buffer.alloc(this.bytes), { mode: 0o600, flush: true });

@@ -1,8 +1,8 @@
-/** Lines that are in memory alone, oldest first. */
-export class UnwrittenLines {
+/** Lines that are in memory only, oldest first. */
+export class LineBuffer {
   private readonly lines: Buffer[] = [];
   private total = 0;
-  /** When one left last, or the first one came. */
+  /** When a line left last, or the first one came. */
   private movedAt = 0;
 
   get count(): number {
@@ -13,7 +13,7 @@ export class UnwrittenLines {
     return this.total;
   }
 
-  /** How long none of them has left. */
+  /** For how long no line has left. */
   get heldMs(): number {
     return this.count === 0 ? 0 : performance.now() - this.movedAt;
   }
@@ -24,7 +24,7 @@ export class UnwrittenLines {
     this.total += line.length;
   }
 
-  /** The first of them, up to `maxBytes`, but one at least. They remain until {@link drop}. */
+  /** The first lines, up to `maxBytes`, but at least one. They remain until {@link drop}. */
   peek(maxBytes: number): Buffer[] {
     let bytes = 0;
     const end = this.lines.findIndex((line, index) => (bytes += line.length) > maxBytes && index > 0);

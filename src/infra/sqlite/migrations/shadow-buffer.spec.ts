@@ -3,10 +3,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import * as sqliteVec from 'sqlite-vec';
-import { SqliteMemoryStore } from '../../memory/adapters/sqlite-memory-store.js';
-import { SqliteDatabase } from './index.js';
-import { MIGRATIONS } from './migrations.js';
-import { endShadowBuffer } from './shadow-migration.js';
+import { SqliteMemoryStore } from '../../../memory/adapters/sqlite-memory-store.js';
+import { SqliteDatabase } from '../index.js';
+import { MIGRATIONS } from './index.js';
+import { endShadowBuffer } from './shadow-buffer.js';
 
 describe(endShadowBuffer.name, () => {
   let folder: string;

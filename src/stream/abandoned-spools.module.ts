@@ -3,9 +3,9 @@ import { Settings } from '../config/index.js';
 import { describeError } from '../shared/index.js';
 import { abandonedNames, spoolsFolder } from './spool/index.js';
 
-/** For a process that does not capture: it sends nothing of what waits on the disk, and says so. */
+/** For a process that does not capture: warns of spooled messages on the disk, which it does not send. */
 @Module({})
-export class SpoolLeftoversModule implements OnModuleInit {
+export class AbandonedSpoolsModule implements OnModuleInit {
   private readonly logger = new Logger('Spool');
 
   constructor(private readonly settings: Settings) {}
@@ -18,10 +18,10 @@ export class SpoolLeftoversModule implements OnModuleInit {
       if (names.length === 0) return;
       this.logger.warn(
         `${folder} holds messages captured under ${names.join(', ')}, which BRAIN_ROLE=${role} does not send. Start a ` +
-          'brain with BRAIN_ROLE=api and STREAM_CONSUMER set to each name once, and they are sent',
+          'brain once with BRAIN_ROLE=api and STREAM_CONSUMER set to each name to send them',
       );
     } catch (error) {
-      this.logger.debug(`Could not look for messages in ${folder}: ${describeError(error)}`);
+      this.logger.debug(`Cannot look for messages in ${folder}: ${describeError(error)}`);
     }
   }
 }
