@@ -7,15 +7,22 @@ ARG NODE_IMAGE=node:24.21.0-slim
 FROM ${NODE_IMAGE} AS build
 WORKDIR /app
 COPY package.json package-lock.json .npmrc ./
+COPY packages/common/package.json ./packages/common/
+COPY packages/vllm-protocol/package.json ./packages/vllm-protocol/
+COPY packages/local-vorpal/package.json ./packages/local-vorpal/
 RUN --mount=type=cache,target=/root/.npm npm ci
 COPY tsconfig.json tsconfig.build.json nest-cli.json ./
+COPY packages ./packages
 COPY src ./src
-RUN npm run build
+RUN npm run build && rm -rf packages/*/src
 
 # A stage of its own, so that a change of the source does not fetch the packages again.
 FROM ${NODE_IMAGE} AS production-dependencies
 WORKDIR /app
 COPY package.json package-lock.json .npmrc ./
+COPY packages/common/package.json ./packages/common/
+COPY packages/vllm-protocol/package.json ./packages/vllm-protocol/
+COPY packages/local-vorpal/package.json ./packages/local-vorpal/
 # Optional packages stay: the platform builds of the language model and of the embeddings are among them. What goes is
 # the Node that the project brings for older machines, since the image has it, and 220 MB of other systems' ONNX runtimes.
 RUN --mount=type=cache,target=/root/.npm npm ci --omit=dev \
@@ -33,6 +40,7 @@ RUN install -d -o node -g node /data /models
 WORKDIR /app
 COPY package.json ./
 COPY --from=production-dependencies /app/node_modules ./node_modules
+COPY --from=build /app/packages ./packages
 COPY --from=build /app/dist ./dist
 USER node
 VOLUME ["/data", "/models"]
@@ -44,7 +52,7 @@ EXPOSE 8000
 HEALTHCHECK --interval=10s --timeout=5s --start-period=15m --retries=3 \
     CMD ["node", "-e", "fetch('http://127.0.0.1:' + (process.env.LOCAL_VORPAL_PORT || 8000) + '/health').then((r) => process.exit(r.ok ? 0 : 1), () => process.exit(1))"]
 # Node itself is the first process, so that a stop signal reaches it.
-ENTRYPOINT ["node", "--enable-source-maps", "dist/local-vorpal/main.js"]
+ENTRYPOINT ["node", "--enable-source-maps", "packages/local-vorpal/dist/main.js"]
 
 FROM runtime AS brain
 ENV HOST=0.0.0.0

@@ -6,7 +6,9 @@ const shared = {
   moduleNameMapper: { '^(\\.{1,2}/.*)\\.js$': '$1' },
   setupFiles: ['reflect-metadata'],
   // What is built has the names of what it is built from.
-  modulePathIgnorePatterns: ['<rootDir>/dist/', '<rootDir>/.dev/'],
+  modulePathIgnorePatterns: ['<rootDir>/dist/', '<rootDir>/packages/[^/]+/dist/', '<rootDir>/.dev/'],
+  // The packages as they are, not as they were built last.
+  testEnvironmentOptions: { customExportConditions: ['archive-brain-source', 'node', 'node-addons'] },
 };
 
 const lane = (displayName, ...folders) => ({
@@ -19,7 +21,7 @@ const lane = (displayName, ...folders) => ({
 export default {
   // Each lane is a project: `--selectProjects unit contract`. CONTRIBUTING.md says what belongs in which.
   projects: [
-    lane('unit', 'src', 'test/support'),
+    lane('unit', 'src', 'packages', 'bench', 'test/support'),
     lane('contract', 'test/contract'),
     lane('e2e', 'test/e2e'),
     lane('chaos', 'test/chaos'),

@@ -1,25 +1,34 @@
-// `npm run dev`: runs the brain from src/ and starts it again after each change. It is compiled by swc, which checks no
-// types (the editor and `npm run typecheck` do) and takes a second; what `npm start` and the tests run is not touched.
+// `npm run dev`: runs the brain from src/ and packages/ and starts it again after each change. src/ is compiled by swc, which
+// checks no types (the editor and `npm run typecheck` do) and takes a second; the packages, which have no decorators, run as
+// they are. What `npm start` and the tests run is not touched.
 import { transformFile } from '@swc/core';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdirSync, readdirSync, rmSync, statSync, watch, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { dirname, join, relative, resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 
 const SOURCE = 'src';
-// Beside dist/, since the programs look for package.json one folder above their own.
 const TARGET = '.dev';
+const PACKAGES = readdirSync('packages')
+  .map((name) => join('packages', name, 'src'))
+  .filter((folder) => existsSync(folder));
 // Editors write a file in several steps.
 const SETTLE_MS = 100;
 const BRAIN = ['--enable-source-maps', join(TARGET, 'main.js')];
+// In the environment, so that the local Vorpal, the brain's child, runs from its sources, too.
+const FROM_SOURCE = [
+  '--experimental-transform-types',
+  '--disable-warning=ExperimentalWarning',
+  `--import=${resolve('test/support/typescript-source.mjs')}`,
+].join(' ');
 
 const isSource = (file) => file.endsWith('.ts') && !file.endsWith('.spec.ts') && !file.endsWith('.d.ts');
 const say = (text) => console.error(`[dev] ${text}`);
 
 async function compile(file) {
-  const target = join(TARGET, file.replace(/\.ts$/, '.js'));
-  const { code } = await transformFile(join(SOURCE, file), { sourceMaps: 'inline' });
+  const target = join(TARGET, relative(SOURCE, file).replace(/\.ts$/, '.js'));
+  const { code } = await transformFile(file, { sourceMaps: 'inline' });
   mkdirSync(dirname(target), { recursive: true });
   writeFileSync(target, code);
 }
@@ -31,6 +40,7 @@ let broken = [];
 async function compileAll(files) {
   broken = [];
   for (const file of new Set(files)) {
+    if (!file.startsWith(join(SOURCE, '/'))) continue;
     try {
       await compile(file);
     } catch (error) {
@@ -46,9 +56,9 @@ let wake = () => undefined;
 
 // Folder by folder: a recursive watch follows files, and loses one that an editor replaces by another of its name.
 function watchFolder(folder) {
-  watch(join(SOURCE, folder), (_, name) => {
+  watch(folder, (_, name) => {
     const file = join(folder, name ?? '');
-    const found = statSync(join(SOURCE, file), { throwIfNoEntry: false });
+    const found = statSync(file, { throwIfNoEntry: false });
     if (found?.isDirectory() && !watched.has(file)) addFolder(file);
     if (!found?.isFile() || !isSource(file)) return;
     changed.add(file);
@@ -61,7 +71,7 @@ const watched = new Set();
 function addFolder(folder) {
   watched.add(folder);
   watchFolder(folder);
-  for (const entry of readdirSync(join(SOURCE, folder), { withFileTypes: true })) {
+  for (const entry of readdirSync(folder, { withFileTypes: true })) {
     if (entry.isDirectory()) addFolder(join(folder, entry.name));
   }
 }
@@ -82,7 +92,10 @@ const isRunning = () => brain !== undefined && brain.exitCode === null && brain.
 
 function start() {
   isStopping = false;
-  brain = spawn(process.execPath, BRAIN, { stdio: 'inherit' });
+  brain = spawn(process.execPath, BRAIN, {
+    stdio: 'inherit',
+    env: { ...process.env, NODE_OPTIONS: `${process.env.NODE_OPTIONS ?? ''} ${FROM_SOURCE}` },
+  });
   brain.once('exit', (code, signal) => {
     if (isLeaving) process.exit(code ?? 1);
     if (!isStopping) say(`the brain ended (${signal ?? code}); it starts again after the next change`);
@@ -107,12 +120,13 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
 }
 
 rmSync(TARGET, { recursive: true, force: true });
-addFolder('');
-if (await compileAll(readdirSync(SOURCE, { recursive: true }).filter(isSource))) start();
+for (const folder of [SOURCE, ...PACKAGES]) addFolder(folder);
+const sources = readdirSync(SOURCE, { recursive: true }).filter(isSource);
+if (await compileAll(sources.map((file) => join(SOURCE, file)))) start();
 for (;;) {
   const files = await nextChanges();
   const startedAt = performance.now();
-  if (!(await compileAll(files.filter((file) => existsSync(join(SOURCE, file)))))) continue;
+  if (!(await compileAll(files.filter((file) => existsSync(file))))) continue;
   await stop();
   say(`${files.join(', ')} compiled in ${Math.round(performance.now() - startedAt)} ms`);
   start();

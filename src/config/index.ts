@@ -1,5 +1,6 @@
 export { ConfigModule } from './config.module.js';
-export { environmentSchema, type Section } from './environment.schema.js';
+export { environmentSchema } from './environment.schema.js';
 export { ProgramEnvironment } from './program-environment.js';
 export { type RedisTopology } from './redis-address.js';
-export { readSettings, type RedisSettings, Settings, SettingsError } from './settings.js';
+export { readSettings, type RedisSettings, Settings } from './settings.js';
+export { SettingsError } from '@archive-brain/common';

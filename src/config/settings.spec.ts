@@ -1,4 +1,4 @@
-import { readSettings, SettingsError } from './settings.js';
+import { readSettings, SettingsError } from './index.js';
 
 const problemsOf = (environment: NodeJS.ProcessEnv): string => {
   try {

@@ -1,13 +1,6 @@
-import { z } from 'zod';
-import { BrainError } from '../shared/index.js';
+import { deepFreeze, type DeepReadonly, logSettings, readVariables } from '@archive-brain/common';
 import { defaultConsumer, type Environment, environmentSchema } from './environment.schema.js';
 import { readRedisAddress } from './redis-address.js';
-
-/** The environment does not describe a program that can start. The message lists everything that is wrong. */
-export class SettingsError extends BrainError {
-  readonly code = 'CONFIG_INVALID';
-  readonly httpStatus = 500;
-}
 
 // What SmolLM2's authors sample their small model with.
 const EMBEDDED_TEMPERATURE = 0.2;
@@ -135,32 +128,9 @@ const nest = (env: Environment) => ({
     scoringWindowTokens: env.SCORING_WINDOW_TOKENS,
     scoringWindowOverlapTokens: env.SCORING_WINDOW_OVERLAP_TOKENS,
   },
-  localVorpal: {
-    host: env.LOCAL_VORPAL_HOST,
-    port: env.LOCAL_VORPAL_PORT,
-    apiKey: env.VORPAL_API_KEY,
-    model: env.LOCAL_VORPAL_MODEL,
-    serves: env.LOCAL_VORPAL_SERVES,
-    contextTokens: env.LOCAL_VORPAL_CONTEXT_TOKENS,
-    sequences: env.LOCAL_VORPAL_SEQUENCES,
-    queueLimit: env.LOCAL_VORPAL_QUEUE,
-    threads: env.LOCAL_VORPAL_THREADS,
-    gpu: env.LOCAL_VORPAL_GPU,
-    bodyLimitBytes: env.BODY_LIMIT_BYTES,
-    shutdownGraceMs: env.SHUTDOWN_GRACE_MS,
-  },
-  models: {
-    cacheDir: env.BRAIN_CACHE_DIR,
-    sources: env.MODEL_SOURCES,
-    huggingFaceUrl: env.HF_ENDPOINT,
-    huggingFaceToken: env.HF_TOKEN,
-    connectTimeoutMs: env.MODEL_CONNECT_TIMEOUT_MS,
-    stallTimeoutMs: env.MODEL_STALL_TIMEOUT_MS,
-  },
-  logs: { level: env.LOG_LEVEL, format: env.LOG_FORMAT ?? (env.NODE_ENV === 'production' ? 'json' : 'text') } as const,
+  logs: logSettings(env),
 });
 
-type DeepReadonly<T> = T extends object ? { readonly [K in keyof T]: DeepReadonly<T[K]> } : T;
 type SettingsShape = DeepReadonly<ReturnType<typeof nest>>;
 
 /** Validated, nested, frozen settings. The class is its own injection token. */
@@ -174,8 +144,6 @@ export class Settings {
   readonly stream: SettingsShape['stream'];
   readonly worker: SettingsShape['worker'];
   readonly vorpal: SettingsShape['vorpal'];
-  readonly localVorpal: SettingsShape['localVorpal'];
-  readonly models: SettingsShape['models'];
   readonly logs: SettingsShape['logs'];
 
   constructor(environment: Environment) {
@@ -189,8 +157,6 @@ export class Settings {
     this.stream = nested.stream;
     this.worker = nested.worker;
     this.vorpal = nested.vorpal;
-    this.localVorpal = nested.localVorpal;
-    this.models = nested.models;
     this.logs = nested.logs;
     deepFreeze(this);
   }
@@ -198,25 +164,10 @@ export class Settings {
 
 export type RedisSettings = NonNullable<Settings['redis']>;
 
-function deepFreeze(value: unknown): void {
-  if (typeof value !== 'object' || value === null || Object.isFrozen(value)) return;
-  Object.freeze(value);
-  Object.values(value).forEach(deepFreeze);
-}
-
 /**
- * Environment variables → settings. The values of secrets never appear in the message.
+ * Environment variables → settings.
  * @throws SettingsError with one line per wrong variable
  */
 export function readSettings(environment: NodeJS.ProcessEnv): Settings {
-  const given = Object.fromEntries(Object.entries(environment).filter(([, value]) => value !== ''));
-  const result = environmentSchema.safeParse(given);
-  if (!result.success) throw new SettingsError(describeProblems(result.error));
-  return new Settings(result.data);
-}
-
-function describeProblems(error: z.ZodError): string {
-  const lines = error.issues.map((issue) => `  ${String(issue.path[0])}: ${issue.message}`);
-  const what = lines.length === 1 ? 'One setting is wrong' : `${lines.length} settings are wrong`;
-  return `${what}; docs/configuration.md describes them all.\n${lines.join('\n')}`;
+  return new Settings(readVariables(environmentSchema, environment));
 }

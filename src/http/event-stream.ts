@@ -1,7 +1,7 @@
 import { createParamDecorator, type ExecutionContext, Logger, type StreamableFile } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { peekFirst, type PeekedIterator } from '../shared/index.js';
-import { encodeSseData } from '../vllm-protocol/index.js';
+import { encodeSseData } from '@archive-brain/vllm-protocol';
 import { problemOf } from './problem-of.js';
 import { streamedAnswer } from './streamed-answer.js';
 

@@ -1,5 +1,5 @@
 import { Global, Module } from '@nestjs/common';
-import { createMetricsRegistry, Registry } from './metrics.js';
+import { createMetricsRegistry, Registry } from '@archive-brain/common';
 
 /** Makes the program's metrics {@link Registry} injectable everywhere. */
 @Global()

@@ -1,7 +1,15 @@
-export * from './abort.js';
-export * from './backoff.js';
-export * from './errors.js';
-export * from './ids.js';
+export {
+  type BackoffOptions,
+  blankUnsafe,
+  BrainError,
+  describeError,
+  escapeUnsafe,
+  fullJitterBackoffMs,
+  isAbortError,
+  newId,
+  sleep,
+  TickCork,
+} from '@archive-brain/common';
 export * from './peek-first.js';
 export * from './preview.js';
 export * from './query-count.js';
@@ -9,8 +17,6 @@ export * from './redis-hash-tag.js';
 export * from './semaphore.js';
 export * from './store-refused.error.js';
 export * from './tick-batcher.js';
-export * from './tick-cork.js';
 export * from './time-limit.js';
 export * from './time-zone.js';
 export * from './token-estimate.js';
-export * from './unsafe-text.js';

@@ -1,4 +1,4 @@
-import { blankUnsafe } from './unsafe-text.js';
+import { blankUnsafe } from '@archive-brain/common';
 
 const PREVIEW_CHARACTERS = 50;
 

@@ -1,4 +1,4 @@
-import { BrainError } from './errors.js';
+import { BrainError } from '@archive-brain/common';
 
 /**
  * A store works, and refuses this one call for the data that it names: a key of another type, a vector of other dimensions,

@@ -1,5 +1,5 @@
 import { setImmediate as endOfTick } from 'node:timers/promises';
-import { sleep } from './abort.js';
+import { sleep } from '@archive-brain/common';
 
 export interface TickBatcherOptions<Item> {
   /** Most items of one batch. */

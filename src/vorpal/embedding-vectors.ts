@@ -1,5 +1,5 @@
 import { endianness } from 'node:os';
-import type { EmbeddingResponse } from '../vllm-protocol/index.js';
+import type { EmbeddingResponse } from '@archive-brain/vllm-protocol';
 import { VorpalProtocolError } from './vorpal.errors.js';
 
 const BYTES_PER_FLOAT = 4;

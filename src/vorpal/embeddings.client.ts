@@ -1,6 +1,6 @@
 import type { Settings } from '../config/index.js';
 import { BrainError } from '../shared/index.js';
-import { type EmbeddingResponse, embeddingResponseSchema, modelListSchema } from '../vllm-protocol/index.js';
+import { type EmbeddingResponse, embeddingResponseSchema, modelListSchema } from '@archive-brain/vllm-protocol';
 import { readEmbeddings } from './embedding-vectors.js';
 import type { EmbeddingsEndpoint } from './endpoint/vorpal-endpoint.js';
 import {

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import type { ServerResponse } from 'node:http';
 import { isAbortError } from '../shared/index.js';
-import type { ChatCompletionChunk } from '../vllm-protocol/index.js';
+import type { ChatCompletionChunk } from '@archive-brain/vllm-protocol';
 import { chatChunk, sendEvents, sendJson, sse, type StubHandler, StubVorpal } from '../../test/support/stub-vorpal.js';
 import { failureOf, startVorpalModule, type VorpalParts } from '../../test/support/vorpal-module.js';
 import {

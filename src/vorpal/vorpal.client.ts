@@ -9,7 +9,7 @@ import {
   completionResponseSchema,
   modelListSchema,
   tokenizeResponseSchema,
-} from '../vllm-protocol/index.js';
+} from '@archive-brain/vllm-protocol';
 import { CallAbortedError, untilAborted } from './http/call-deadline.js';
 import { type ChatAnswer, readUsage } from './chat/chat-answer.js';
 import { LoadMonitor } from './chat/load-monitor.js';

@@ -123,3 +123,17 @@ export class VorpalEmbeddingsUnsupportedError extends BrainError {
     );
   }
 }
+
+/** The brain is to start the local Vorpal, and it is not installed. */
+export class LocalVorpalMissingError extends BrainError {
+  readonly code = 'VORPAL_NOT_INSTALLED';
+  readonly httpStatus = 500;
+
+  constructor(options?: ErrorOptions) {
+    super(
+      'The local Vorpal is not installed here, and the brain would start it because VORPAL_URL or EMBEDDINGS_URL is not ' +
+        'set. Set both to the addresses of servers, or run the image target all-in-one, which has it.',
+      options,
+    );
+  }
+}

@@ -5,6 +5,7 @@ import { ProgramEnvironment, Settings } from '../config/index.js';
 import { ShutdownDeadline } from '../infra/lifecycle/index.js';
 import { AxiosWire, axiosOver } from './http/axios-wire.js';
 import { LocalVorpalProcess } from './endpoint/local-vorpal-process.js';
+import { findLocalVorpal } from './endpoint/local-vorpal-program.js';
 import { PerplexityScorer } from './scoring/perplexity.scorer.js';
 import { TokenSpansService } from './scoring/token-spans.service.js';
 import { UndiciWire } from './http/undici-wire.js';
@@ -41,23 +42,28 @@ class WireModule {}
     {
       provide: VorpalEndpoint,
       inject: [Settings, ProgramEnvironment, ShutdownDeadline],
-      useFactory: (settings: Settings, environment: ProgramEnvironment, deadline: ShutdownDeadline): VorpalEndpoint =>
-        settings.vorpal.url === undefined
-          ? new LocalVorpalProcess(environment, deadline, 'all')
-          : new FixedVorpalEndpoint(settings.vorpal.url),
+      useFactory: async (
+        { vorpal: { url } }: Settings,
+        environment: ProgramEnvironment,
+        deadline: ShutdownDeadline,
+      ): Promise<VorpalEndpoint> => {
+        if (url !== undefined) return new FixedVorpalEndpoint(url);
+        return new LocalVorpalProcess(await findLocalVorpal(environment.variables), environment, deadline, 'all');
+      },
     },
     {
       provide: EmbeddingsEndpoint,
       inject: [Settings, ProgramEnvironment, ShutdownDeadline, VorpalEndpoint],
-      useFactory: (
+      useFactory: async (
         { vorpal: { url, embeddingsUrl } }: Settings,
         environment: ProgramEnvironment,
         deadline: ShutdownDeadline,
         endpoint: VorpalEndpoint,
-      ): EmbeddingsEndpoint => {
+      ): Promise<EmbeddingsEndpoint> => {
         if (embeddingsUrl !== undefined) return new FixedEmbeddingsEndpoint(embeddingsUrl);
         if (url === undefined) return new SharedEmbeddingsEndpoint(endpoint);
-        return new LocalVorpalProcess(environment, deadline, 'embeddings');
+        const program = await findLocalVorpal(environment.variables);
+        return new LocalVorpalProcess(program, environment, deadline, 'embeddings');
       },
     },
     AxiosWire,

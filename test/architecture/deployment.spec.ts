@@ -3,7 +3,11 @@ import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { parse } from 'yaml';
-import { environmentSchema, readSettings } from '../../src/config/index.js';
+import {
+  environmentSchema as localVorpalSchema,
+  readSettings as readLocalVorpalSettings,
+} from '../../packages/local-vorpal/src/settings.js';
+import { environmentSchema as brainSchema, readSettings } from '../../src/config/index.js';
 import { RELEASES } from '../vllm/release/releases.js';
 import { type ComposeService, resolveCompose, servicesStartedBy, variablesOf } from './compose-file.js';
 import { compose, composeText, guides, read, root, stages } from './deployment-files.js';
@@ -18,9 +22,11 @@ const ownServices = services.flatMap(([name, service]) =>
   service.build === undefined ? [] : [{ name, service, image: imageConfig(stages, service.build.target) }],
 );
 
-/** The settings that the program of a service reads in its container. */
-const settingsOf = (service: ComposeService, image: ImageConfig) =>
-  readSettings({ ...image.environment, ...service.environment });
+/** The settings of the server that the program of a service reads in its container. */
+function serverOf(service: ComposeService, image: ImageConfig) {
+  const read = service.build?.target === 'local-vorpal' ? readLocalVorpalSettings : readSettings;
+  return read({ ...image.environment, ...service.environment }).server;
+}
 
 describe('docker-compose.yml', () => {
   it('follows the Compose Specification', () => {
@@ -60,11 +66,11 @@ describe('docker-compose.yml', () => {
   });
 
   it('gives its own programs only settings that exist, with values that they accept', () => {
-    const known = Object.keys(environmentSchema.shape);
+    const known = Object.keys({ ...brainSchema.shape, ...localVorpalSchema.shape });
 
     for (const { service, image } of ownServices) {
       expect(known).toEqual(expect.arrayContaining(Object.keys({ ...image.environment, ...service.environment })));
-      expect(() => settingsOf(service, image)).not.toThrow();
+      expect(() => serverOf(service, image)).not.toThrow();
     }
   });
 
@@ -87,8 +93,8 @@ describe('docker-compose.yml', () => {
   it('lets each of its programs listen where the others look for it', () => {
     const { service, image } = ownServices.find(({ name }) => name === 'brain')!;
     const local = ownServices.find(({ name }) => name === 'local-vorpal')!;
-    const brain = settingsOf(service, image);
-    const { localVorpal } = settingsOf(local.service, local.image);
+    const brain = readSettings({ ...image.environment, ...service.environment });
+    const localVorpal = serverOf(local.service, local.image);
     const vorpal = new URL(brain.vorpal.url ?? '');
 
     expect(brain.server).toMatchObject({ host: '0.0.0.0', port: image.exposedPorts[0] });
@@ -130,7 +136,7 @@ describe('docker-compose.yml', () => {
     for (const { service, image } of ownServices) {
       const graceMs = Number(/^(\d+)s$/.exec(service.stop_grace_period ?? '')?.[1]) * 1_000;
 
-      expect(graceMs).toBeGreaterThan(settingsOf(service, image).server.shutdownGraceMs + 1_000);
+      expect(graceMs).toBeGreaterThan(serverOf(service, image).shutdownGraceMs + 1_000);
     }
   });
 });
@@ -201,6 +207,8 @@ describe('Dockerfile', () => {
       '.git/config',
       'node_modules/zod/package.json',
       'src/config/settings.spec.ts',
+      'packages/common/dist/index.js',
+      'bench/bench.ts',
       'data/x.sqlite',
     ]) {
       expect([path, ignored(path)]).toEqual([path, true]);

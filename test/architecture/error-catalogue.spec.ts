@@ -18,7 +18,7 @@ interface ErrorClass {
   readonly httpStatus: number | undefined;
 }
 
-const sources = globSync('src/**/*.ts', { cwd: root })
+const sources = globSync(['src/**/*.ts', 'packages/*/src/**/*.ts'], { cwd: root })
   .filter((file) => !file.endsWith('.spec.ts'))
   .map((file) => ({ file, text: readFileSync(join(root, file), 'utf8') }));
 

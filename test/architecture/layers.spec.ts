@@ -1,18 +1,26 @@
 import { cruise, type ICruiseResult, type IReporterOutput } from 'dependency-cruiser';
 import extractDepcruiseOptions from 'dependency-cruiser/config-utl/extract-depcruise-options';
 import extractTsConfig from 'dependency-cruiser/config-utl/extract-ts-config';
+import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 
 const root = resolve(import.meta.dirname, '../..');
 
-/** Follows the imports of `baseDir`/src and holds them against the rules of `.dependency-cruiser.mjs`. */
+const ROOTS = ['src', 'packages', 'bench', 'test'];
+
+/** Follows the imports of the folders of `baseDir` and holds them against the rules of `.dependency-cruiser.mjs`. */
 async function inspect(baseDir: string): Promise<ICruiseResult> {
   const options = await extractDepcruiseOptions(join(root, '.dependency-cruiser.mjs'));
-  const { output }: IReporterOutput = await cruise(['src'], { ...options, baseDir }, undefined, {
-    tsConfig: extractTsConfig(join(root, 'tsconfig.json')) as unknown,
-  });
+  const { output }: IReporterOutput = await cruise(
+    ROOTS.filter((folder) => existsSync(join(baseDir, folder))),
+    { ...options, baseDir },
+    undefined,
+    {
+      tsConfig: extractTsConfig(join(root, 'tsconfig.json')) as unknown,
+    },
+  );
   if (typeof output === 'string') throw new Error(`dependency-cruiser answered with a text: ${output}`);
   return output;
 }
@@ -21,18 +29,30 @@ const violations = ({ summary }: ICruiseResult): string[] =>
   summary.violations.map(({ rule, from, to }) => `${rule.name}: ${from} → ${to}`).sort();
 
 describe('The law of the house', () => {
-  it('is kept by every module of src', async () => {
+  it('is kept by every module of src, packages, bench and test', async () => {
     const result = await inspect(root);
 
     expect(violations(result)).toEqual([]);
     // Were the sources not found, there would be nothing to violate.
-    expect(result.modules.filter(({ source }) => source.startsWith('src/')).length).toBeGreaterThan(40);
+    for (const folder of [
+      'src',
+      'packages/common',
+      'packages/vllm-protocol',
+      'packages/local-vorpal',
+      'bench',
+      'test',
+    ]) {
+      const found = result.modules.filter(({ source }) => source.startsWith(`${folder}/`));
+      expect([folder, found.length > 8]).toEqual([folder, true]);
+    }
     expect(result.summary.totalDependenciesCruised).toBeGreaterThan(150);
   });
 
   it('leaves the reading of the environment to the entry files of the programs', async () => {
     const { modules } = await inspect(root);
-    const sources = modules.map(({ source }) => source).filter((source) => /^src\/.*(?<!\.spec)\.ts$/.test(source));
+    const sources = modules
+      .map(({ source }) => source)
+      .filter((source) => /^(?:src|packages)\/.*(?<!\.spec)\.ts$/.test(source));
     const readers: string[] = [];
     for (const source of sources) {
       if ((await readFile(join(root, source), 'utf8')).includes('process.env')) readers.push(source);
@@ -61,9 +81,18 @@ describe('The law of the house', () => {
         import { x } from './adapters/sqlite-input-stream.js';
         export const capture = [Redis, DatabaseSync, x];`,
       'src/shared/index.ts': `import { chat } from '../chat/index.js'; export const up = chat;`,
-      'src/local-vorpal/index.ts': `import '../infra/redis/index.js'; export const engine = 1;`,
+      'packages/local-vorpal/src/main.ts': `
+        import '../../../src/infra/redis/index.js';
+        import '../../common/src/errors.js';
+        import '../../../bench/bench.js';
+        export const engine = 1;`,
+      'packages/common/src/errors.ts': `export class Failure extends Error {}`,
+      'packages/common/src/index.ts': `export * from './errors.js'; export * from '../../vllm-protocol/src/index.js';`,
+      'packages/vllm-protocol/src/index.ts': `export const schema = 1;`,
+      'bench/bench.ts': `import '../src/chat/chat.service.js'; export {};`,
       'src/infra/redis/index.ts': `import { Redis } from 'ioredis'; export const connection = Redis;`,
-      'src/vorpal/index.ts': `import { engine } from '../local-vorpal/index.js'; export const client = engine;`,
+      'src/vorpal/index.ts': `import { engine } from '../../packages/local-vorpal/src/main.js'; export const client = engine;`,
+      'src/sessions/index.ts': `import '../../packages/common/src/index.js'; export const session = 1;`,
       'src/health/index.ts': `export { b } from './b.js'; export const a = 1;`,
       'src/health/b.ts': `import { a } from './index.js'; export const b = a;`,
       'src/attic/index.ts': `import '../shared/index.js';`,
@@ -80,7 +109,14 @@ describe('The law of the house', () => {
         'door-of-stream: src/chat/chat.service.ts → src/stream/adapters/sqlite-input-stream.ts',
         'door-of-stream: src/chat/chat.service.ts → src/stream/input-stream.port.ts',
         'floor-of-chat: src/chat/chat.service.ts → src/memory-worker/index.ts',
-        'floor-of-local-vorpal: src/local-vorpal/index.ts → src/infra/redis/index.ts',
+        'door-of-chat: bench/bench.ts → src/chat/chat.service.ts',
+        'home-of-common: src/sessions/index.ts → packages/common/src/index.ts',
+        'package-by-its-door: packages/local-vorpal/src/main.ts → packages/common/src/errors.ts',
+        'package-by-its-door: src/vorpal/index.ts → packages/local-vorpal/src/main.ts',
+        'package-common: packages/common/src/index.ts → packages/vllm-protocol/src/index.ts',
+        'package-local-vorpal: packages/local-vorpal/src/main.ts → bench/bench.ts',
+        'package-local-vorpal: packages/local-vorpal/src/main.ts → src/infra/redis/index.ts',
+        'no-test-in-the-program: packages/local-vorpal/src/main.ts → bench/bench.ts',
         'floor-of-shared: src/shared/index.ts → src/chat/index.ts',
         'home-of-ioredis: src/stream/capture.service.ts → node_modules/ioredis/index.js',
         'home-of-node:sqlite: src/stream/capture.service.ts → node:sqlite',
@@ -89,7 +125,7 @@ describe('The law of the house', () => {
         'no-import-into-nothing: src/config/index.ts → ./gone.js',
         'no-room-without-a-floor: src/attic/index.ts → src/shared/index.ts',
         'no-test-in-the-program: src/config/index.ts → test/support/fake.ts',
-        'separate-programs: src/vorpal/index.ts → src/local-vorpal/index.ts',
+        'separate-programs: src/vorpal/index.ts → packages/local-vorpal/src/main.ts',
       ].sort(),
     );
   });
@@ -109,9 +145,7 @@ describe('The law of the house', () => {
 });
 
 const isProgram = (source: string): boolean =>
-  /^src\/(?:main|local-vorpal\/main|local-vorpal\/plain-prefill|local-vorpal\/models\/fetch-models|(?:evaluation|commands)\/[^/]+)\.ts$/.test(
-    source,
-  );
+  /^(?:src\/(?:main|commands\/[^/]+)|packages\/local-vorpal\/src\/(?:main|models\/fetch-models))\.ts$/.test(source);
 
 const houses: string[] = [];
 
@@ -160,6 +194,8 @@ function draw({ modules }: ICruiseResult): string {
 }
 
 function roomOf(path: string): string | undefined {
+  const beside = /^(?:packages\/([^/]+)|(bench))\//.exec(path);
+  if (beside) return beside[1] ?? beside[2];
   if (!path.startsWith('src/')) return undefined;
   return /^src\/(infra\/[^/]+|[^/]+)\//.exec(path)?.[1] ?? 'main';
 }

@@ -1,5 +1,5 @@
 import { parseArgs, type ParseArgsConfig } from 'node:util';
-import { formatTable } from '../../src/evaluation/report.js';
+import { formatTable } from '../../bench/figures/report.js';
 import { runScenario, type ScenarioResult } from './run-scenario.js';
 import type { ChaosRun, Scenario } from './scenario.js';
 

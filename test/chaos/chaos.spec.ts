@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { until } from '../support/until.js';
-import { ChildProgram } from '../../src/evaluation/child-program.js';
+import { ChildProgram } from '../../bench/load/child-program.js';
 import { SCENARIOS } from './scenarios/index.js';
 
 const packageFile = join(import.meta.dirname, '../../package.json');

@@ -3,8 +3,8 @@ import { randomInt } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { ChildProgram } from '../../src/evaluation/child-program.js';
-import { describeMachine } from '../../src/evaluation/report.js';
+import { ChildProgram } from '../../bench/load/child-program.js';
+import { describeMachine } from '../../bench/figures/report.js';
 import { ExitCode, type Output, readCommand, runCommand, USAGE, UsageError } from './chaos-command.js';
 import { SCENARIOS } from './scenarios/index.js';
 

@@ -1,6 +1,6 @@
 import { Redis } from 'ioredis';
-import { FixedLatencyVorpal, type StubLatencies } from '../../src/evaluation/fixed-latency-vorpal.js';
-import { percentile } from '../../src/evaluation/report.js';
+import { FixedLatencyVorpal, type StubLatencies } from '../../bench/load/fixed-latency-vorpal.js';
+import { percentile } from '../../bench/figures/report.js';
 import { sleep } from '../../src/shared/index.js';
 import { type RedisServer, startRedis } from '../support/redis-server.js';
 import { BrainProcess } from './brain-process.js';

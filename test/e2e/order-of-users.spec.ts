@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { ChildProgram } from '../../src/evaluation/child-program.js';
-import { FixedLatencyVorpal } from '../../src/evaluation/fixed-latency-vorpal.js';
+import { ChildProgram } from '../../bench/load/child-program.js';
+import { FixedLatencyVorpal } from '../../bench/load/fixed-latency-vorpal.js';
 import { RedisConnections } from '../../src/infra/redis/index.js';
 import { newId } from '../../src/shared/index.js';
 import { RedisInputStream } from '../../src/stream/adapters/redis/redis-input-stream.js';

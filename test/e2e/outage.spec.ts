@@ -1,7 +1,7 @@
 import { globSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { FixedLatencyVorpal } from '../../src/evaluation/fixed-latency-vorpal.js';
+import { FixedLatencyVorpal } from '../../bench/load/fixed-latency-vorpal.js';
 import { TestBrain } from '../support/brain.js';
 import { untilValue } from '../support/until.js';
 import { freePort } from '../support/free-port.js';

@@ -1,6 +1,6 @@
 import { Redis } from 'ioredis';
 import tls from 'node:tls';
-import { FixedLatencyVorpal } from '../../src/evaluation/fixed-latency-vorpal.js';
+import { FixedLatencyVorpal } from '../../bench/load/fixed-latency-vorpal.js';
 import { RedisConnections } from '../../src/infra/redis/index.js';
 import { RedisMemoryStore } from '../../src/memory/adapters/redis-memory-store.js';
 import { indexMemory, indexWords } from '../../src/memory/indexed-memory.js';

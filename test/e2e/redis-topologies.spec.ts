@@ -1,4 +1,4 @@
-import { FixedLatencyVorpal } from '../../src/evaluation/fixed-latency-vorpal.js';
+import { FixedLatencyVorpal } from '../../bench/load/fixed-latency-vorpal.js';
 import { TestBrain } from '../support/brain.js';
 import { untilValue } from '../support/until.js';
 import { TestCluster } from '../support/redis-cluster.js';

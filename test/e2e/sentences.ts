@@ -75,4 +75,4 @@ export const PAIRINGS: Readonly<Record<string, readonly { everyday: string; nons
   ],
 };
 
-export { areaUnderCurve } from '../../src/evaluation/area-under-curve.js';
+export { areaUnderCurve } from '../../bench/figures/area-under-curve.js';

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { FixedLatencyVorpal } from '../../src/evaluation/fixed-latency-vorpal.js';
+import { FixedLatencyVorpal } from '../../bench/load/fixed-latency-vorpal.js';
 import { TestBrain } from '../support/brain.js';
 import { startRedis, type RedisServer } from '../support/redis-server.js';
 import { chatCompletion, sendJson } from '../support/stub-vorpal.js';

@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { bulk, FaultyRedis } from '../support/faulty-redis.js';
-import { ChildProgram } from '../../src/evaluation/child-program.js';
+import { ChildProgram } from '../../bench/load/child-program.js';
 
 /** What a start that failed leaves on the screen, and its exit code. */
 async function failToStart(environment: NodeJS.ProcessEnv): Promise<{ exitCode: number | string; screen: string }> {

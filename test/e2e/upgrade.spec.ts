@@ -1,7 +1,7 @@
 import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { ChildProgram } from '../../src/evaluation/child-program.js';
+import { ChildProgram } from '../../bench/load/child-program.js';
 import { TestBrain } from '../support/brain.js';
 import { type RedisServer, startRedis } from '../support/redis-server.js';
 import { copySqliteOf010, restoreRedisOf010 } from '../support/release-fixture.js';

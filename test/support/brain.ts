@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { ChildProgram } from '../../src/evaluation/child-program.js';
+import { ChildProgram } from '../../bench/load/child-program.js';
 import type { ScoredEntry } from '../../src/memory-worker/worker-status.js';
 import { untilValue } from './until.js';
 

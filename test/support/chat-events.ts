@@ -1,4 +1,4 @@
-import { decodeSseData } from '../../src/vllm-protocol/index.js';
+import { decodeSseData } from '@archive-brain/vllm-protocol';
 
 export type ChatEventBody = Record<string, unknown> & { readonly type: string };
 

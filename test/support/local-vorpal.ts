@@ -20,7 +20,7 @@ export interface StartOptions {
   readonly untilReady?: boolean;
 }
 
-const PROGRAM = 'dist/local-vorpal/main.js';
+const PROGRAM = 'packages/local-vorpal/dist/main.js';
 /** A first run may have to fetch the models. */
 const READY_TIMEOUT_MS = 300_000;
 

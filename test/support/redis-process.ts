@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import type { Socket } from 'node:net';
 import { promisify } from 'node:util';
 // Not through the door of the room: `npm run chaos` runs this file where modules with decorators cannot be loaded.
-import { readSettings } from '../../src/config/settings.js';
+import { readSettings } from '../../packages/local-vorpal/src/settings.js';
 import { describeError, sleep } from '../../src/shared/index.js';
 import { debianRedis } from './debian-redis.js';
 

@@ -2,7 +2,7 @@ import { cp, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { MODEL_MANIFEST } from '../../src/local-vorpal/models/manifest.js';
+import { MODEL_MANIFEST } from '../../packages/local-vorpal/src/models/manifest.js';
 import { type NoisyCommand, runNoisily, type Say } from './noisy-command.js';
 import type { Release } from './release/releases.js';
 
@@ -88,7 +88,7 @@ export class VllmInstaller {
   }
 
   private async fetchModel(): Promise<string> {
-    const program = join(import.meta.dirname, '../../dist/local-vorpal/models/fetch-models.js');
+    const program = join(import.meta.dirname, '../../packages/local-vorpal/dist/models/fetch-models.js');
     const environment = { LOCAL_VORPAL_MODEL: '', BRAIN_CACHE_DIR: this.options.cacheDir };
     await this.run('The project’s own models', [process.execPath, program], DOWNLOAD_LIMIT_MS, environment);
     const [build] = MODEL_MANIFEST.language.builds;

@@ -2,10 +2,10 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { readSettings } from '../../src/config/settings.js';
-import { ChildProgram } from '../../src/evaluation/child-program.js';
-import { describeMachine, print } from '../../src/evaluation/report.js';
-import { withFileLock } from '../../src/local-vorpal/models/file-lock.js';
+import { readSettings } from '../../packages/local-vorpal/src/settings.js';
+import { ChildProgram } from '../../bench/load/child-program.js';
+import { describeMachine, print } from '../../bench/figures/report.js';
+import { withFileLock } from '../../packages/local-vorpal/src/models/file-lock.js';
 import type { Check, CheckContext, CheckResult } from './check.js';
 import { chatsBesideScoring } from './checks/chats-beside-scoring.js';
 import { contractSuite } from './checks/contract-suite.js';

@@ -1,4 +1,4 @@
-import type { ChatCompletionChunk, Usage } from '../../vllm-protocol/index.js';
+import type { ChatCompletionChunk, Usage } from '@archive-brain/vllm-protocol';
 
 export interface ChatAnswer {
   readonly text: string;

@@ -1,15 +1,12 @@
 import { Logger, type OnApplicationShutdown, type OnModuleInit } from '@nestjs/common';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
-import { ProgramEnvironment, type Settings } from '../../config/index.js';
+import { ProgramEnvironment } from '../../config/index.js';
 import { ShutdownDeadline } from '../../infra/lifecycle/index.js';
 import { fullJitterBackoffMs, sleep } from '../../shared/index.js';
 import { EmbeddingsEndpoint } from './vorpal-endpoint.js';
 import { VorpalUnavailableError } from '../vorpal.errors.js';
-
-const PROGRAM = fileURLToPath(new URL('../../local-vorpal/main.js', import.meta.url));
 
 // A child that dies at once (out of memory, a broken model) must not be restarted in a tight loop.
 const RESTART_BACKOFF = { initialMs: 500, maxMs: 30_000 };
@@ -31,9 +28,11 @@ export class LocalVorpalProcess extends EmbeddingsEndpoint implements OnModuleIn
   private supervision: Promise<void> | undefined;
 
   constructor(
+    /** File of the local Vorpal. */
+    private readonly program: string,
     private readonly environment: ProgramEnvironment,
     private readonly deadline: ShutdownDeadline,
-    private readonly serves: Settings['localVorpal']['serves'],
+    private readonly serves: 'all' | 'embeddings',
   ) {
     super();
     this.logger = new Logger(serves === 'all' ? 'Vorpal' : 'Embeddings');
@@ -84,7 +83,7 @@ export class LocalVorpalProcess extends EmbeddingsEndpoint implements OnModuleIn
 
   /** Runs one child until it ends; says how it ended. */
   private async runOnce(): Promise<string> {
-    const child = spawn(process.execPath, ['--enable-source-maps', PROGRAM], {
+    const child = spawn(process.execPath, ['--enable-source-maps', this.program], {
       env: {
         ...this.environment.variables,
         LOCAL_VORPAL_HOST: '127.0.0.1',

@@ -1,5 +1,5 @@
 import { BrainError } from '../../shared/index.js';
-import { type ErrorDetails, readErrorBody } from '../../vllm-protocol/index.js';
+import { type ErrorDetails, readErrorBody } from '@archive-brain/vllm-protocol';
 import { CallAbortedError, type CallDeadline } from './call-deadline.js';
 import {
   VorpalAnswerLengthError,

@@ -1,6 +1,6 @@
 import { addAbortListener } from 'node:events';
 import type { Readable } from 'node:stream';
-import { decodeSseData } from '../../vllm-protocol/index.js';
+import { decodeSseData } from '@archive-brain/vllm-protocol';
 import { CallAbortedError } from './call-deadline.js';
 import { brokenOff, type ServerNames, timeoutError } from './error-mapping.js';
 import { VorpalProtocolError } from '../vorpal.errors.js';

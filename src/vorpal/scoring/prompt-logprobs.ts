@@ -1,4 +1,4 @@
-import type { CompletionChoice, CompletionResponse } from '../../vllm-protocol/index.js';
+import type { CompletionChoice, CompletionResponse } from '@archive-brain/vllm-protocol';
 import { VorpalProtocolError, VorpalScoringUnsupportedError } from '../vorpal.errors.js';
 
 /** A text, or the ids of one. Ids are used as they are: the server adds no special tokens to them. */

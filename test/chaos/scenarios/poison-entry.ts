@@ -1,8 +1,8 @@
 import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { FixedLatencyVorpal } from '../../../src/evaluation/fixed-latency-vorpal.js';
-import { percentile } from '../../../src/evaluation/report.js';
+import { FixedLatencyVorpal } from '../../../bench/load/fixed-latency-vorpal.js';
+import { percentile } from '../../../bench/figures/report.js';
 import type { Decision } from '../../../src/memory/memory.js';
 import { describeError, sleep } from '../../../src/shared/index.js';
 import { type FaultyRequest, FaultyVorpal, type VorpalFault } from '../../support/faulty-vorpal.js';

@@ -1,4 +1,4 @@
-import { FixedLatencyVorpal } from '../../../src/evaluation/fixed-latency-vorpal.js';
+import { FixedLatencyVorpal } from '../../../bench/load/fixed-latency-vorpal.js';
 import { sleep } from '../../../src/shared/index.js';
 import { TestBrain } from '../../support/brain.js';
 import { type RedisServer, startRedis } from '../../support/redis-server.js';

@@ -1,4 +1,4 @@
-import { FixedLatencyVorpal } from '../../../src/evaluation/fixed-latency-vorpal.js';
+import { FixedLatencyVorpal } from '../../../bench/load/fixed-latency-vorpal.js';
 import { sleep } from '../../../src/shared/index.js';
 import { FaultyVorpal, VORPAL_FAULTS, type VorpalFault } from '../../support/faulty-vorpal.js';
 import { ChatLoad } from '../chat-load.js';

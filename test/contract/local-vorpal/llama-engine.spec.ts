@@ -1,13 +1,13 @@
 import { jest } from '@jest/globals';
 import { ConsoleLogger } from '@nestjs/common';
 import { LlamaContextSequence } from 'node-llama-cpp';
-import { readSettings } from '../../../src/config/index.js';
-import { EngineFailedError, EngineLoadError } from '../../../src/local-vorpal/errors.js';
-import { ModelStore } from '../../../src/local-vorpal/models/index.js';
-import type { GenerationEvent, GenerationRequest } from '../../../src/local-vorpal/engine/language-model.js';
-import { LlamaEngine } from '../../../src/local-vorpal/engine/llama-engine.js';
+import { readSettings } from '../../../packages/local-vorpal/src/settings.js';
+import { EngineFailedError, EngineLoadError } from '../../../packages/local-vorpal/src/errors.js';
+import { ModelStore } from '../../../packages/local-vorpal/src/models/index.js';
+import type { GenerationEvent, GenerationRequest } from '../../../packages/local-vorpal/src/engine/language-model.js';
+import { LlamaEngine } from '../../../packages/local-vorpal/src/engine/llama-engine.js';
 
-const { localVorpal, models } = readSettings({
+const { server: settings, models } = readSettings({
   ...process.env,
   LOCAL_VORPAL_THREADS: '1',
   LOCAL_VORPAL_SEQUENCES: '2',
@@ -45,12 +45,12 @@ describe(LlamaEngine.name, () => {
 
   beforeAll(async () => {
     const store = new ModelStore({ settings: models, logger: new ConsoleLogger({ logLevels: ['error'] }) });
-    file = await store.languageModel(localVorpal.model, never);
+    file = await store.languageModel(settings.model, never);
   }, 300_000);
 
   beforeEach(async () => {
     onFailure.mockClear();
-    sut = await LlamaEngine.load({ ...file, settings: localVorpal, signal: never, onFailure });
+    sut = await LlamaEngine.load({ ...file, settings, signal: never, onFailure });
   });
 
   afterEach(async () => {
@@ -105,7 +105,7 @@ describe(LlamaEngine.name, () => {
     const broken = LlamaEngine.load({
       id: 'broken',
       path: import.meta.filename,
-      settings: localVorpal,
+      settings,
       signal: never,
       onFailure,
     });

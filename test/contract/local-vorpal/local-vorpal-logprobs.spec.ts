@@ -7,9 +7,9 @@ import {
   type Token,
 } from 'node-llama-cpp';
 import { ConsoleLogger } from '@nestjs/common';
-import { readSettings } from '../../../src/config/index.js';
-import { ModelStore } from '../../../src/local-vorpal/models/index.js';
-import { type CompletionLogprobs, completionResponseSchema } from '../../../src/vllm-protocol/index.js';
+import { readSettings } from '../../../packages/local-vorpal/src/settings.js';
+import { ModelStore } from '../../../packages/local-vorpal/src/models/index.js';
+import { type CompletionLogprobs, completionResponseSchema } from '@archive-brain/vllm-protocol';
 import { type RunningVorpal, startLocalVorpal } from '../../support/local-vorpal.js';
 import { EVERYDAY_SENTENCES } from './everyday-sentences.js';
 
@@ -30,7 +30,7 @@ class FullVocabularyReference {
   static async load(): Promise<FullVocabularyReference> {
     const settings = readSettings(process.env);
     const store = new ModelStore({ settings: settings.models, logger: new ConsoleLogger({ logLevels: ['error'] }) });
-    const { path } = await store.languageModel(settings.localVorpal.model, new AbortController().signal);
+    const { path } = await store.languageModel(settings.server.model, new AbortController().signal);
     const llama = await getLlama({ gpu: false, build: 'never', maxThreads: 1, logLevel: LlamaLogLevel.error });
     const model = await llama.loadModel({ modelPath: path });
     const context = await model.createContext({ contextSize: 256, sequences: 1, threads: 1, flashAttention: true });

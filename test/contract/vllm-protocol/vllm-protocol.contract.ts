@@ -8,7 +8,7 @@ import {
   modelListSchema,
   nestedErrorBodySchema,
   tokenizeResponseSchema,
-} from '../../../src/vllm-protocol/index.js';
+} from '@archive-brain/vllm-protocol';
 import { byteLengthsOf } from '../../../src/vorpal/scoring/token-bytes.js';
 import { until } from '../../support/until.js';
 import { evaluateLoglikelihood } from './lm-evaluation-harness.js';

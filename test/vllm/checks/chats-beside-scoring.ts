@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { formatTable, percentile, round } from '../../../src/evaluation/report.js';
+import { formatTable, percentile, round } from '../../../bench/figures/report.js';
 import { TestBrain, type WorkerReport } from '../../support/brain.js';
 import { OutageProxy } from '../../support/outage-proxy.js';
 import type { Check, CheckContext, CheckResult } from '../check.js';

