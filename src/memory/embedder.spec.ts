@@ -54,6 +54,12 @@ describe(Embedder.name, () => {
     expect(await store.spaces()).toEqual({ current: { model: 'embedder', dimensions: 2 }, next: undefined });
   });
 
+  it('embeds what is said, and not the code beside it', async () => {
+    const said = 'Why does this function return nothing?';
+    await sut.embed([`${said}\n\`\`\`\nreturn;\n\`\`\``]);
+    expect(stub.requests.at(-1)?.body.input).toEqual([said]);
+  });
+
   it('says of a text in letters that the model does not know that its vector tells nothing', async () => {
     stub.on(EMBEDDINGS, ({ body }, response) => {
       sendJson(response, embeddings(body.input.map((text) => text.replaceAll(/\p{Script=Ethiopic}/gu, '?'))));

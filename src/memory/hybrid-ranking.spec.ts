@@ -21,8 +21,8 @@ const ranked = (candidates: readonly Candidate[], options = MINILM): [string, nu
   rankCandidates(candidates, options).map(({ memory, score }) => [memory.text, Number(score.toFixed(3))]);
 
 describe(rankCandidates.name, () => {
-  it('adds a twenty-fourth of BM25 to MiniLM’s cosine', () => {
-    const candidates = [candidate('meant', 0.6, 0), candidate('said', 0.2, 12), candidate('both', 0.5, 6)];
+  it('adds an eighteenth of BM25 to MiniLM’s cosine', () => {
+    const candidates = [candidate('meant', 0.6, 0), candidate('said', 0.2, 9), candidate('both', 0.5, 4.5)];
     expect(ranked(candidates)).toEqual([
       ['both', 0.75],
       ['said', 0.7],
@@ -54,8 +54,8 @@ describe(rankCandidates.name, () => {
 
   it('ranks by words alone where nothing was embedded', () => {
     expect(ranked([candidate('a', null, 1), candidate('b', null, 2), candidate('c', null, 0)])).toEqual([
-      ['b', 0.083],
-      ['a', 0.042],
+      ['b', 0.111],
+      ['a', 0.056],
     ]);
   });
 
@@ -66,9 +66,15 @@ describe(rankCandidates.name, () => {
       candidate('Rain tomorrow', 0.4, 0),
     ];
     expect(ranked(candidates)).toEqual([
-      ['ዛሬ ዝናብ ይዘንባል።', 0.483],
+      ['ዛሬ ዝናብ ይዘንባል።', 0.511],
       ['Rain tomorrow', 0.4],
     ]);
+  });
+
+  it('believes the vector that texts share whose code alone differs, since code is not embedded', () => {
+    const asked = 'Why does this function return nothing at all?';
+    const candidates = ['a = 1', 'b = 2'].map((code) => candidate(`${asked}\n\`\`\`\n${code}\n\`\`\``, 0.7, 0));
+    expect(ranked(candidates).map(([, score]) => score)).toEqual([0.7, 0.7]);
   });
 
   it('believes the vector of one text in several spellings', () => {
@@ -81,7 +87,7 @@ describe(rankCandidates.name, () => {
     const candidates = [candidate('ልጄ', 0.8, 1), candidate('ዛሬ', 0.7, 0), candidate('Rain', 0.3, 0)];
     const isReadable = (text: string): boolean => /^\p{ASCII}*$/u.test(text);
     expect(ranked(candidates, { ...MINILM, isReadable })).toEqual([
-      ['ልጄ', 0.342],
+      ['ልጄ', 0.356],
       ['Rain', 0.3],
     ]);
     expect(rankCandidates(candidates, { ...MINILM, isReadable })[0]?.cosine).toBeNull();
@@ -102,6 +108,30 @@ describe(rankCandidates.name, () => {
   it('ends where memories supersede each other', () => {
     const candidates = [candidate('a', 0.9, 0, supersededBy('b')), candidate('b', 0.8, 0, supersededBy('a'))];
     expect(ranked(candidates)).toHaveLength(2);
+  });
+
+  const LIKE_AND_UNLIKE = [candidate('like', 0.9, 0), candidate('unlike', 0, 0)];
+
+  it('lifts what the user wants of every answer by a third of the way from the lowest score to the highest', () => {
+    const standing = candidate('Always answer in metric units.', 0.2, 0);
+    const told = candidate('I always answer in metric units.', 0.4, 0);
+    const byAssistant = candidate('Always check the units.', 0.3, 0, { role: 'assistant' });
+    expect(ranked([...LIKE_AND_UNLIKE, standing, told, byAssistant])).toEqual([
+      ['like', 0.9],
+      ['Always answer in metric units.', 0.5],
+      ['I always answer in metric units.', 0.4],
+      ['Always check the units.', 0.3],
+      ['unlike', 0],
+    ]);
+    expect(ranked([...LIKE_AND_UNLIKE, standing], { ...MINILM, mode: 'dense' })[1]?.[1]).toBe(0.2);
+  });
+
+  it('lifts no more than the best three of them, and none that no longer holds', () => {
+    const many = [0.1, 0.2, 0.3, 0.4].map((cosine) => candidate(`Never use ${cosine} again.`, cosine, 0));
+    const old = candidate('Always use imperial units.', 0.45, 0, supersededBy('gone'));
+    const scores = new Map(ranked([...LIKE_AND_UNLIKE, ...many, old]));
+    expect([...scores.values()]).toEqual([0.9, 0.7, 0.6, 0.5, 0.45, 0.1, 0]);
+    expect(scores.get('Always use imperial units.')).toBe(0.45);
   });
 
   it('puts the newer first of two that are as good', () => {

@@ -1,5 +1,7 @@
 import type { FoundMemory, SearchMode } from './memory.js';
 import type { Candidate } from './memory-store.port.js';
+import { proseOf } from './prose.js';
+import { isStandingInstruction } from './standing-instructions.js';
 
 /** Most candidates of each kind; asking for more finds no more of what is meant (docs/evaluation.md). */
 export const CANDIDATES = 50;
@@ -17,22 +19,38 @@ type Score = (found: Scored) => number;
 
 const MINILM = /all-MiniLM-L6-v2/i;
 // Its cosines have a spread of 0.13 among the candidates of a question, and BM25 one of 3.
-const MINILM_BM25_SHARE = 1 / 24;
+const MINILM_BM25_SHARE = 1 / 18;
 const WORDS_WEIGHT = 0.7;
+// How to answer bears on more than what is like its words. Of many the most similar have to do: they take the places of facts.
+const MOST_LIFTED = 3;
+const LIFT = 1 / 3;
 // The same vector gives the same cosine but for rounding.
 const EQUAL_COSINES = 1e-6;
 
 /**
  * Candidates, best first; those that neither meaning nor words speak for are left out. Hybrid, their score is
- * `cosine + bm25 / 24` for all-MiniLM-L6-v2, and for any other model the sum of both on the scale from the lowest to the
- * highest of the candidates, words with a weight of 0.7. What supersedes another stands right before it at the latest.
+ * `cosine + bm25 / 18` for all-MiniLM-L6-v2, and for any other model the sum of both on the scale from the lowest to the
+ * highest of the candidates, words with a weight of 0.7. The best three standing instructions are lifted by a third of the
+ * way from the lowest score to the highest. What supersedes another stands right before it at the latest.
  */
 export function rankCandidates(candidates: readonly Candidate[], options: RankingOptions): FoundMemory[] {
   const found = withoutEmptyCosines(candidates, options).filter((one) => hasEvidence(one, options.mode));
   const scoreOf = scoreFor(found, options);
   const ranked = found.map((one) => ({ ...one, score: scoreOf(one) })).sort(byScoreThenNewest);
-  return behindSuccessors(ranked);
+  return behindSuccessors(options.mode === 'hybrid' ? withLifted(ranked) : ranked);
 }
+
+function withLifted(ranked: readonly FoundMemory[]): readonly FoundMemory[] {
+  const standing = ranked.filter(isInForce).slice(0, MOST_LIFTED);
+  if (standing.length === 0) return ranked;
+  const lift = LIFT * ((ranked[0]?.score ?? 0) - (ranked.at(-1)?.score ?? 0));
+  return ranked
+    .map((one) => (standing.includes(one) ? { ...one, score: one.score + lift } : one))
+    .sort(byScoreThenNewest);
+}
+
+const isInForce = ({ memory }: FoundMemory): boolean =>
+  memory.role === 'user' && memory.supersededBy === null && isStandingInstruction(memory.text);
 
 function scoreFor(found: readonly Scored[], { mode, embeddingModel }: RankingOptions): Score {
   const cosines = found.flatMap(({ cosine }) => cosine ?? []);
@@ -77,9 +95,9 @@ function withoutEmptyCosines(candidates: readonly Candidate[], { isReadable }: R
 const isSameCosine = (a: Candidate, b: Candidate): boolean =>
   a.cosine !== null && b.cosine !== null && Math.abs(a.cosine - b.cosine) <= EQUAL_COSINES;
 
-/** What embedders do not look past: they may well fold case, accents and punctuation. */
+/** Of what is embedded, what embedders do not look past: they may well fold case, accents and punctuation. */
 const lettersOf = ({ memory }: Candidate): string =>
-  memory.text
+  proseOf(memory.text)
     .normalize('NFKD')
     .toLowerCase()
     .replaceAll(/[^\p{L}\p{N}]/gu, '');

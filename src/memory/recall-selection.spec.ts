@@ -26,7 +26,7 @@ describe(selectMemories.name, () => {
     const selected = selectMemories([...ranked, found({ text: 'short' })], NONE, [], AMPLE);
     const tokens = selected.map(({ quotation }) => FRAME_TOKENS + estimateTokens(quotation));
     expect(tokens.reduce((sum, one) => sum + one)).toBeLessThanOrEqual(1_000);
-    expect(Math.max(...tokens)).toBeLessThanOrEqual(250);
+    expect(Math.max(...tokens)).toBeLessThanOrEqual(200);
     expect(selected.length).toBeGreaterThanOrEqual(4);
     expect(selected[0]!.memory).toBe(ranked[0]!.memory);
   });

@@ -22,8 +22,8 @@ export interface RecallBudget {
 export const FRAME_TOKENS = 20;
 // One long memory leaves room for others: an answer needs several more often than it needs all of one. Where there is little
 // room, the best one may have it.
-const LARGEST_SHARE = 0.25;
-const LARGEST_AT_LEAST_TOKENS = 250;
+const LARGEST_SHARE = 0.2;
+const LARGEST_AT_LEAST_TOKENS = 200;
 // Less than a sentence says nothing.
 const LEAST_TOKENS = 16;
 

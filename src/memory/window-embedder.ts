@@ -6,6 +6,7 @@ import {
   VorpalRequestError,
 } from '../vorpal/index.js';
 import { MemoryVectorError } from './memory.errors.js';
+import { proseOf } from './prose.js';
 import { halves, textWindows, tokensAbout } from './text-windows.js';
 
 // No embedding model in use reads less, so that for these texts nobody needs to know how much theirs reads.
@@ -30,8 +31,9 @@ export interface WindowOptions {
 export class WindowEmbedder {
   constructor(private readonly client: VorpalClient) {}
 
-  /** One unit vector per text. @throws MemoryVectorError, Vorpal's errors */
-  async embed(texts: readonly string[], options: WindowOptions): Promise<TextEmbeddings> {
+  /** One unit vector per text, of its prose. @throws MemoryVectorError, Vorpal's errors */
+  async embed(whole: readonly string[], options: WindowOptions): Promise<TextEmbeddings> {
+    const texts = whole.map(proseOf);
     const windowTokens = await this.windowTokens(texts, options);
     const windows = texts.map((text) => {
       const fits = tokensAbout(text) <= windowTokens;

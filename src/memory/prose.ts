@@ -1,0 +1,22 @@
+const FENCE = /^[ \t]*(?<marks>```|~~~)/u;
+// Less than a short sentence does not say what the code is there for.
+const LEAST_CHARACTERS = 32;
+
+/**
+ * What a sentence encoder is given of a text: the text without fenced code where enough is said beside it. Encoders are
+ * trained on sentences; the code after one draws its vector to that of all other code. Words of code are found as words.
+ */
+export function proseOf(text: string): string {
+  if (!text.includes('```') && !text.includes('~~~')) return text;
+  const kept: string[] = [];
+  // A fence that is not closed goes to the end, as in CommonMark.
+  let open: string | undefined;
+  for (const line of text.split('\n')) {
+    const marks = FENCE.exec(line)?.groups?.marks;
+    if (open === undefined && marks === undefined) kept.push(line);
+    if (open === undefined) open = marks;
+    else if (marks === open) open = undefined;
+  }
+  const prose = kept.join('\n').trim();
+  return prose.length < LEAST_CHARACTERS ? text : prose;
+}
