@@ -87,6 +87,11 @@ export function isPureQuestion(text: string): boolean {
   return said.length > 0 && said.every(isEnglishQuestion);
 }
 
+/** The sentences of a text that do not end as a question does. */
+export function toldIn(text: string): string[] {
+  return sentencesOf(text.trim()).filter((sentence) => !ASKS.test(sentence));
+}
+
 /** Whether a text asks for what was asked. */
 export function asksForQuestions(query: string): boolean {
   return ASKS_FOR_QUESTIONS.test(plain(query));
