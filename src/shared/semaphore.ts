@@ -67,7 +67,7 @@ export class Semaphore {
     }
   }
 
-  /** The result of `work`, which begins once it has a permit. @throws what {@link acquire} throws, and what `work` does */
+  /** The result of `work`, which begins once it has a permit. @throws what {@link acquire} and `work` throw */
   async run<T>(work: () => Promise<T>, signal?: AbortSignal): Promise<T> {
     const permit = await this.acquire(signal);
     try {
@@ -78,8 +78,8 @@ export class Semaphore {
   }
 
   /**
-   * `work` on every item, at most `permits` at a time; the results are in the order of the items. After a failure, which is
-   * thrown, no further item is begun.
+   * `work` on every item, at most `permits` at a time; the results are in the order of the items. After a failure,
+   * which is thrown, no further item is begun.
    */
   async map<T, R>(items: readonly T[], work: (item: T) => Promise<R>): Promise<R[]> {
     const stop = new AbortController();

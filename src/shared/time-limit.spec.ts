@@ -1,5 +1,6 @@
+import { getEventListeners } from 'node:events';
 import { setTimeout as pause } from 'node:timers/promises';
-import { TimeLimitError, withTimeLimit } from './time-limit.js';
+import { Deadline, TimeLimitError, withTimeLimit } from './time-limit.js';
 
 describe(withTimeLimit.name, () => {
   it('passes on what the work comes to', async () => {
@@ -37,5 +38,33 @@ describe(withTimeLimit.name, () => {
     await expect(withTimeLimit(60_000, async () => 1, AbortSignal.abort(new Error('before')))).rejects.toThrow(
       'before',
     );
+  });
+});
+
+describe(Deadline.name, () => {
+  it('aborts its signal when the time is over, and says that it was the time', async () => {
+    const sut = new Deadline(10);
+    await expect(pause(60_000, undefined, { signal: sut.signal })).rejects.toThrow('aborted');
+    expect(sut).toMatchObject({ timedOut: true, remainingMs: 0 });
+    expect(sut.signal.reason).toBeInstanceOf(TimeLimitError);
+  });
+
+  it('is ended by its caller, whose time limit is not its own', async () => {
+    const caller = new AbortController();
+    const sut = new Deadline(60_000, caller.signal);
+    caller.abort(new TimeLimitError(5));
+    expect(sut.signal.aborted).toBe(true);
+    expect(sut.signal.reason).toBe(caller.signal.reason);
+    expect(sut.timedOut).toBe(false);
+    sut.dispose();
+    expect(new Deadline(0, caller.signal).signal.aborted).toBe(true);
+  });
+
+  it('leaves no listener with a caller that lives on', () => {
+    const caller = new AbortController();
+    const sut = new Deadline(60_000, caller.signal);
+    expect(getEventListeners(caller.signal, 'abort')).toHaveLength(1);
+    sut.dispose();
+    expect(getEventListeners(caller.signal, 'abort')).toHaveLength(0);
   });
 });

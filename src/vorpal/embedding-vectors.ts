@@ -5,7 +5,8 @@ import { VorpalProtocolError } from './vorpal.errors.js';
 const BYTES_PER_FLOAT = 4;
 
 /**
- * The vectors of an embeddings answer in the order of the inputs, given as numbers or as base64 of little-endian floats.
+ * The vectors of an embeddings answer in the order of the inputs, given as numbers or as base64 of little-endian
+ * floats.
  * @throws VorpalProtocolError unless there are `count` of them, of one length above 0, with finite numbers only
  */
 export function readEmbeddings({ data }: EmbeddingResponse, count: number): Float32Array[] {
@@ -15,7 +16,7 @@ export function readEmbeddings({ data }: EmbeddingResponse, count: number): Floa
   }
   const vectors = sorted.map(({ embedding }) => toVector(embedding));
   if (vectors.some((vector) => vector.length === 0 || !vector.every(Number.isFinite))) {
-    throw new VorpalProtocolError('An embedding is empty or holds numbers that are none; check EMBEDDINGS_MODEL.');
+    throw new VorpalProtocolError('An embedding is empty or holds NaN or Infinity; check EMBEDDINGS_MODEL.');
   }
   return vectors;
 }

@@ -1,8 +1,9 @@
-import type { Settings } from '../config/index.js';
+import { Inject, Injectable } from '@nestjs/common';
+import { Settings } from '../config/index.js';
 import { BrainError } from '../shared/index.js';
 import { type EmbeddingResponse, embeddingResponseSchema, modelListSchema } from '@archive-brain/vllm-protocol';
 import { readEmbeddings } from './embedding-vectors.js';
-import type { EmbeddingsEndpoint } from './endpoint/vorpal-endpoint.js';
+import { EmbeddingsEndpoint } from './endpoint/vorpal-endpoint.js';
 import {
   VorpalEmbeddingsUnsupportedError,
   VorpalOverloadedError,
@@ -10,8 +11,8 @@ import {
   VorpalRequestError,
   VorpalTimeoutError,
 } from './vorpal.errors.js';
-import { VorpalTransport } from './http/vorpal-http.js';
-import type { VorpalWires } from './http/vorpal-wires.js';
+import type { VorpalHttp } from './http/vorpal-http.js';
+import { EMBEDDINGS_HTTP } from './http/vorpal-http.module.js';
 
 export interface TextEmbeddings {
   /** As the server calls it, which may be more exact than what it was asked for. */
@@ -22,8 +23,8 @@ export interface TextEmbeddings {
 // One request with thousands of texts would pass the server's body limit and time limit.
 const BATCH_TEXTS = 64;
 
-// What most small embedding models read, for servers that do not say (vLLM and the local Vorpal do). Too small only costs
-// requests; too large, and a server that cuts texts in silence would be given what it does not read.
+// What most small embedding models read, for servers that do not say (vLLM and the local Vorpal do). Too small only
+// costs requests; too large, and a server that cuts texts in silence would be given what it does not read.
 const ASSUMED_WINDOW_TOKENS = 512;
 
 // Asking costs the server work, and a call that fails makes the next check ask again.
@@ -31,28 +32,25 @@ const TRUSTED_MS = 10 * 60_000;
 // Whatever a server can embed at all, it can embed this.
 const PLAIN_SENTENCE = 'The sky is blue.';
 
-/** The embeddings server, over vLLM's HTTP protocol; the errors are those of {@link VorpalTransport}. */
+/** The embeddings server, over vLLM's HTTP protocol; the errors are those of `VorpalHttp`. */
+@Injectable()
 export class EmbeddingsClient {
-  private readonly transport: VorpalTransport;
+  private readonly settings: Settings['vorpal'];
   /** The address that has embedded, and until when it is trusted to go on. */
   private proven: { readonly url: string; readonly untilMs: number } | undefined;
   private window: { readonly url: string; readonly tokens: number } | undefined;
 
-  /** @param shared the way to the server that answers chats, where it is the same */
   constructor(
-    wires: VorpalWires,
+    @Inject(EMBEDDINGS_HTTP) private readonly http: VorpalHttp,
     private readonly endpoint: EmbeddingsEndpoint,
-    private readonly settings: Settings['vorpal'],
-    shared: VorpalTransport | undefined,
+    { vorpal }: Settings,
   ) {
-    const names = { name: 'The embeddings server', urlSetting: 'EMBEDDINGS_URL', keySetting: 'EMBEDDINGS_API_KEY' };
-    const server = { ...names, apiKey: settings.embeddingsApiKey, url: () => endpoint.url() };
-    this.transport = shared ?? new VorpalTransport(wires, server, settings);
+    this.settings = vorpal;
   }
 
   /** How long calls have reached the server, as far as is known; 0 while they fail at once. */
   get healthyForMs(): number {
-    return this.transport.healthyForMs;
+    return this.http.healthyForMs;
   }
 
   /** One vector per text, all of the same dimension and model, in their order. */
@@ -73,7 +71,10 @@ export class EmbeddingsClient {
     return { model, vectors };
   }
 
-  /** Tokens of one text that the model reads. Asked for once, and again after a refusal: the model may be another one. */
+  /**
+   * Tokens of one text that the model reads. Asked for once, and again after a refusal: the model may be another
+   * one.
+   */
   async windowTokens(signal?: AbortSignal): Promise<number> {
     const url = this.endpoint.url();
     if (this.window?.url !== url) this.window = { url, tokens: await this.askWindowTokens(signal) };
@@ -81,11 +82,11 @@ export class EmbeddingsClient {
   }
 
   /**
-   * For health checks: asks the server now whether it is alive, and has it embed a sentence unless it has embedded lately. One
-   * that lets the sentence wait has much to do, and passes.
+   * For health checks: asks the server now whether it is alive, and has it embed a sentence unless it has embedded
+   * lately. One that lets the sentence wait has much to do, and passes.
    */
   async check(signal?: AbortSignal): Promise<void> {
-    await this.transport.checkAlive(signal);
+    await this.http.checkAlive(signal);
     if (this.isProven()) return;
     try {
       // Half of what the check as a whole may take: its other question needs time as well.
@@ -98,9 +99,9 @@ export class EmbeddingsClient {
 
   private async askWindowTokens(signal: AbortSignal | undefined): Promise<number> {
     const { connectTimeoutMs, embeddingsModel } = this.settings;
-    const call = { path: '/v1/models', modelSetting: 'EMBEDDINGS_MODEL', timeoutMs: connectTimeoutMs, signal };
+    const call = { path: '/v1/models', timeoutMs: connectTimeoutMs, signal };
     try {
-      const { data } = await this.transport.fetchJson(call, modelListSchema);
+      const { data } = await this.http.fetchJson(call, modelListSchema);
       return data.find(({ id }) => id === embeddingsModel)?.max_model_len ?? ASSUMED_WINDOW_TOKENS;
     } catch (error) {
       // Some serve embeddings and no list of models.
@@ -117,9 +118,9 @@ export class EmbeddingsClient {
   private async ask(input: readonly string[], timeoutMs: number, signal?: AbortSignal): Promise<EmbeddingResponse> {
     const url = this.endpoint.url();
     const body = { model: this.settings.embeddingsModel, input, encoding_format: 'base64' };
-    const call = { path: '/v1/embeddings', body, modelSetting: 'EMBEDDINGS_MODEL', timeoutMs, signal };
+    const call = { path: '/v1/embeddings', body, timeoutMs, signal };
     try {
-      const answer = await this.transport.fetchJson(call, embeddingResponseSchema);
+      const answer = await this.http.fetchJson(call, embeddingResponseSchema);
       this.proven = { url, untilMs: performance.now() + TRUSTED_MS };
       return answer;
     } catch (error) {

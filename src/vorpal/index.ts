@@ -9,7 +9,8 @@ export {
 export { TokenSpansService } from './scoring/token-spans.service.js';
 export type { TokenSpan } from './scoring/token-spans.js';
 export type { TextEmbeddings } from './embeddings.client.js';
-export { type ChatOptions, type ChatTokens, type ModelInfo, VorpalClient } from './vorpal.client.js';
+export type { ModelInfo } from './model-lookup.js';
+export { type ChatOptions, type ChatTokens, VorpalClient } from './vorpal.client.js';
 export { FixedVorpalEndpoint, VorpalEndpoint } from './endpoint/vorpal-endpoint.js';
 export * from './vorpal.errors.js';
 export { VorpalHealth } from './vorpal.health.js';

@@ -7,10 +7,8 @@ import {
   chatCompletionResponseSchema,
   type ChatMessage,
   completionResponseSchema,
-  modelListSchema,
   tokenizeResponseSchema,
 } from '@archive-brain/vllm-protocol';
-import { CallAbortedError, untilAborted } from './http/call-deadline.js';
 import { type ChatAnswer, readUsage } from './chat/chat-answer.js';
 import { LoadMonitor } from './chat/load-monitor.js';
 import {
@@ -22,22 +20,12 @@ import {
   type ScoringPrompt,
 } from './scoring/prompt-logprobs.js';
 import { ScoringScheduler } from './scoring/scoring-scheduler.js';
-import { EmbeddingsEndpoint, VorpalEndpoint } from './endpoint/vorpal-endpoint.js';
-import {
-  VorpalAnswerLengthError,
-  VorpalContextLengthError,
-  VorpalModelNotFoundError,
-  VorpalOverloadedError,
-} from './vorpal.errors.js';
-import { type TextEmbeddings, EmbeddingsClient } from './embeddings.client.js';
-import { VorpalTransport } from './http/vorpal-http.js';
-import { VorpalWires } from './http/vorpal-wires.js';
-
-export interface ModelInfo {
-  readonly id: string;
-  /** Prompt plus generated tokens that fit. */
-  readonly maxModelLen: number;
-}
+import { EmbeddingsClient, type TextEmbeddings } from './embeddings.client.js';
+import { VorpalEndpoint } from './endpoint/vorpal-endpoint.js';
+import { ChatHttp } from './http/chat-http.js';
+import { VorpalHttp } from './http/vorpal-http.js';
+import { type ModelInfo, ModelLookup } from './model-lookup.js';
+import { VorpalOverloadedError } from './vorpal.errors.js';
 
 export interface ChatOptions {
   readonly messages: readonly ChatMessage[];
@@ -80,11 +68,6 @@ interface TokenizeOptions extends Partial<ModelOptions> {
   readonly addSpecialTokens: boolean;
 }
 
-const MODEL_SETTING = 'VORPAL_MODEL';
-
-// For servers that do not say: vLLM and the local Vorpal always do. Too small only costs windows, too large fails.
-const ASSUMED_MODEL_LEN = 2_048;
-
 // Later than that the number of chats says nothing about now.
 const METRICS_TIMEOUT_MS = 500;
 
@@ -97,89 +80,50 @@ const METRICS_TIMEOUT_MS = 500;
 @Injectable()
 export class VorpalClient {
   private readonly settings: Settings['vorpal'];
-  /** With a circuit of its own, for all that a chat needs: a server that fails at scoring may answer chats all the same. */
-  private readonly chats: VorpalTransport;
-  private readonly language: VorpalTransport;
-  private readonly embedding: EmbeddingsClient;
+  private readonly lookup: ModelLookup;
   private readonly chatPermits: Semaphore;
   private readonly load: LoadMonitor;
   private readonly scoring: ScoringScheduler;
   private scoringTokensTotal = 0;
-  private lookUp: { readonly url: string; readonly model: Promise<ModelInfo> } | undefined;
-  private known: { readonly url: string; readonly model: ModelInfo } | undefined;
 
   constructor(
-    wires: VorpalWires,
-    private readonly endpoint: VorpalEndpoint,
-    embeddingsEndpoint: EmbeddingsEndpoint,
+    // With a circuit of its own, for all that a chat needs: a server that fails at scoring may answer chats all the
+    // same.
+    private readonly chats: ChatHttp,
+    private readonly http: VorpalHttp,
+    private readonly embedding: EmbeddingsClient,
+    endpoint: VorpalEndpoint,
     settings: Settings,
   ) {
-    const { apiKey, chatConcurrency, scoringConcurrency, scoringMaxTokensPerRequest } = settings.vorpal;
+    const { model, connectTimeoutMs, chatConcurrency, scoringConcurrency, scoringMaxTokensPerRequest } =
+      settings.vorpal;
     this.settings = settings.vorpal;
+    this.lookup = new ModelLookup(chats, endpoint, model, connectTimeoutMs);
     this.chatPermits = new Semaphore(chatConcurrency);
-    const names = { name: 'Vorpal', urlSetting: 'VORPAL_URL', keySetting: 'VORPAL_API_KEY' };
-    const server = { ...names, apiKey, url: () => endpoint.url() };
-    this.chats = new VorpalTransport(wires, server, settings.vorpal);
-    this.language = new VorpalTransport(wires, server, settings.vorpal);
+    this.load = new LoadMonitor(() => http.askText('/metrics', METRICS_TIMEOUT_MS));
     const limits = { requests: scoringConcurrency, tokensPerRequest: scoringMaxTokensPerRequest };
-    this.load = new LoadMonitor(() => this.language.askText('/metrics', METRICS_TIMEOUT_MS));
     this.scoring = new ScoringScheduler(limits, this.load);
-    const shared = embeddingsEndpoint.isVorpal ? this.language : undefined;
-    this.embedding = new EmbeddingsClient(wires, embeddingsEndpoint, settings.vorpal, shared);
   }
 
   /** The models the server lists; the first is the one asked for if `VORPAL_MODEL` is not set. */
   async models(signal?: AbortSignal): Promise<ModelInfo[]> {
-    const timeoutMs = this.settings.connectTimeoutMs;
-    const call = { path: '/v1/models', modelSetting: MODEL_SETTING, wire: 'control', timeoutMs, signal } as const;
-    const { data } = await this.chats.fetchJson(call, modelListSchema);
-    return data.map((model) => ({ id: model.id, maxModelLen: model.max_model_len ?? ASSUMED_MODEL_LEN }));
+    return this.lookup.list(signal);
   }
 
   /**
-   * The model that calls are made with. Looked up once, and again after the server has moved or no longer knows it.
+   * The model that calls are made with.
    * @throws VorpalModelNotFoundError if the server does not list `VORPAL_MODEL`, or lists nothing
    */
   async model(signal?: AbortSignal): Promise<ModelInfo> {
-    const url = this.endpoint.url();
-    if (this.known?.url === url) return this.known.model;
-    if (signal?.aborted) throw new CallAbortedError();
-    // Chats that arrive together at a server that is just there would ask it all at once for the same.
-    if (this.lookUp?.url !== url) {
-      const model = this.findModel(url).finally(() => (this.lookUp = undefined));
-      this.lookUp = { url, model };
-    }
-    return untilAborted(this.lookUp.model, signal);
-  }
-
-  private async findModel(url: string): Promise<ModelInfo> {
-    const models = await this.models();
-    const wanted = this.settings.model;
-    const model = wanted === undefined ? models[0] : models.find(({ id }) => id === wanted);
-    if (model === undefined) throw modelNotListed(wanted, models);
-    this.known = { url, model };
-    return model;
+    return this.lookup.current(signal);
   }
 
   /**
-   * Runs `work` with the model of the moment, and once more from the start if the server turns out to have another one
+   * Runs `work` with the current model, and once more from the start if the server turns out to have another one
    * by now.
    */
   async withModel<T>(signal: AbortSignal | undefined, work: (model: ModelInfo) => Promise<T>): Promise<T> {
-    const model = await this.model(signal);
-    try {
-      return await work(model);
-    } catch (error) {
-      const gone = error instanceof VorpalModelNotFoundError;
-      // The same name may have come back with a shorter window.
-      if (gone || error instanceof VorpalContextLengthError || error instanceof VorpalAnswerLengthError) {
-        this.known = undefined;
-      }
-      if (!gone) throw error;
-      const current = await this.model(signal);
-      if (current.id === model.id) throw error;
-      return work(current);
-    }
+    return this.lookup.with(signal, work);
   }
 
   /** One answer. @throws VorpalOverloadedError at once if `CHAT_CONCURRENCY` chats are under way */
@@ -236,14 +180,7 @@ export class VorpalClient {
     const timeoutMs = this.settings.connectTimeoutMs;
     const { count, max_model_len: maxModelLen } = await this.withModel(signal, ({ id }) => {
       const body = { model: id, messages: messages.map(wellFormedMessage) };
-      const call = {
-        path: '/tokenize',
-        body,
-        modelSetting: MODEL_SETTING,
-        wire: 'control',
-        timeoutMs,
-        signal,
-      } as const;
+      const call = { path: '/tokenize', body, isControl: true, timeoutMs, signal };
       return this.chats.fetchJson(call, tokenizeResponseSchema);
     });
     return { tokens: count, maxModelLen };
@@ -266,16 +203,16 @@ export class VorpalClient {
     const timeoutMs = this.settings.connectTimeoutMs;
     const ask = async ({ id }: { id: string }) => {
       const body = { model: id, prompt: text.toWellFormed(), ...wanted };
-      const call = { path: '/tokenize', body, modelSetting: MODEL_SETTING, timeoutMs, signal };
-      return this.language.fetchJson(call, tokenizeResponseSchema);
+      const call = { path: '/tokenize', body, timeoutMs, signal };
+      return this.http.fetchJson(call, tokenizeResponseSchema);
     };
     return model === undefined ? this.withModel(signal, ask) : ask({ id: model });
   }
 
   /**
-   * The log-probabilities of the prompts' own tokens, in one request; nothing is generated that anybody sees. It waits for
-   * its turn ({@link ScoringScheduler}) and then holds as many of the first prompts as the moment allows, at least one: so
-   * many results come back, and the caller asks again for the others.
+   * The log-probabilities of the prompts' own tokens, in one request; nothing is generated that anybody sees. It waits
+   * for its turn ({@link ScoringScheduler}) and then holds as many of the first prompts as the moment allows, at least
+   * one: so many results come back, and the caller asks again for the others.
    */
   async scorePrompts(prompts: readonly ScoringPrompt[], options: ScorePromptsOptions): Promise<PromptLogprobs[]> {
     const { model, signal, isUrgent, onSent, timeoutMs = this.settings.scoringTimeoutMs } = options;
@@ -290,9 +227,9 @@ export class VorpalClient {
         max_tokens: GENERATED_TOKENS,
         temperature: 0,
       };
-      const call = { path: '/v1/completions', body, modelSetting: MODEL_SETTING, timeoutMs, signal };
+      const call = { path: '/v1/completions', body, timeoutMs, signal };
       onSent?.(count);
-      const answer = await this.language.fetchJson(call, completionResponseSchema);
+      const answer = await this.http.fetchJson(call, completionResponseSchema);
       this.scoringTokensTotal += answer.usage?.total_tokens ?? 0;
       return readPromptLogprobs(answer, sent);
     });
@@ -348,23 +285,8 @@ export class VorpalClient {
       ...(stream && { stream, stream_options: { include_usage: true } }),
     };
     const timeoutMs = this.settings.chatTimeoutMs;
-    return {
-      path: '/v1/chat/completions',
-      body,
-      modelSetting: MODEL_SETTING,
-      wire: 'chat',
-      timeoutMs,
-      signal,
-    } as const;
+    return { path: '/v1/chat/completions', body, timeoutMs, signal };
   }
-}
-
-function modelNotListed(wanted: string | undefined, models: readonly ModelInfo[]): VorpalModelNotFoundError {
-  if (wanted === undefined) return new VorpalModelNotFoundError('Vorpal lists no model; start it with one.');
-  const listed = models.map(({ id }) => id).join(', ') || 'none';
-  return new VorpalModelNotFoundError(
-    `Vorpal does not have the model ${wanted} (it lists ${listed}); check VORPAL_MODEL.`,
-  );
 }
 
 function wellFormedMessage(message: ChatMessage): ChatMessage {

@@ -28,7 +28,7 @@ abstract class RetryLaterError extends BrainError {
   }
 }
 
-/** The server cannot be reached, is loading, is dead, or has failed so often that it is left alone for a while. */
+/** The server cannot be reached, is loading, is dead, or has failed so often that it is not called for a while. */
 export class VorpalUnavailableError extends RetryLaterError {
   readonly code = 'VORPAL_UNAVAILABLE';
 
@@ -65,7 +65,10 @@ export class VorpalContextLengthError extends VorpalRequestError {
   override readonly httpStatus = 413;
 }
 
-/** The answer asked for is longer than the model's window, however short the prompt: a setting is wrong, not the text. */
+/**
+ * The answer asked for is longer than the model's window, however short the prompt: a setting is wrong, not the
+ * text.
+ */
 export class VorpalAnswerLengthError extends BrainError {
   readonly code = 'VORPAL_ANSWER_LENGTH';
   readonly httpStatus = 502;
@@ -87,7 +90,7 @@ export class VorpalFailedError extends BrainError {
   readonly httpStatus = 502;
 }
 
-/** The answer is not what the protocol says: cut short, not JSON, wrong shape, numbers that are none. */
+/** The answer is not what the protocol says: cut short, not JSON, wrong shape, NaN. */
 export class VorpalProtocolError extends BrainError {
   readonly code = 'VORPAL_PROTOCOL' as string;
   readonly httpStatus = 502;

@@ -5,7 +5,8 @@ import { laterTokensIn } from './server-metrics.js';
 const LINGER_MS = 2_000;
 // With an older count to compare with, the chats in between may be long over.
 const COUNT_LASTS_MS = 10_000;
-// A server without metrics would log a refused request four times a second; one that is slow, or down, is asked again soon.
+// A server without metrics would log a refused request four times a second; one that is slow, or down, is asked again
+// soon.
 const MISSING_PAUSE_MS = 60_000;
 const FAILED_PAUSE_MS = 5_000;
 
@@ -60,8 +61,8 @@ export class LoadMonitor {
   }
 
   /**
-   * Takes note of how many tokens Vorpal has generated after the first one of an answer. A scoring request has no second
-   * token, whoever sent it: if there are more than at the last look, somebody chats.
+   * Takes note of how many tokens Vorpal has generated after the first one of an answer. A scoring request has no
+   * second token, whoever sent it: if there are more than at the last look, somebody chats.
    */
   private observeLaterTokens(value: number): void {
     const atMs = performance.now();

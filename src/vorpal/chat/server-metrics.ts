@@ -1,4 +1,5 @@
-// One line of each engine and model the server runs. The second name is that of older versions, which some have beside the first.
+// One line of each engine and model the server runs. The second name is that of older versions, which some have beside
+// the first.
 const LATER_TOKENS = [
   /^vllm:inter_token_latency_seconds_count(?:\{.*\})?[ \t]+(\S+)/gm,
   /^vllm:time_per_output_token_seconds_count(?:\{.*\})?[ \t]+(\S+)/gm,

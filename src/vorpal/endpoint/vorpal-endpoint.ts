@@ -1,4 +1,7 @@
-/** Where the language-model server is. One that the brain starts itself gets its address later, and a new one after each restart. */
+/**
+ * Where the language-model server is. One that the brain starts itself gets its address later, and a new one after
+ * each restart.
+ */
 export abstract class VorpalEndpoint {
   /**
    * Base address, without `/v1` and without a slash at the end.
@@ -22,8 +25,8 @@ export class FixedVorpalEndpoint extends VorpalEndpoint {
 }
 
 /**
- * Where embeddings come from: `EMBEDDINGS_URL`, else the local Vorpal, whatever answers chats: a vLLM serves a chat model
- * or an embedding model, not both.
+ * Where embeddings come from: `EMBEDDINGS_URL`, else the local Vorpal, whatever answers chats: a vLLM serves a chat
+ * model or an embedding model, not both.
  */
 export abstract class EmbeddingsEndpoint extends VorpalEndpoint {
   /** Whether it is the server that answers chats; they then share one circuit breaker. */

@@ -5,7 +5,10 @@ import type { VorpalClient } from '../vorpal.client.js';
 const LIMIT_MS = 15 * 60_000;
 const POLL_MS = 250;
 
-/** For programs that can do nothing without it: waits until Vorpal answers. @throws the last error once the limit is over */
+/**
+ * For programs that can do nothing without it: waits until Vorpal answers. @throws the last error once the limit is
+ * over
+ */
 export async function waitForVorpal(client: VorpalClient): Promise<void> {
   const deadline = performance.now() + LIMIT_MS;
   for (;;) {

@@ -1,7 +1,6 @@
 import { jest } from '@jest/globals';
-import { isAbortError } from '../../shared/index.js';
-import { CallDeadline } from './call-deadline.js';
-import { Circuit } from './circuit-breaker.js';
+import { Deadline, isAbortError } from '../../shared/index.js';
+import { CircuitBreaker } from './circuit-breaker.js';
 import { VorpalOverloadedError, VorpalRequestError, VorpalTimeoutError, VorpalUnavailableError } from '../index.js';
 
 const URL = 'http://vorpal:8000';
@@ -11,14 +10,14 @@ const LONG_MS = 60_000;
 const gone = new VorpalUnavailableError('connection refused');
 const late = new VorpalTimeoutError('no answer');
 
-describe(Circuit.name, () => {
-  const probe = jest.fn<(url: string, signal?: AbortSignal) => Promise<void>>();
-  const deadlines: CallDeadline[] = [];
-  let sut: Circuit;
+describe(CircuitBreaker.name, () => {
+  const probe = jest.fn<(signal?: AbortSignal) => Promise<void>>();
+  const deadlines: Deadline[] = [];
+  let sut: CircuitBreaker;
 
   beforeEach(() => {
     probe.mockReset().mockResolvedValue();
-    sut = new Circuit('Vorpal', { breakerFailures: 2, breakerOpenMs: OPEN_MS }, probe);
+    sut = new CircuitBreaker('Vorpal', { breakerFailures: 2, breakerOpenMs: OPEN_MS }, probe);
   });
 
   afterEach(() => {
@@ -26,8 +25,8 @@ describe(Circuit.name, () => {
     jest.restoreAllMocks();
   });
 
-  const deadline = (caller?: AbortSignal): CallDeadline => {
-    const one = new CallDeadline(LONG_MS, caller);
+  const deadline = (caller?: AbortSignal): Deadline => {
+    const one = new Deadline(LONG_MS, caller);
     deadlines.push(one);
     return one;
   };
@@ -124,7 +123,7 @@ describe(Circuit.name, () => {
     it('stays open if the probe fails, and sends no call', async () => {
       probe.mockRejectedValue(new VorpalUnavailableError('still loading'));
       expect(String(await run('answer'))).toContain('still loading');
-      expect(String(await run('answer'))).toContain('left alone for a moment: still loading');
+      expect(String(await run('answer'))).toContain('not called for a while: still loading');
       expect(work).not.toHaveBeenCalled();
       expect(probe).toHaveBeenCalledTimes(1);
     });
@@ -151,7 +150,7 @@ describe(Circuit.name, () => {
 
     it('says what a call would meet while it is open, without asking', async () => {
       await open();
-      expect(String(await check())).toContain('left alone for a moment: connection refused');
+      expect(String(await check())).toContain('not called for a while: connection refused');
       expect(probe).not.toHaveBeenCalled();
     });
 

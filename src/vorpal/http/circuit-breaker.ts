@@ -7,21 +7,22 @@ import {
   handleWhen,
 } from 'cockatiel';
 import type { Settings } from '../../config/index.js';
-import { type CallDeadline, untilAborted } from './call-deadline.js';
+import type { Deadline } from '../../shared/index.js';
+import { untilCallAborted } from './call-aborted.error.js';
 import { VorpalTimeoutError, VorpalUnavailableError } from '../vorpal.errors.js';
 
 type CircuitLimits = Pick<Settings['vorpal'], 'breakerFailures' | 'breakerOpenMs'>;
 
 /** What is known about the server at one address. */
-interface Line {
+interface ServerState {
   readonly url: string;
   readonly breaker: CircuitBreakerPolicy;
   /** Since when calls go through, by the clock that the breaker goes by. */
   closedAt: number;
   /** The probe under way that may close the circuit: calls that find it open at the same time share it. */
   recovery?: Promise<void>;
-  /** The question under way whether a server that lets calls time out is alive: those calls share it. */
-  question?: Promise<boolean>;
+  /** The check under way whether a server that lets calls time out is alive: those calls share it. */
+  livenessCheck?: Promise<boolean>;
 }
 
 /** A time-out that is no sign of a broken server. */
@@ -37,99 +38,103 @@ class ExcusedTimeout extends Error {
  * Only unavailability counts, and time-outs of a server that does not answer its probe either: a refusal is the sign of
  * a server that lives, and one that answers a small request while it lets others wait is full, not broken.
  */
-export class Circuit {
-  private line: Line | undefined;
+export class CircuitBreaker {
+  private server: ServerState | undefined;
 
   /** @param probe a small request; throws VorpalUnavailableError or VorpalTimeoutError if the server is not alive */
   constructor(
     private readonly serverName: string,
     private readonly limits: CircuitLimits,
-    private readonly probe: (url: string, signal?: AbortSignal) => Promise<void>,
+    private readonly probe: (signal?: AbortSignal) => Promise<void>,
   ) {}
 
   get closed(): boolean {
-    return this.line === undefined || isClosed(this.line);
+    return this.server === undefined || isClosed(this.server);
   }
 
   /** How long calls have gone through; 0 while they do not. */
   get closedForMs(): number {
-    if (this.line === undefined) return Infinity;
-    return isClosed(this.line) ? Date.now() - this.line.closedAt : 0;
+    if (this.server === undefined) return Infinity;
+    return isClosed(this.server) ? Date.now() - this.server.closedAt : 0;
   }
 
   /**
    * @throws VorpalUnavailableError at once while the circuit is open; whatever `work` throws otherwise
    */
-  async run<T>(url: string, work: () => Promise<T>, deadline: CallDeadline): Promise<T> {
-    const line = this.lineTo(url);
+  async run<T>(url: string, work: () => Promise<T>, deadline: Deadline): Promise<T> {
+    const server = this.stateOf(url);
     try {
       // A small request finds out whether the server is back. A real one as the test would make everybody wait for an
       // answer that may take minutes, and its caller's abort would look like a recovery.
-      if (!isClosed(line)) await untilAborted(this.recover(line), deadline.signal);
-      return await line.breaker.execute(() => this.judged(line, work, deadline));
+      if (!isClosed(server)) await untilCallAborted(this.recover(server), deadline.signal);
+      return await server.breaker.execute(() => this.judged(server, work, deadline));
     } catch (error) {
       if (error instanceof ExcusedTimeout) throw error.timeout;
-      throw error instanceof BrokenCircuitError ? this.openError(line.breaker) : error;
+      throw error instanceof BrokenCircuitError ? this.openError(server.breaker) : error;
     }
   }
 
   /**
-   * Asks the server now whether it is alive; while the circuit is open only as a call would: once its pause is over, and
-   * then the answer closes it.
+   * Asks the server now whether it is alive; while the circuit is open only as a call would: once its pause is over,
+   * and then the answer closes it.
    * @throws VorpalUnavailableError | VorpalTimeoutError what a call would meet
    */
   async check(url: string, signal?: AbortSignal): Promise<void> {
-    const line = this.lineTo(url);
-    if (isClosed(line)) return this.probe(url, signal);
+    const server = this.stateOf(url);
+    if (isClosed(server)) return this.probe(signal);
     try {
-      await untilAborted(this.recover(line), signal);
+      await untilCallAborted(this.recover(server), signal);
     } catch (error) {
-      throw error instanceof BrokenCircuitError ? this.openError(line.breaker) : error;
+      throw error instanceof BrokenCircuitError ? this.openError(server.breaker) : error;
     }
   }
 
-  private async recover(line: Line): Promise<void> {
-    line.recovery ??= line.breaker
-      .execute(() => this.probe(line.url))
+  private async recover(server: ServerState): Promise<void> {
+    server.recovery ??= server.breaker
+      .execute(() => this.probe())
       .finally(() => {
-        line.recovery = undefined;
+        server.recovery = undefined;
       });
-    await line.recovery;
+    await server.recovery;
   }
 
-  private async judged<T>(line: Line, work: () => Promise<T>, deadline: CallDeadline): Promise<T> {
+  private async judged<T>(server: ServerState, work: () => Promise<T>, deadline: Deadline): Promise<T> {
     try {
       return await work();
     } catch (error) {
-      if (error instanceof VorpalTimeoutError && (await untilAborted(this.isAlive(line), deadline.caller))) {
+      if (error instanceof VorpalTimeoutError && (await untilCallAborted(this.isAlive(server), deadline.caller))) {
         throw new ExcusedTimeout(error);
       }
       throw error;
     }
   }
 
-  private async isAlive(line: Line): Promise<boolean> {
-    line.question ??= this.probe(line.url)
+  private async isAlive(server: ServerState): Promise<boolean> {
+    server.livenessCheck ??= this.probe()
       .then(
         () => true,
         () => false,
       )
       .finally(() => {
-        line.question = undefined;
+        server.livenessCheck = undefined;
       });
-    return line.question;
+    return server.livenessCheck;
   }
 
-  private lineTo(url: string): Line {
+  private stateOf(url: string): ServerState {
     // A restarted local Vorpal has a new address: the old one's failures say nothing about it.
-    if (this.line?.url !== url) {
-      const line: Line = { url, breaker: this.createBreaker(), closedAt: this.line ? Date.now() : -Infinity };
-      line.breaker.onReset(() => {
-        line.closedAt = Date.now();
+    if (this.server?.url !== url) {
+      const server: ServerState = {
+        url,
+        breaker: this.createBreaker(),
+        closedAt: this.server ? Date.now() : -Infinity,
+      };
+      server.breaker.onReset(() => {
+        server.closedAt = Date.now();
       });
-      this.line = line;
+      this.server = server;
     }
-    return this.line;
+    return this.server;
   }
 
   private createBreaker(): CircuitBreakerPolicy {
@@ -141,11 +146,12 @@ export class Circuit {
 
   private openError({ lastFailure }: CircuitBreakerPolicy): VorpalUnavailableError {
     const last = lastFailure && 'error' in lastFailure && lastFailure.error instanceof Error ? lastFailure.error : null;
+    const reason = last ? `: ${last.message}` : '.';
     return new VorpalUnavailableError(
-      `${this.serverName} failed several times in a row and is left alone for a moment${last ? `: ${last.message}` : '.'}`,
+      `${this.serverName} failed several times in a row and is not called for a while${reason}`,
       { retryAfterSeconds: Math.ceil(this.limits.breakerOpenMs / 1_000) },
     );
   }
 }
 
-const isClosed = ({ breaker }: Line): boolean => breaker.state === CircuitState.Closed;
+const isClosed = ({ breaker }: ServerState): boolean => breaker.state === CircuitState.Closed;

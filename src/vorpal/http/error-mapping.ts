@@ -1,6 +1,5 @@
 import { BrainError } from '../../shared/index.js';
 import { type ErrorDetails, readErrorBody } from '@archive-brain/vllm-protocol';
-import { CallAbortedError, type CallDeadline } from './call-deadline.js';
 import {
   VorpalAnswerLengthError,
   VorpalAuthenticationError,
@@ -14,16 +13,8 @@ import {
   VorpalTimeoutError,
   VorpalUnavailableError,
 } from '../vorpal.errors.js';
-import { WireError } from './wire.js';
-
-/** How errors name a server and the settings that belong to it. */
-export interface ServerNames {
-  readonly name: string;
-  readonly urlSetting: string;
-  readonly keySetting: string;
-  /** Taken out of whatever the server says: some proxies repeat the key they refuse. */
-  readonly apiKey?: string;
-}
+import type { HttpFailure } from './http-failure.js';
+import type { ServerNames } from './vorpal-server.js';
 
 /** An answer with a status other than 2xx. */
 export interface FailedAnswer {
@@ -31,8 +22,6 @@ export interface FailedAnswer {
   readonly body: string;
   readonly path: string;
   readonly retryAfter?: string;
-  /** The setting that names the model this call asked for. */
-  readonly modelSetting: string;
 }
 
 // A server's message goes into ours; a page of HTML or a stack trace must not.
@@ -77,21 +66,24 @@ export function errorFromAnswer(answer: FailedAnswer, server: ServerNames): Brai
   }
   if (status >= 400) return refusal(details, server, said);
   return new VorpalProtocolError(
-    `${server.name} answers ${answer.path} with HTTP ${status}; put the server's final address into ${server.urlSetting}.`,
+    `${server.name} answers ${answer.path} with HTTP ${status}; ` +
+      `put the server's final address into ${server.urlSetting}.`,
   );
 }
 
 function notFound(answer: FailedAnswer, details: ErrorDetails, server: ServerNames): BrainError {
   if (details.type === 'NotFoundError' || UNKNOWN_MODEL.test(details.message ?? '')) {
+    const setting = answer.path === EMBEDDINGS_PATH ? 'EMBEDDINGS_MODEL' : 'VORPAL_MODEL';
     return new VorpalModelNotFoundError(
-      `${server.name} does not have the model${quote(details.message, server)}; check ${answer.modelSetting}.`,
+      `${server.name} does not have the model${quote(details.message, server)}; check ${setting}.`,
     );
   }
   if (answer.path === EMBEDDINGS_PATH) {
     return new VorpalEmbeddingsUnsupportedError(`HTTP ${answer.status} for ${answer.path}`);
   }
   return new VorpalProtocolError(
-    `${server.name} does not know ${answer.path}; ${server.urlSetting} must be the address, without /v1, of a vLLM-compatible server with a language model.`,
+    `${server.name} does not know ${answer.path}; ${server.urlSetting} must be the address, without /v1, ` +
+      'of a vLLM-compatible server with a language model.',
   );
 }
 
@@ -136,39 +128,29 @@ const isQueueFull = ({ type, message }: ErrorDetails): boolean =>
   QUEUE_FULL.test(type ?? '') || QUEUE_FULL.test(message ?? '');
 
 /** An `{"error": …}` event inside a stream whose status was 200 already; `undefined` for any other payload. */
-export function errorFromEvent(payload: unknown, path: string, modelSetting: string, server: ServerNames) {
+export function errorFromEvent(payload: unknown, path: string, server: ServerNames) {
   if (typeof payload !== 'object' || payload === null || !('error' in payload)) return undefined;
   const { error } = payload;
   const code = typeof error === 'object' && error !== null && 'code' in error ? Number(error.code) : NaN;
   const status = code >= 400 && code < 600 ? code : 500;
-  return errorFromAnswer({ status, body: JSON.stringify(payload), path, modelSetting }, server);
+  return errorFromAnswer({ status, body: JSON.stringify(payload), path }, server);
 }
 
-/** A request that got no answer, as one of the named errors. */
-export function errorFromFailure(error: unknown, deadline: CallDeadline, server: ServerNames): unknown {
-  if (error instanceof BrainError) return error;
-  if (deadline.timedOut) return timeoutError(deadline.timeoutMs, server);
-  if (deadline.signal.aborted) return new CallAbortedError();
-  if (!(error instanceof WireError)) return error;
-  switch (error.fault) {
+/** A request that got no whole answer, as one of the named errors. */
+export function errorFromFailure(failure: HttpFailure, server: ServerNames): BrainError {
+  const { name, urlSetting } = server;
+  const options = { cause: failure };
+  switch (failure.kind) {
     case 'not HTTP':
-      return new VorpalProtocolError(
-        `${server.name} does not speak HTTP (${error.code}); check ${server.urlSetting}.`,
-        {
-          cause: error,
-        },
-      );
+      return new VorpalProtocolError(`${name} does not speak HTTP (${failure.code}); check ${urlSetting}.`, options);
     case 'too large':
-      return new VorpalProtocolError(`The answer of ${server.name} is too large; check ${server.urlSetting}.`, {
-        cause: error,
-      });
+      return new VorpalProtocolError(`The answer of ${name} is too large; check ${urlSetting}.`, options);
     case 'broken off':
       return brokenOff(server);
-    case 'stale':
     case 'unreachable':
       return new VorpalUnavailableError(
-        `${server.name} cannot be reached (${error.code}); check that it runs and that ${server.urlSetting} is right.`,
-        { cause: error },
+        `${name} cannot be reached (${failure.code}); check that it runs and that ${urlSetting} is right.`,
+        options,
       );
   }
 }
@@ -178,9 +160,6 @@ export const timeoutError = (timeoutMs: number, server: ServerNames): VorpalTime
 
 export const brokenOff = (server: ServerNames): VorpalUnavailableError =>
   new VorpalUnavailableError(`${server.name} broke off in the middle of its answer; try again.`);
-
-/** Whether a kept connection was closed by the server just as the request was sent on it. */
-export const isStaleConnection = (error: unknown): boolean => error instanceof WireError && error.fault === 'stale';
 
 function quote(message: string | undefined, { apiKey }: ServerNames): string {
   if (message === undefined || message === '') return '';

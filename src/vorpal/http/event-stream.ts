@@ -1,8 +1,9 @@
 import { addAbortListener } from 'node:events';
 import type { Readable } from 'node:stream';
 import { decodeSseData } from '@archive-brain/vllm-protocol';
-import { CallAbortedError } from './call-deadline.js';
-import { brokenOff, type ServerNames, timeoutError } from './error-mapping.js';
+import { CallAbortedError } from './call-aborted.error.js';
+import { brokenOff, timeoutError } from './error-mapping.js';
+import type { ServerNames } from './vorpal-server.js';
 import { VorpalProtocolError } from '../vorpal.errors.js';
 
 // The longest answer the settings allow is about 32 MB of events; an endless one must end somewhere.
@@ -55,7 +56,10 @@ async function nextEvent(
   }
 }
 
-/** Destroys a stream for the first of several reasons, and remembers it: the reader only sees that the stream is gone. */
+/**
+ * Destroys a stream for the first of several reasons, and remembers it: the reader only sees that the stream is
+ * gone.
+ */
 class StreamCut {
   reason: Error | undefined;
   private readonly listener: Disposable | undefined;

@@ -1,11 +1,11 @@
 import { jest } from '@jest/globals';
+import axios from 'axios';
 import type { ServerResponse } from 'node:http';
 import { z } from 'zod';
 import { readSettings } from '../../config/index.js';
 import { isAbortError } from '../../shared/index.js';
 import { sendEvents, sendJson, sse, type StubHandler, StubVorpal } from '../../../test/support/stub-vorpal.js';
 import { failureOf, TEST_KEY } from '../../../test/support/vorpal-module.js';
-import { UndiciWire } from './undici-wire.js';
 import {
   VorpalAuthenticationError,
   VorpalFailedError,
@@ -15,8 +15,11 @@ import {
   VorpalTimeoutError,
   VorpalUnavailableError,
 } from '../vorpal.errors.js';
-import { type VorpalCall, VorpalTransport } from './vorpal-http.js';
-import { VorpalWires } from './vorpal-wires.js';
+import { ChatHttp } from './chat-http.js';
+import { axiosOptions, DirectUpstream, overAxios, type SendRequest } from './upstream.js';
+import { type VorpalCall, VorpalHttp } from './vorpal-http.js';
+import { createPool } from './vorpal-http.module.js';
+import type { VorpalServer } from './vorpal-server.js';
 
 const PATH = '/v1/completions';
 const schema = z.object({ value: z.number() });
@@ -38,7 +41,7 @@ const page =
     response.writeHead(status, { 'content-type': 'text/html' }).end('<html><h1>Service Unavailable</h1></html>');
   };
 
-describe(VorpalTransport.name, () => {
+describe(VorpalHttp.name, () => {
   let stub: StubVorpal;
 
   beforeEach(async () => {
@@ -51,26 +54,37 @@ describe(VorpalTransport.name, () => {
     await stub.stop();
   });
 
-  const start = (environment: NodeJS.ProcessEnv = {}, url = stub.url): VorpalTransport => {
+  const partsOf = (environment: NodeJS.ProcessEnv, url: string) => {
     const { vorpal } = readSettings({
       VORPAL_RETRIES: '0',
       VORPAL_CONNECT_TIMEOUT_MS: String(LONG_MS),
       ...environment,
     });
-    const wire = () => new UndiciWire(vorpal);
     const names = { name: 'Vorpal', urlSetting: 'VORPAL_URL', keySetting: 'VORPAL_API_KEY', apiKey: TEST_KEY };
-    return new VorpalTransport(new VorpalWires(wire(), wire(), wire()), { ...names, url: () => url }, vorpal);
+    const server: VorpalServer = { ...names, url: () => url };
+    const send = (): SendRequest => overAxios(axios.create(axiosOptions(createPool(vorpal, 8), server)), server);
+    return { vorpal, server, send };
+  };
+  const start = (environment: NodeJS.ProcessEnv = {}, url = stub.url): VorpalHttp => {
+    const { vorpal, server, send } = partsOf(environment, url);
+    return new VorpalHttp(server, { main: send(), control: send() }, vorpal);
+  };
+  const startChats = (environment: NodeJS.ProcessEnv = {}, url = stub.url): ChatHttp => {
+    const { vorpal, server, send } = partsOf(environment, url);
+    return new ChatHttp(server, new DirectUpstream(createPool(vorpal, 8), server), send(), vorpal);
   };
   const call = (more: Partial<VorpalCall> = {}): VorpalCall => ({
     path: PATH,
     body: { prompt: 'Hi' },
-    modelSetting: 'VORPAL_MODEL',
     timeoutMs: LONG_MS,
     ...more,
   });
-  const ask = (sut: VorpalTransport, more: Partial<VorpalCall> = {}) => sut.fetchJson(call(more), schema);
+  const ask = (sut: VorpalHttp, more: Partial<VorpalCall> = {}) => sut.fetchJson(call(more), schema);
 
-  describe('one answer', () => {
+  describe.each([
+    ['over axios', start],
+    ['past axios', startChats],
+  ])('one answer, %s,', (_way, start) => {
     it('is asked for with the key, as JSON, and checked', async () => {
       await expect(ask(start())).resolves.toEqual({ value: 1 });
       expect(stub.requests[0]).toMatchObject({
@@ -151,7 +165,7 @@ describe(VorpalTransport.name, () => {
   });
 
   describe('a stream', () => {
-    const read = async (sut: VorpalTransport, more: Partial<VorpalCall> = {}): Promise<unknown[]> => {
+    const read = async (sut: ChatHttp, more: Partial<VorpalCall> = {}): Promise<unknown[]> => {
       const values: unknown[] = [];
       for await (const value of sut.streamJson(call(more), schema)) values.push(value);
       return values;
@@ -161,11 +175,11 @@ describe(VorpalTransport.name, () => {
       stub.next(PATH, (_, response) => {
         sendEvents(response, [{ value: 1 }, { value: 2 }, '[DONE]']);
       });
-      await expect(read(start())).resolves.toEqual([{ value: 1 }, { value: 2 }]);
+      await expect(read(startChats())).resolves.toEqual([{ value: 1 }, { value: 2 }]);
       stub.next(PATH, (_, response) => {
         sendEvents(response, [{ value: 'one' }, '[DONE]']);
       });
-      expect(await failureOf(read(start()))).toBeInstanceOf(VorpalProtocolError);
+      expect(await failureOf(read(startChats()))).toBeInstanceOf(VorpalProtocolError);
     });
 
     it('is tried again before its first byte, and not after', async () => {
@@ -175,13 +189,13 @@ describe(VorpalTransport.name, () => {
       stub.next(PATH, page()).on(PATH, (_, response) => {
         begin(response);
       });
-      expect(await failureOf(read(start({ VORPAL_RETRIES: '3' })))).toBeInstanceOf(VorpalUnavailableError);
+      expect(await failureOf(read(startChats({ VORPAL_RETRIES: '3' })))).toBeInstanceOf(VorpalUnavailableError);
       expect(stub.requestsFor(PATH)).toHaveLength(2);
     });
 
     it('that is refused has the reason of the refusal', async () => {
       stub.next(PATH, answer({ error: { message: 'no such thing' } }, 400));
-      const error = await failureOf(read(start()));
+      const error = await failureOf(read(startChats()));
       expect(error).toBeInstanceOf(VorpalRequestError);
       expect(error.message).toContain('no such thing');
     });

@@ -4,9 +4,9 @@ const REMEMBERED = 0.9;
 const LEAST_SPREAD = 0.1;
 
 /**
- * What a request takes at a server apart from the tokens it finds and brings there: the way to it, and whatever it does for
- * any request. The intercept of latency over tokens, by least squares with exponential forgetting; 0 until requests have
- * differed enough to tell.
+ * What a request takes at a server apart from the tokens it finds and brings there: the way to it, and whatever it does
+ * for any request. The intercept of latency over tokens, by least squares with exponential forgetting; 0 until requests
+ * have differed enough to tell.
  */
 export class BaseLatency {
   private weight = 0;

@@ -18,10 +18,10 @@ export interface AnsweredRequest {
 }
 
 /**
- * How many tokens may be at the server at once so that they are worked off in a given time: what is sent later waits about
- * as long behind them. The rule of LEDBAT (RFC 6817), congestion control for traffic that gives way to other traffic: at
- * most doubled with each windowful answered, kept where answers take the target time beyond {@link BaseLatency}, at most
- * halved where longer.
+ * How many tokens may be at the server at once so that they are worked off in a given time: what is sent later waits
+ * about as long behind them. The rule of LEDBAT (RFC 6817), congestion control for traffic that gives way to other
+ * traffic: at most doubled with each windowful answered, kept where answers take the target time beyond {@link
+ * BaseLatency}, at most halved where longer.
  */
 export class CongestionWindow {
   private tokens = MIN_WINDOW_TOKENS;

@@ -6,7 +6,8 @@ import type { PromptLogprobs } from './prompt-logprobs.js';
 import { fewestRequests, ownEntries, type PlannedPrompt, planString, planWindow } from './scoring-prompts.js';
 import { slidingWindows } from './sliding-windows.js';
 import { findSpecialTokens, NO_SPECIAL_TOKENS, type SpecialTokens } from './special-tokens.js';
-import { type ModelInfo, VorpalClient } from '../vorpal.client.js';
+import type { ModelInfo } from '../model-lookup.js';
+import { VorpalClient } from '../vorpal.client.js';
 import {
   VorpalFailedError,
   VorpalProtocolError,
@@ -31,7 +32,10 @@ export interface TextScore extends Perplexity {
   readonly tokenCount: number;
   readonly tokens: readonly { readonly token: string; readonly logprob: number | null }[];
   readonly model: string;
-  /** The token that the text was scored after (`SCORING_PREFIX`), beside a BOS that the tokenizer adds; `null`: none. */
+  /**
+   * The token that the text was scored after (`SCORING_PREFIX`), beside a BOS that the tokenizer adds; `null`:
+   * none.
+   */
   readonly prefix: string | null;
   /** The score without context, where it was asked for and came with the same request. */
   readonly plain?: Perplexity;
@@ -85,9 +89,9 @@ export class PerplexityScorer {
    * One score per input, in their order.
    *
    * Inputs without context that are sure to fit are sent as strings; any others are tokenized first, and long ones
-   * scored in overlapping windows. All stand after the tokens of {@link findSpecialTokens}, in every window. A call has one request at the server at a time, so that long texts leave room for
-   * others; what a request holds does not change a score. An input that the server cannot score, though it scores others, gets
-   * `perplexity: null` and a reason.
+   * scored in overlapping windows. All stand after the tokens of {@link findSpecialTokens}, in every window. A call has
+   * one request at the server at a time, so that long texts leave room for others; what a request holds does not change
+   * a score. An input that the server cannot score, though it scores others, gets `perplexity: null` and a reason.
    * @throws the named errors of `vorpal.errors.ts` where the server is to blame; `AbortError`
    */
   async score(inputs: readonly ScoringInput[], options: ScoringOptions = {}): Promise<TextScore[]> {
@@ -172,7 +176,10 @@ export class PerplexityScorer {
     return requestsFor(all) === requestsFor(prompts) ? all : prompts;
   }
 
-  /** The ids of every text and context, each distinct one asked for once: the texts of a request often share a context. */
+  /**
+   * The ids of every text and context, each distinct one asked for once: the texts of a request often share a
+   * context.
+   */
   private async tokenizeAll(
     texts: readonly ScoringInput[],
     { model, signal }: Run,

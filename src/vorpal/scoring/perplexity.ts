@@ -12,7 +12,10 @@ const IMPOSSIBLE_LOGPROB = -9_999;
 
 const unscorable = (reason: string): Perplexity => ({ perplexity: null, avgLogprob: null, reason });
 
-/** Perplexity of a text from its tokens' log-probabilities. `null`s (a first token with nothing before it) do not count. */
+/**
+ * Perplexity of a text from its tokens' log-probabilities. `null`s (a first token with nothing before it) do not
+ * count.
+ */
 export function perplexityOf(logprobs: readonly (number | null)[]): Perplexity {
   const scored = logprobs.filter((logprob) => logprob !== null);
   if (logprobs.length === 0) return unscorable('The text has no tokens.');

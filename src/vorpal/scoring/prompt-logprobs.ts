@@ -17,7 +17,9 @@ export interface PromptLogprobs {
   readonly logprobs: readonly (number | null)[];
 }
 
-/** What the request asks to be generated after each prompt; its entry ends every array and is not part of the prompt. */
+/**
+ * What the request asks to be generated after each prompt; its entry ends every array and is not part of the prompt.
+ */
 export const GENERATED_TOKENS = 1;
 
 /**

@@ -15,8 +15,8 @@ export interface PlannedPrompt {
 }
 
 /**
- * The text sent as a string. Byte-level tokenizers make at most one token of a byte, and sentencepiece ones put one space
- * before the text, so the bound holds without asking the server to count.
+ * The text sent as a string. Byte-level tokenizers make at most one token of a byte, and sentencepiece ones put one
+ * space before the text, so the bound holds without asking the server to count.
  */
 export function planString(
   text: number,
@@ -38,8 +38,8 @@ export function ownEntries({ skip, drop }: PlannedPrompt, { tokens, logprobs }: 
 }
 
 /**
- * How few requests hold all the prompts in their order, none with more than `maxTokens` unless a single prompt has. What
- * is sent follows the load of the moment; this does not, so that nothing of a score depends on it.
+ * How few requests hold all the prompts in their order, none with more than `maxTokens` unless a single prompt has.
+ * What is sent follows the load of the moment; this does not, so that nothing of a score depends on it.
  */
 export function fewestRequests(prompts: readonly PlannedPrompt[], maxTokens: number): number {
   let requests = 0;

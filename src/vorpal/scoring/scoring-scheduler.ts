@@ -1,5 +1,5 @@
 import { addAbortListener } from 'node:events';
-import { CallAbortedError } from '../http/call-deadline.js';
+import { CallAbortedError } from '../http/call-aborted.error.js';
 import type { LoadMonitor } from '../chat/load-monitor.js';
 import { MIN_WINDOW_TOKENS, CongestionWindow } from './congestion-window.js';
 import { VorpalOverloadedError, VorpalTimeoutError } from '../vorpal.errors.js';
@@ -56,10 +56,10 @@ interface Waiter extends ScoringRequest {
 /**
  * Who may score how much at the moment, over all who score in this process.
  *
- * A server works off prompts in the order of their arrival and lets everybody else wait meanwhile, a chat's next token as
- * well. So tokens at the server are bounded: without chats by a {@link CongestionWindow}, as many as it works off in
- * {@link DRAIN_MS}; with chats under way to bursts of a few hundred (more where the server does more in
- * {@link DRAIN_BESIDE_CHATS_MS}), with rests between. First come, first served, request by request.
+ * A server works off prompts in the order of their arrival and lets everybody else wait meanwhile, a chat's next token
+ * as well. So tokens at the server are bounded: without chats by a {@link CongestionWindow}, as many as it works off in
+ * {@link DRAIN_MS}; with chats under way to bursts of a few hundred (more where the server does more in {@link
+ * DRAIN_BESIDE_CHATS_MS}), with rests between. First come, first served, request by request.
  */
 export class ScoringScheduler {
   private readonly window: CongestionWindow;
@@ -119,8 +119,8 @@ export class ScoringScheduler {
   }
 
   /**
-   * `work` with as many of the first prompts as have a turn now, once they have it. The wait has no time limit of its own:
-   * it lasts no longer than what is in front, each of which has one, and `signal` ends it.
+   * `work` with as many of the first prompts as have a turn now, once they have it. The wait has no time limit of its
+   * own: it lasts no longer than what is in front, each of which has one, and `signal` ends it.
    * @throws VorpalOverloadedError at once if too many wait; CallAbortedError
    */
   async run<T>(request: ScoringRequest, work: (prompts: number) => Promise<T>): Promise<T> {

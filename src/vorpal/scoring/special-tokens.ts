@@ -4,7 +4,10 @@ import { VorpalProtocolError, VorpalScoringPrefixError } from '../vorpal.errors.
 export interface SpecialTokens {
   /** Ids before a text that is sent as ids. */
   readonly prefix: readonly number[];
-  /** Put before a text that is sent as a string, so that the server makes `prefix` of it; `undefined`: send ids instead. */
+  /**
+   * Put before a text that is sent as a string, so that the server makes `prefix` of it; `undefined`: send ids
+   * instead.
+   */
   readonly stringPrefix: string | undefined;
   /** Ids that the tokenizer puts behind a string (EOS). */
   readonly suffix: readonly number[];
@@ -30,9 +33,9 @@ const PROBES = [PROBE, ` ${PROBE}`];
 /**
  * What to put around texts that are scored.
  *
- * Without anything before it, a text's first token has no log-probability. `auto` leaves a tokenizer alone that adds a BOS;
- * else texts are scored after the model's document separator, as the language-model evaluation harness does, if the
- * tokenizer knows one as a single token. A context or a text of the user's own stands after it.
+ * Without anything before it, a text's first token has no log-probability. `auto` leaves a tokenizer alone that adds a
+ * BOS; else texts are scored after the model's document separator, as the language-model evaluation harness does, if
+ * the tokenizer knows one as a single token. A context or a text of the user's own stands after it.
  * @param setting `SCORING_PREFIX`: `auto`, `none` or a token
  * @throws VorpalScoringPrefixError if a token was named that is not a single token here, or cannot be looked up
  */

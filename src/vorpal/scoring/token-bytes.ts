@@ -1,5 +1,5 @@
-// A byte-level vocabulary (GPT-2's and its descendants') spells a byte by one printable character: those of Latin-1 that
-// print by themselves, any other by the characters from U+0100 on, in order.
+// A byte-level vocabulary (GPT-2's and its descendants') spells a byte by one printable character: those of Latin-1
+// that print by themselves, any other by the characters from U+0100 on, in order.
 const PRINTABLE = [
   [0x21, 0x7e],
   [0xa1, 0xac],

@@ -17,10 +17,12 @@ const MOST_ANCHORS = 32;
 const MOST_UNITS_PER_TOKEN = 16;
 
 /**
- * Which part of `text` each of its tokens stands for. The parts joined are the text, whatever the server names its tokens.
- * @param names the tokens as `/v1/completions` names them; of a character in several tokens servers name the last, or none
- * @param pieces the tokens as the tokenizer's vocabulary spells them, where known; exact where they spell the text, else
- *   the names are laid along the text, and what they leave open is divided evenly
+ * Which part of `text` each of its tokens stands for. The parts joined are the text, whatever the server names its
+ * tokens.
+ * @param names the tokens as `/v1/completions` names them; of a character in several tokens servers name the last, or
+ * none
+ * @param pieces the tokens as the tokenizer's vocabulary spells them, where known; exact where they spell the text,
+ * else the names are laid along the text, and what they leave open is divided evenly
  */
 export function tokenSpans(
   text: string,

@@ -1,28 +1,45 @@
-import { HttpService } from '@nestjs/axios';
 import axios from 'axios';
 import { once } from 'node:events';
 import { inspect } from 'node:util';
 import type { ServerResponse } from 'node:http';
 import { createServer, type Socket } from 'node:net';
 import { gzipSync } from 'node:zlib';
-import { readSettings } from '../../config/index.js';
 import { until } from '../../../test/support/until.js';
 import { sendJson, StubVorpal } from '../../../test/support/stub-vorpal.js';
-import { axiosOver, AxiosWire } from './axios-wire.js';
-import { UndiciWire, type UndiciWireOptions } from './undici-wire.js';
-import { WireError, type VorpalWire } from './wire.js';
+import { ConnectionPool, type ConnectionPoolOptions, type HttpAnswer, type HttpRequest } from './connection-pool.js';
+import { HttpFailure } from './http-failure.js';
+import { axiosOptions } from './upstream.js';
 
-const settings = (environment: NodeJS.ProcessEnv = {}) => readSettings(environment).vorpal;
 const KEY = 'sk-very-secret-0123456789';
+const MAX_TEXT_BYTES = 64 * 1024;
 
-const overUndici = (environment: NodeJS.ProcessEnv = {}, options: UndiciWireOptions = {}) =>
-  new UndiciWire(settings(environment), options);
-const WIRES: [string, (...options: Parameters<typeof overUndici>) => VorpalWire][] = [
-  [UndiciWire.name, overUndici],
-  [AxiosWire.name, (...options) => new AxiosWire(new HttpService(axios.create(axiosOver(overUndici(...options)))))],
-];
+interface Sender {
+  text(request: HttpRequest): Promise<HttpAnswer<string>>;
+}
 
-describe.each(WIRES)('%s', (_, create) => {
+const directly = (options: Partial<ConnectionPoolOptions> = {}): ConnectionPool =>
+  new ConnectionPool({ connectTimeoutMs: 60_000, maxConnections: 256, maxTextBytes: MAX_TEXT_BYTES, ...options });
+const overAxios = (options: Partial<ConnectionPoolOptions> = {}): Sender => {
+  const names = { name: 'Vorpal', urlSetting: 'VORPAL_URL', keySetting: 'VORPAL_API_KEY' };
+  const client = axios.create({ ...axiosOptions(directly(options), names), validateStatus: null });
+  return {
+    text: async ({ url, headers, body, signal }) => {
+      const method = body === undefined ? 'GET' : 'POST';
+      const {
+        status,
+        data,
+        headers: sent,
+      } = await client.request<string>({ url, method, headers, data: body, signal });
+      const retryAfter = sent['retry-after'] as string | undefined;
+      return { status, body: data, ...(retryAfter !== undefined && { retryAfter }) };
+    },
+  };
+};
+
+describe.each<[string, (options?: Partial<ConnectionPoolOptions>) => Sender]>([
+  ['directly', directly],
+  ['by axios', overAxios],
+])(`${ConnectionPool.name}, %s`, (_, create) => {
   let stub: StubVorpal;
 
   beforeEach(async () => {
@@ -31,16 +48,16 @@ describe.each(WIRES)('%s', (_, create) => {
 
   afterEach(() => stub.stop());
 
-  const ask = (sut: VorpalWire, path = '/health', signal = new AbortController().signal, body?: string) =>
+  const ask = (sut: Sender, path = '/health', signal = new AbortController().signal, body?: string) =>
     sut.text({ url: stub.url + path, headers: { authorization: `Bearer ${KEY}` }, signal, body });
 
-  const asTextError = async (work: Promise<unknown>): Promise<WireError> => {
+  const asTextError = async (work: Promise<unknown>): Promise<HttpFailure> => {
     try {
       await work;
     } catch (error) {
-      expect(error).toBeInstanceOf(WireError);
+      expect(error).toBeInstanceOf(HttpFailure);
       expect(inspect(error, { depth: 10, showHidden: true })).not.toContain(KEY);
-      return error as WireError;
+      return error as HttpFailure;
     }
     throw new Error('it was expected to fail');
   };
@@ -83,7 +100,7 @@ describe.each(WIRES)('%s', (_, create) => {
   });
 
   it('closes idle connections before vLLM would', async () => {
-    await ask(create({}, { idleConnectionMs: 50 }));
+    await ask(create({ idleConnectionMs: 50 }));
     const [socket] = stub.sockets;
     if (socket && !socket.closed) await once(socket, 'close');
     expect(stub.sockets.size).toBe(0);
@@ -93,7 +110,7 @@ describe.each(WIRES)('%s', (_, create) => {
     stub.next('/health', (_request, response) => {
       response.setHeader('keep-alive', 'timeout=600').end();
     });
-    await ask(create({}, { idleConnectionMs: 50 }));
+    await ask(create({ idleConnectionMs: 50 }));
     await until(() => stub.sockets.size === 0, 'the connection is closed');
   });
 
@@ -101,7 +118,7 @@ describe.each(WIRES)('%s', (_, create) => {
     stub.next('/health', (_request, response) => {
       setTimeout(() => response.end('late'), 250);
     });
-    await expect(ask(create({}, { idleConnectionMs: 50 }))).resolves.toMatchObject({ body: 'late' });
+    await expect(ask(create({ idleConnectionMs: 50 }))).resolves.toMatchObject({ body: 'late' });
   });
 
   it('makes no more than 256 connections', async () => {
@@ -118,9 +135,9 @@ describe.each(WIRES)('%s', (_, create) => {
 
   it('gives up a connection that nobody answers', async () => {
     // A name that is never resolved holds the socket in the state that dropped packets do.
-    const sut = create({ VORPAL_CONNECT_TIMEOUT_MS: '100' }, { lookup: () => undefined });
+    const sut = create({ connectTimeoutMs: 100, lookup: () => undefined });
     const asking = sut.text({ url: 'http://host.invalid/', headers: {}, signal: new AbortController().signal });
-    await expect(asTextError(asking)).resolves.toMatchObject({ fault: 'unreachable', code: 'UND_ERR_CONNECT_TIMEOUT' });
+    await expect(asTextError(asking)).resolves.toMatchObject({ kind: 'unreachable', code: 'UND_ERR_CONNECT_TIMEOUT' });
   });
 
   it('follows no redirect', async () => {
@@ -151,14 +168,14 @@ describe.each(WIRES)('%s', (_, create) => {
 
   it('reads an answer of the largest size, and no larger one', async () => {
     const sut = create();
-    const limit = 16 * 1024 * 1024;
+    const limit = MAX_TEXT_BYTES;
     for (const bytes of [limit, limit + 1]) {
       stub.next('/health', (_request, response) => {
         response.end(Buffer.alloc(bytes, 'x'));
       });
     }
     expect((await ask(sut)).body).toHaveLength(limit);
-    expect(await asTextError(ask(sut))).toMatchObject({ fault: 'too large' });
+    expect(await asTextError(ask(sut))).toMatchObject({ kind: 'too large' });
   });
 
   it('settles whenever it is aborted', async () => {
@@ -197,32 +214,33 @@ describe.each(WIRES)('%s', (_, create) => {
     }
   });
 
+  it.each([
+    ['reset', (socket: Socket | null) => void socket?.resetAndDestroy()],
+    ['closed', (socket: Socket | null) => void socket?.end()],
+  ])('asks once more where a kept connection is %s instead of an answer', async (_how, finish) => {
+    const sut = create();
+    await ask(sut);
+    await new Promise(setImmediate);
+    stub.next('/health', (_request, response) => {
+      finish(response.socket);
+    });
+    await expect(ask(sut)).resolves.toMatchObject({ status: 200 });
+    expect(stub.requests).toHaveLength(3);
+    expect(stub.connections).toBe(2);
+  });
+
   describe('tells apart', () => {
     it('a server that is not there', async () => {
       const other = await StubVorpal.start();
       const { url } = other;
       await other.stop();
       const asking = create().text({ url, headers: {}, signal: new AbortController().signal });
-      expect(await asTextError(asking)).toMatchObject({ fault: 'unreachable', code: 'ECONNREFUSED' });
+      expect(await asTextError(asking)).toMatchObject({ kind: 'unreachable', code: 'ECONNREFUSED' });
     });
 
     it('a connection that ends before its first answer', async () => {
       stub.next('/health', (_request, response) => void response.socket?.resetAndDestroy());
-      expect(await asTextError(ask(create()))).toMatchObject({ fault: 'unreachable' });
-    });
-
-    it.each([
-      ['reset', (socket: Socket | null) => void socket?.resetAndDestroy()],
-      ['closed', (socket: Socket | null) => void socket?.end()],
-    ])('a kept connection that is %s instead of an answer', async (_how, finish) => {
-      const sut = create();
-      await ask(sut);
-      await new Promise(setImmediate);
-      stub.next('/health', (_request, response) => {
-        finish(response.socket);
-      });
-      expect(await asTextError(ask(sut))).toMatchObject({ fault: 'stale' });
-      expect(stub.connections).toBe(1);
+      expect(await asTextError(ask(create()))).toMatchObject({ kind: 'unreachable' });
     });
 
     it.each([
@@ -233,7 +251,7 @@ describe.each(WIRES)('%s', (_, create) => {
         response.writeHead(200, headers).write('{"id":');
         setImmediate(() => response.socket?.resetAndDestroy());
       });
-      expect(await asTextError(ask(create()))).toMatchObject({ fault: 'broken off' });
+      expect(await asTextError(ask(create()))).toMatchObject({ kind: 'broken off' });
     });
 
     it('what is not HTTP', async () => {
@@ -241,7 +259,7 @@ describe.each(WIRES)('%s', (_, create) => {
       await once(other, 'listening');
       const url = `http://127.0.0.1:${(other.address() as { port: number }).port}/`;
       const asking = create().text({ url, headers: {}, signal: new AbortController().signal });
-      expect(await asTextError(asking)).toMatchObject({ fault: 'not HTTP' });
+      expect(await asTextError(asking)).toMatchObject({ kind: 'not HTTP' });
       other.close();
     });
   });
