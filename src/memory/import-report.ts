@@ -11,7 +11,7 @@ export type LineRun = LineOutcome & { readonly from: number; readonly to: number
 /** What became of each line of an import. */
 export interface ImportResult {
   readonly imported: number;
-  /** Those whose ids the user had already; nothing was changed. */
+  /** Those that the user had already, or that were counted before; nothing was changed. */
   readonly known: number;
   /** Those whose texts the user had already, which were counted once more. */
   readonly duplicate: number;

@@ -168,6 +168,40 @@ describe(ImportService.name, () => {
     expect(await parts.memories.get('ada', 'first')).toMatchObject({ ...said, count: 5 });
   });
 
+  it('knows lines without ids when they come again, by their text and time', async () => {
+    const lines = [
+      { text: 'I collect stamps.', created_at: '2026-03-01T00:00:00Z' },
+      { text: 'I collect stamps.', created_at: '2026-01-01T00:00:00Z' },
+      { text: 'I COLLECT stamps.', created_at: '2026-02-01T00:00:00Z', count: 2 },
+      { text: 'I live in Ghent.' },
+    ];
+    const counted = async () => (await memoriesOf('ada')).map(({ text, count }) => [text, count]).toSorted();
+    const once = [
+      ['I collect stamps.', 4],
+      ['I live in Ghent.', 1],
+    ];
+    expect(await importInto('ada', lines)).toMatchObject({ imported: 2, known: 0, duplicate: 2 });
+    expect(await counted()).toEqual(once);
+
+    for (const again of [lines, lines.toReversed()]) {
+      expect(await importInto('ada', again)).toMatchObject({ imported: 0, known: 4, duplicate: 0 });
+    }
+
+    expect(await counted()).toEqual(once);
+    expect(await importInto('bob', lines)).toMatchObject({ imported: 2, known: 0, duplicate: 2 });
+  });
+
+  it('counts a line once for a memory that the user has from elsewhere, and what a person adds each time', async () => {
+    const said = { text: 'I collect stamps from Iceland.' };
+    for (let time = 0; time < 2; time++) await parts.memories.add('ada', [said]);
+    const lines = [said, { ...said, id: 'theirs' }];
+
+    expect(await importInto('ada', lines)).toMatchObject({ duplicate: 2 });
+    expect(await importInto('ada', lines)).toMatchObject({ known: 2 });
+
+    expect(await memoriesOf('ada')).toMatchObject([{ ...said, count: 4 }]);
+  });
+
   it('lists what it took by the time it was said, and undated lines as said now', async () => {
     await importInto('ada', [
       { text: 'undated' },

@@ -57,6 +57,7 @@ export class ImportService {
       userId,
       forgetMark: await this.store.forgetMark(userId),
       signal,
+      isRepeatable: true,
       report: new ImportReport(),
       standsFor: new Map(),
       ...{ told, telling, hasOthers: memories > 0 },
@@ -83,14 +84,18 @@ export class ImportService {
       const outcome = 'memory' in line ? outcomes.shift() : ({ status: 'failed', problem: line.problem } as const);
       if (!outcome) continue;
       run.report.add(line.line, outcome);
-      if ('memory' in line && outcome.status === 'duplicate') remember(run, line.memory.id, outcome.id);
     }
   }
 
   /** Together, or, where one of the texts cannot be embedded, one by one. */
   private async keepEach(memories: readonly Memory[], run: Import): Promise<LineOutcome[]> {
     try {
-      return (await keepMemories({ store: this.store, embedder: this.embedder }, memories, run)).map(toLineOutcome);
+      const outcomes = await keepMemories({ store: this.store, embedder: this.embedder }, memories, run);
+      for (const [index, { id }] of outcomes.entries()) {
+        const memory = memories[index];
+        if (memory && memory.id !== id) remember(run, memory.id, id);
+      }
+      return outcomes.map(toLineOutcome);
     } catch (error) {
       if (!(error instanceof VorpalRequestError || error instanceof MemoryVectorError)) throw error;
       if (memories.length === 1) return [{ status: 'failed', problem: error.message }];

@@ -1,11 +1,14 @@
 import { z } from 'zod';
 import { describeIssue, optional, wellFormedText, withDefault } from '../http/index.js';
+import { nameId } from '../shared/index.js';
 import type { Memory, Supersession } from './memory.js';
 import { draftShape, time, toDraft } from './memory.schema.js';
 import { newMemory } from './new-memory.js';
 
 const MAX_ID_CHARACTERS = 200;
 const MAX_LINKS = 1_000;
+// Ids of lines go by it: with another one, what was imported before would count again.
+const LINE_NAMESPACE = '0b1f0c6e-6a55-4c0e-9a2b-5d6f1f3f7c41';
 // Parts of an address that mean something else than a memory.
 const UNADDRESSABLE = ['.', '..', 'export', 'usage'];
 const NO_CONTROL = /^\P{Cc}*$/u;
@@ -70,7 +73,7 @@ export function readImportedMemory(value: unknown, owner: string): ImportedMemor
     const { path, message } = describeIssue(error.issues[0] ?? { message: 'not a memory' });
     return { problem: path === '' ? message : `${path}: ${message}` };
   }
-  const base = newMemory(owner, { ...toDraft(data), ...(data.id !== undefined && { id: data.id }) });
+  const base = newMemory(owner, { ...toDraft(data), id: data.id ?? idOfLine(owner, data) });
   return {
     // Exports write them also where there are none.
     tellsLinks: (isObject(value) && 'superseded_by' in value) || data.supersedes.length > 0,
@@ -96,6 +99,11 @@ export function readImportedMemory(value: unknown, owner: string): ImportedMemor
 }
 
 const isObject = (value: unknown): value is object => typeof value === 'object' && value !== null;
+
+/** A UUIDv5: the same line of the same user has the same id whenever it is imported. */
+function idOfLine(owner: string, { role, text, created_at: createdAtMs }: ImportedLine): string {
+  return nameId(LINE_NAMESPACE, JSON.stringify([owner, role, text, createdAtMs ?? null]));
+}
 
 function supersessionOf(line: ImportedLine): Supersession | null {
   if (line.superseded_by === undefined || line.superseded_at === undefined) return null;

@@ -6,6 +6,8 @@ import type { MemoryStore, PutOutcome } from './memory-store.port.js';
 /** For whom something is kept, and the mark that the user had when it began. */
 export interface KeepTarget extends FindChangesOptions {
   readonly forgetMark: string;
+  /** See `PutOptions`. */
+  readonly isRepeatable?: boolean;
 }
 
 /**
@@ -31,11 +33,10 @@ export async function keepMemories(
     })
     .toSorted((a, b) => a.indexed.memory.validFromMs - b.indexed.memory.validFromMs);
   const indexed = inOrder.map((one) => one.indexed);
-  const outcomes = await store.put(
-    target.userId,
-    await findChanges({ store, embedder }, indexed, target),
-    target.forgetMark,
-  );
+  const outcomes = await store.put(target.userId, await findChanges({ store, embedder }, indexed, target), {
+    forgetMark: target.forgetMark,
+    isRepeatable: target.isRepeatable ?? false,
+  });
   return inOrder
     .map(({ place }, index) => ({ place, outcome: outcomes[index] }))
     .toSorted((a, b) => a.place - b.place)

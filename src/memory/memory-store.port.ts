@@ -44,6 +44,7 @@ export interface MemoryFilter {
   readonly sessionId?: string;
   readonly role?: Memory['role'];
   readonly source?: Memory['source'];
+  readonly isPinned?: boolean;
   /** Created at or after. */
   readonly sinceMs?: number;
   /** Created before. */
@@ -117,13 +118,24 @@ export interface Judgement {
 export type RecordOutcome = 'recorded' | 'known' | 'forgotten' | 'stale';
 
 /**
- * What became of a memory that was put. `known`: the user has that id, and nothing was changed. `duplicate`: the user has
+ * What became of a memory that was put. `known`: the user has that id, or counted it before (see {@link PutOptions}), and
+ * nothing was changed. `duplicate`: the user has
  * its text under the id `id`, which was counted as often as the new one. `forgotten`: the user was forgotten meanwhile.
  */
 export interface PutOutcome {
   readonly status: 'new' | 'known' | 'duplicate' | 'forgotten';
   /** Of the memory that now stands for it. */
   readonly id: string;
+}
+
+export interface PutOptions {
+  /** What the user had when this was begun: nothing is kept if the user was forgotten since. */
+  readonly forgetMark?: string;
+  /**
+   * Whether the same may be put again under the same ids. Those of {@link PutOutcome} `duplicate` are remembered with the
+   * memory that was counted, up to the last thousand of them, and are `known` from then on.
+   */
+  readonly isRepeatable?: boolean;
 }
 
 /** What is changed of a memory in place. */
@@ -190,9 +202,8 @@ export abstract class MemoryStore {
   /**
    * Keeps memories of one user, one after another. An id that the user has is left as it is, and a text that the user has is
    * counted; what is said to supersede what counts for what is new alone.
-   * @param forgetMark what the user had when this was begun: nothing is kept if the user was forgotten since
    */
-  abstract put(userId: string, memories: readonly MemoryToPut[], forgetMark?: string): Promise<PutOutcome[]>;
+  abstract put(userId: string, memories: readonly MemoryToPut[], options?: PutOptions): Promise<PutOutcome[]>;
 
   /** The memory as it is now. */
   abstract get(userId: string, id: string): Promise<Memory | undefined>;

@@ -18,6 +18,7 @@ const MAX_METADATA_CHARACTERS = 16_384;
 const role = z.enum(['user', 'assistant'], 'must be user or assistant');
 const source = z.enum(['worker', 'manual', 'promoted'], 'must be worker, manual or promoted');
 const flag = z.boolean('must be true or false');
+const queryFlag = z.enum(['true', 'false'], 'must be true or false').transform((text) => text === 'true');
 export const time = z.iso
   .datetime({ offset: true, error: 'must be a date and time, like 2026-11-22T10:00:00Z' })
   .transform((text) => Date.parse(text));
@@ -66,6 +67,7 @@ export const searchMemoriesSchema = z.strictObject({
   session_id: optional(identifier),
   role: optional(role),
   source: optional(source),
+  pinned: optional(flag),
   created_after: optional(time),
   created_before: optional(time),
   /** Fields that the metadata must have with these values. */
@@ -116,16 +118,18 @@ export const listQuerySchema = z.strictObject({
   session_id: optional(identifier),
   role: optional(role),
   source: optional(source),
+  pinned: optional(queryFlag),
 });
 export type ListQuery = z.infer<typeof listQuerySchema>;
 
 export function toListFilter(
-  request: Pick<ListQuery, 'session_id' | 'role' | 'source'>,
-): Pick<MemoryFilter, 'sessionId' | 'role' | 'source'> {
+  request: Pick<ListQuery, 'session_id' | 'role' | 'source' | 'pinned'>,
+): Pick<MemoryFilter, 'sessionId' | 'role' | 'source' | 'isPinned'> {
   return {
     ...(request.session_id !== undefined && { sessionId: request.session_id }),
     ...(request.role && { role: request.role }),
     ...(request.source && { source: request.source }),
+    ...(request.pinned !== undefined && { isPinned: request.pinned }),
   };
 }
 

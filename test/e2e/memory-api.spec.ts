@@ -254,7 +254,7 @@ describe.each(['sqlite', 'redis'] as const)('the HTTP interface of memories on %
     const dog = { text: 'My dog eats salmon.', session_id: 'a', metadata: { topic: 'pets', n: 1, old: null } };
     await add(dog.text, { ...dog, created_at: '2026-01-01T00:00:00Z' });
     await add('The dog next door barks.', { session_id: 'b', role: 'assistant', created_at: '2026-02-01T00:00:00Z' });
-    await importAll([{ text: 'A dog bit me.', source: 'worker', created_at: '2026-03-01T00:00:00Z' }]);
+    await importAll([{ text: 'A dog bit me.', source: 'worker', pinned: true, created_at: '2026-03-01T00:00:00Z' }]);
     await add('Where does my dog sleep?', { created_at: '2026-04-01T00:00:00Z' });
     for (const mode of ['hybrid', 'dense', 'lexical']) {
       const found = async (filter: object) => texts(await search('dog', { mode, ...filter })).toSorted();
@@ -264,6 +264,7 @@ describe.each(['sqlite', 'redis'] as const)('the HTTP interface of memories on %
       expect(await found({ session_id: 'a' })).toEqual([dog.text]);
       expect(await found({ role: 'assistant' })).toEqual(['The dog next door barks.']);
       expect(await found({ source: 'worker' })).toEqual(['A dog bit me.']);
+      expect(await found({ pinned: true })).toEqual(['A dog bit me.']);
       expect(await found({ created_after: '2026-02-01T00:00:00Z' })).toEqual(['A dog bit me.', statements[2]]);
       expect(await found({ created_before: '2026-02-01T00:00:00Z' })).toEqual([dog.text]);
       expect(await found({ metadata: { topic: 'pets', n: 1, old: null } })).toEqual([dog.text]);
@@ -272,7 +273,9 @@ describe.each(['sqlite', 'redis'] as const)('the HTTP interface of memories on %
     }
     expect(texts((await list('&session_id=b')).memories)).toEqual(['The dog next door barks.']);
     expect(texts((await list('&role=assistant')).memories)).toEqual(['The dog next door barks.']);
-    expect(texts((await list('&source=worker')).memories)).toEqual(['A dog bit me.']);
+    for (const filter of ['&source=worker', '&pinned=true', '&pinned=true&role=user']) {
+      expect(texts((await list(filter)).memories)).toEqual(['A dog bit me.']);
+    }
   });
 
   it('finds by its words what the embedder cannot read', async () => {

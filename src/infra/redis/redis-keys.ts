@@ -72,6 +72,8 @@ export interface UserMemoryKeys {
   readonly superseded: string;
   /** Hash: id → the ids that it supersedes, as JSON. */
   readonly supersedes: string;
+  /** Hash: id → digests of the ids that were counted for it, with spaces between them. */
+  readonly countedIds: string;
 
   /** Hash: id → decision as JSON. */
   readonly decisions: string;
@@ -130,6 +132,7 @@ export function memoryKeys(prefix = ''): MemoryKeys {
         validFrom: `${user}:valid_from`,
         superseded: `${user}:superseded`,
         supersedes: `${user}:supersedes`,
+        countedIds: `${user}:counted_ids`,
         decisions: `${user}:decisions`,
         decisionTimes: `${user}:decisions:times`,
         statistics: `${user}:statistics`,

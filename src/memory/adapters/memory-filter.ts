@@ -4,11 +4,12 @@ import type { MemoryFilter } from '../memory-store.port.js';
 /** Whether a filter leaves a memory in. */
 export function matchesFilter(memory: Memory, filter: MemoryFilter | undefined): boolean {
   if (filter === undefined) return true;
-  const { sessionId, role, source, sinceMs, untilMs, metadata, asOfMs } = filter;
+  const { sessionId, role, source, isPinned, sinceMs, untilMs, metadata, asOfMs } = filter;
   return (
     (sessionId === undefined || memory.sessionId === sessionId) &&
     (role === undefined || memory.role === role) &&
     (source === undefined || memory.source === source) &&
+    (isPinned === undefined || memory.isPinned === isPinned) &&
     memory.createdAtMs >= (sinceMs ?? -Infinity) &&
     memory.createdAtMs < (untilMs ?? Infinity) &&
     memory.createdAtMs <= (asOfMs ?? Infinity) &&

@@ -2,8 +2,9 @@ import { z } from 'zod';
 import type { ScriptArgument } from '../../infra/redis/index.js';
 import { TERMS_VERSION } from '../lexical-text.js';
 import type { Memory, Supersession } from '../memory.js';
-import type { IndexedMemory } from '../memory-store.port.js';
+import type { IndexedMemory, PutOptions } from '../memory-store.port.js';
 import { bytesOf, retentionOf } from '../retention.js';
+import { countedIdDigest } from './counted-ids.js';
 import type { MemoryRow } from './redis-memory-replies.js';
 import { decodeMemoryBody, encodeMemoryBody } from './stored-memory.js';
 import { type DecodedRecord, parseJson } from './stored-record.js';
@@ -45,12 +46,10 @@ function parseSupersession(stored: string): Supersession | undefined {
 }
 
 /** What scripts are given of a memory; `ADD` has their order. @param memory without a vector where it has one already */
-export function memoryArguments({
-  memory,
-  terms,
-  digest,
-  vector,
-}: Omit<IndexedMemory, 'vector'> & Partial<Pick<IndexedMemory, 'vector'>>): ScriptArgument[] {
+export function memoryArguments(
+  { memory, terms, digest, vector }: Omit<IndexedMemory, 'vector'> & Partial<Pick<IndexedMemory, 'vector'>>,
+  { isRepeatable = false }: Pick<PutOptions, 'isRepeatable'> = {},
+): ScriptArgument[] {
   const { supersededBy } = memory;
   return [
     ...[memory.id, encodeMemoryBody(memory), vector === undefined ? '' : encodeVector(vector), digest],
@@ -59,6 +58,7 @@ export function memoryArguments({
     memory.lastRecalledAtMs ?? '',
     supersededBy === null ? '' : `${encodeSupersession(supersededBy)} ${supersededBy.id}`,
     memory.supersedes.length === 0 ? '' : JSON.stringify(memory.supersedes),
+    isRepeatable ? countedIdDigest(memory.id).toString('base64url') : '',
   ];
 }
 

@@ -21,6 +21,7 @@ import {
   type MemoryUsage,
   type PendingReembedding,
   type PendingReindexing,
+  type PutOptions,
   type PutOutcome,
   type RecordOutcome,
   type StatisticsStep,
@@ -108,13 +109,18 @@ export class RedisMemoryStore extends MemoryStore {
     return reachingRedis(async () => toStoreSpaces(await this.embeddingSpaces.claim(space)));
   }
 
-  async put(userId: string, memories: readonly MemoryToPut[], forgetMark?: string): Promise<PutOutcome[]> {
+  async put(userId: string, memories: readonly MemoryToPut[], options: PutOptions = {}): Promise<PutOutcome[]> {
     if (memories.length === 0) return [];
     return reachingRedis(async () => {
       const spaces = await this.writableSpaces(memories);
       return this.users.registering(userId, async () => {
         const putOne = async (memory: MemoryToPut) => {
-          const args = [carriedMark(forgetMark), ...this.room(), ...linkArguments(memory), ...memoryArguments(memory)];
+          const args = [
+            carriedMark(options.forgetMark),
+            ...this.room(),
+            ...linkArguments(memory),
+            ...memoryArguments(memory, options),
+          ];
           const put = parsePut(await this.users.run(PUT, userId, writable(spaces), args));
           await this.makeRoom(userId, spaces, put.hasMore);
           return put;

@@ -9,7 +9,7 @@ export function scriptKeys(user: UserMemoryKeys, generations: readonly number[])
     ...[user.term, user.forgetMark],
     ...[user.ids, user.items, user.index, user.numbers, user.terms, user.texts, user.totals],
     ...[user.retention, user.pinned, user.repetitions, user.lastSeen, user.recalls, user.lastRecalled],
-    ...[user.validFrom, user.superseded, user.supersedes],
+    ...[user.validFrom, user.superseded, user.supersedes, user.countedIds],
     ...[user.decisions, user.decisionTimes, user.statistics],
     ...[user.shadow.ids, user.shadow.items, user.shadow.expiry, user.shadow.vectors(generations[0] ?? 0)],
     ...generations.map((generation) => user.vectors(generation)),
@@ -25,10 +25,10 @@ export const NAMES = `
   local term, forget_mark = unpack(KEYS, 1, 2)
   local ids, items, index, numbers, terms, texts, totals = unpack(KEYS, 3, 9)
   local retention, pinned, repetitions, last_seen, recalls, last_recalled = unpack(KEYS, 10, 15)
-  local valid_from, superseded, supersedes = unpack(KEYS, 16, 18)
-  local decisions, decision_times, statistics = unpack(KEYS, 19, 21)
-  local shadow_ids, shadow_items, shadow_expiry, shadow_vectors = unpack(KEYS, 22, 25)
-  local FIRST_VECTORS = 26
+  local valid_from, superseded, supersedes, counted_ids = unpack(KEYS, 16, 19)
+  local decisions, decision_times, statistics = unpack(KEYS, 20, 22)
+  local shadow_ids, shadow_items, shadow_expiry, shadow_vectors = unpack(KEYS, 23, 26)
+  local FIRST_VECTORS = 27
   local vectors = KEYS[FIRST_VECTORS]
   -- unpack finds room for a few thousand values.
   local PORTION = 1000
@@ -43,7 +43,7 @@ export const MEET_WRONG_TYPES = `
   for _, key in ipairs({ ids, retention, pinned, decision_times }) do redis.call('ZCARD', key) end
   for _, key in ipairs({
     items, index, numbers, terms, texts, totals, repetitions, last_seen, recalls, last_recalled, valid_from, superseded,
-    supersedes, decisions, statistics,
+    supersedes, counted_ids, decisions, statistics,
   }) do redis.call('HLEN', key) end
   redis.call('STRLEN', forget_mark)
   for i = FIRST_VECTORS, #KEYS do redis.call('VCARD', KEYS[i]) end

@@ -1,3 +1,5 @@
+import { MAX_COUNTED_IDS } from './counted-ids.js';
+
 /**
  * What a memory is found by and what it takes up, beside it: number, version of the terms, length, bytes, digest, terms, with
  * spaces between them. No part but the last has a space in it.
@@ -124,7 +126,7 @@ export const REMOVE = `
     end
     take_out_of_chain(id)
     for i = FIRST_VECTORS, #KEYS do redis.call('VREM', KEYS[i], id) end
-    for _, key in ipairs({ items, index, repetitions, last_seen, recalls, last_recalled, valid_from }) do
+    for _, key in ipairs({ items, index, repetitions, last_seen, recalls, last_recalled, valid_from, counted_ids }) do
       redis.call('HDEL', key, id)
     end
     redis.call('ZREM', retention, id)
@@ -176,16 +178,18 @@ export const REMOVE = `
 /**
  * A memory as `memoryArguments` packs it, from the place `first` of ARGV on: id, body, vector, digest, when it was created,
  * terms, version of the terms, their number, bytes, retention, whether pinned, count, when it was said last, recalls, when
- * recalled last, how superseded, what it supersedes.
+ * recalled last, how superseded, what it supersedes, digest of its id where the same may be put again.
  */
 export const ADD = `
-  local ARGUMENTS = 17
+  local MOST_COUNTED_IDS = ${MAX_COUNTED_IDS}
+  local ARGUMENTS = 18
   local function memory_at(first)
     local memory = {}
     memory.id, memory.body, memory.vector, memory.digest, memory.created = unpack(ARGV, first, first + 4)
     memory.words, memory.version, memory.length, memory.bytes = unpack(ARGV, first + 5, first + 8)
     memory.retention, memory.pinned, memory.count, memory.seen = unpack(ARGV, first + 9, first + 12)
     memory.recalls, memory.recalled, memory.superseded, memory.supersedes = unpack(ARGV, first + 13, first + 16)
+    memory.counted_id = ARGV[first + 17]
     return memory
   end
   local function add_to_index(memory, rarest, number)
@@ -223,11 +227,21 @@ export const ADD = `
     local since = string.match(redis.call('HGET', superseded, id) or '', '^(%S+) ')
     if since and tonumber(memory.seen) >= tonumber(since) then hold_again(id, memory.seen, 'said_again') end
   end
+  -- Notes the id of what is counted for a memory. Returns whether it was there already.
+  local function note_counted(id, digest)
+    local known = redis.call('HGET', counted_ids, id) or ''
+    if string.find(' ' .. known .. ' ', ' ' .. digest .. ' ', 1, true) then return true end
+    local noted = known == '' and digest or known .. ' ' .. digest
+    local room = MOST_COUNTED_IDS * (#digest + 1) - 1
+    redis.call('HSET', counted_ids, id, string.sub(noted, -room))
+    return false
+  end
   -- Returns what became of it, and the id of what stands for it.
   local function put(memory)
     if redis.call('HEXISTS', items, memory.id) == 1 then return 'known', memory.id end
     local same = redis.call('HGET', texts, memory.digest)
     if same then
+      if memory.counted_id ~= '' and note_counted(same, memory.counted_id) then return 'known', same end
       count_again(same, memory)
       return 'duplicate', same
     end

@@ -1,11 +1,19 @@
 import { TERMS_VERSION } from '../lexical-text.js';
 import type { Memory, Supersession } from '../memory.js';
 import type { MemoryLimits } from '../memory-limits.js';
-import type { IndexedMemory, MemoryChange, MemoryToPut, MemoryUsage, PutOutcome } from '../memory-store.port.js';
+import type {
+  IndexedMemory,
+  MemoryChange,
+  MemoryToPut,
+  MemoryUsage,
+  PutOptions,
+  PutOutcome,
+} from '../memory-store.port.js';
 import { bytesOf, retentionOf } from '../retention.js';
 import type { Generation, Generations, SqliteEmbeddingSpaces } from './sqlite-embedding-spaces.js';
 import { decodeRow, digestBytes, type Row, toColumns } from './sqlite-memory-rows.js';
 import type { MemoryStatements } from './sqlite-memory-statements.js';
+import type { SqliteCountedIds } from './sqlite-counted-ids.js';
 import { termsIn } from './sqlite-packed-words.js';
 import { countTerms, type SqliteTermIndex, type TermCounts } from './sqlite-term-index.js';
 
@@ -28,6 +36,7 @@ export class SqliteMemories {
     private readonly statements: MemoryStatements,
     private readonly spaces: SqliteEmbeddingSpaces,
     private readonly terms: SqliteTermIndex,
+    private readonly countedIds: SqliteCountedIds,
     private readonly limits: MemoryLimits,
   ) {}
 
@@ -40,8 +49,8 @@ export class SqliteMemories {
   }
 
   /** Keeps a memory and makes room for it, or counts what says the same. */
-  keep(indexed: MemoryToPut, current: Generation): PutOutcome {
-    const outcome = this.put(indexed, current);
+  keep(indexed: MemoryToPut, current: Generation, { isRepeatable = false }: PutOptions = {}): PutOutcome {
+    const outcome = this.put(indexed, current, isRepeatable);
     if (outcome.status === 'new') {
       this.link(indexed);
       this.makeRoom(indexed.memory.userId);
@@ -136,11 +145,12 @@ export class SqliteMemories {
     this.terms.add(user, seq, countTerms(indexed.terms));
   }
 
-  private put(indexed: IndexedMemory, current: Generation): PutOutcome {
+  private put(indexed: IndexedMemory, current: Generation, isRepeatable = false): PutOutcome {
     const { memory, digest } = indexed;
     if (this.locate(memory.userId, memory.id)) return { status: 'known', id: memory.id };
     const same = this.findText(memory.userId, digest);
     if (same) {
+      if (isRepeatable && this.countedIds.add(same.seq, memory.id)) return { status: 'known', id: same.id };
       this.countAgain(same, memory);
       return { status: 'duplicate', id: same.id };
     }

@@ -10,12 +10,13 @@ type Field = NonNullable<MemoryFilter['metadata']>[string];
 
 /** Conditions on a row of `memories`, each with AND before it; the empty text where nothing is left out. */
 export function conditionsOf(filter: MemoryFilter = {}): SqlFilter {
-  const { sessionId, role, source, sinceMs, untilMs, metadata = {}, asOfMs } = filter;
+  const { sessionId, role, source, isPinned, sinceMs, untilMs, metadata = {}, asOfMs } = filter;
   const { includeQuestions = true, includeSuperseded = true } = filter;
   const parts: SqlFilter[] = [
     ...equal('session_id = ?', sessionId),
     ...equal('role = ?', role),
     ...equal('source = ?', source),
+    ...equal('is_pinned = ?', isPinned === undefined ? undefined : Number(isPinned)),
     ...equal('created_at_ms >= ?', sinceMs),
     ...equal('created_at_ms < ?', untilMs),
     ...equal('created_at_ms <= ?', asOfMs),

@@ -14,6 +14,7 @@ import {
   type MemoryUsage,
   type PendingReembedding,
   type PendingReindexing,
+  type PutOptions,
   type PutOutcome,
   type RecordOutcome,
   type StoreSpaces,
@@ -22,6 +23,7 @@ import { decodableOf, decodablePage } from './decodable.js';
 import { asOf } from './memory-filter.js';
 import { SqliteAccess } from './sqlite-access.js';
 import { SqliteCandidates } from './sqlite-candidates.js';
+import { SqliteCountedIds } from './sqlite-counted-ids.js';
 import { type Generation, SqliteEmbeddingSpaces } from './sqlite-embedding-spaces.js';
 import { SqliteJudgements } from './sqlite-judgements.js';
 import { SqliteMemories } from './sqlite-memories.js';
@@ -57,7 +59,8 @@ export class SqliteMemoryStore extends MemoryStore {
     this.statements = prepareStatements(database);
     this.embeddingSpaces = new SqliteEmbeddingSpaces(database);
     const terms = new SqliteTermIndex(database);
-    this.memories = new SqliteMemories(this.statements, this.embeddingSpaces, terms, limits);
+    const countedIds = new SqliteCountedIds(database);
+    this.memories = new SqliteMemories(this.statements, this.embeddingSpaces, terms, countedIds, limits);
     this.pages = new SqliteMemoryList(database);
     const decode = (row: Row): Memory | undefined => this.decode(row);
     this.search = new SqliteCandidates(
@@ -84,14 +87,14 @@ export class SqliteMemoryStore extends MemoryStore {
     });
   }
 
-  async put(userId: string, memories: readonly MemoryToPut[], forgetMark?: string): Promise<PutOutcome[]> {
+  async put(userId: string, memories: readonly MemoryToPut[], options: PutOptions = {}): Promise<PutOutcome[]> {
     if (memories.length === 0) return [];
     return this.access.write(() => {
       const current = this.spaceOf(memories.map(({ vector }) => vector));
-      if (this.marks.isLate(userId, forgetMark)) {
+      if (this.marks.isLate(userId, options.forgetMark)) {
         return memories.map(({ memory }) => ({ status: 'forgotten', id: memory.id }));
       }
-      return memories.map((memory) => this.memories.keep(memory, current));
+      return memories.map((memory) => this.memories.keep(memory, current, options));
     });
   }
 

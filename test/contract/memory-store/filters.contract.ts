@@ -55,6 +55,18 @@ export function describeFilters({ open }: ContractContext): void {
       expect(await texts(sut, { sinceMs: 2_000, includeQuestions: false, role: 'user' })).toEqual([]);
     });
 
+    it('go by what is pinned', async () => {
+      const sut = await open();
+      const [one, two] = [indexed('a tea', axis(0), { isPinned: true }), indexed('b tea')];
+      await put(sut, [one, two]);
+
+      expect(await texts(sut, { isPinned: true })).toEqual(['a tea']);
+      expect(await texts(sut, { isPinned: false })).toEqual(['b tea']);
+      await sut.change('ada', one.memory.id, { isPinned: false });
+      await sut.change('ada', two.memory.id, { isPinned: true });
+      expect(await texts(sut, { isPinned: true, role: 'user' })).toEqual(['b tea']);
+    });
+
     it('go by fields of the metadata, of the type they are given in', async () => {
       const sut = await open();
       const fields: Record<string, unknown>[] = [

@@ -175,7 +175,9 @@ export function describeForgetting({ open }: ContractContext): void {
         expect(await sut.record(judgementOf(before, { forgetMark, statistics }))).toBe('forgotten');
       }
       const late = indexed('put');
-      expect(await sut.put('ada', [late], 'first')).toEqual([{ status: 'forgotten', id: late.memory.id }]);
+      expect(await sut.put('ada', [late], { forgetMark: 'first' })).toEqual([
+        { status: 'forgotten', id: late.memory.id },
+      ]);
       expect(await sut.usage('ada')).toMatchObject({ memories: 0 });
       expect(await sut.decisions('ada', 10)).toEqual([]);
       expect(await sut.statistics('ada', 'llm-a')).toEqual([]);

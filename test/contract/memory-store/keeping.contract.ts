@@ -50,6 +50,45 @@ export function describeKeeping({ open }: ContractContext): void {
       expect((await search(sut, 'ada', axis(0))).map(({ memory }) => memory)).toEqual([full.memory, bare.memory]);
     });
 
+    it('counts an id that may come again once, for the memory that has its text', async () => {
+      const sut = await open();
+      const [first, second, third] = range(3).map(() => indexed('the same text'));
+      const { id } = first!.memory;
+      const again = { isRepeatable: true };
+      expect(await sut.put('ada', [first!, second!], again)).toEqual([
+        { status: 'new', id },
+        { status: 'duplicate', id },
+      ]);
+
+      expect(await sut.put('ada', [first!, second!, third!], again)).toEqual([
+        { status: 'known', id },
+        { status: 'known', id },
+        { status: 'duplicate', id },
+      ]);
+
+      expect(await sut.get('ada', id)).toMatchObject({ count: 3 });
+      // Of what is not said to come again, nothing is remembered.
+      for (const count of [4, 5]) {
+        await sut.put('ada', [second!]);
+        expect(await sut.get('ada', id)).toMatchObject({ count });
+      }
+      await sut.delete('ada', id);
+      expect(await sut.put('ada', [second!, third!], again)).toMatchObject([
+        { status: 'new' },
+        { status: 'duplicate' },
+      ]);
+    });
+
+    it('remembers a bounded number of such ids, the last', async () => {
+      const sut = await open();
+      const many = range(1_002).map(() => indexed('the same text'));
+      await sut.put('ada', many, { isRepeatable: true });
+
+      const again = await sut.put('ada', [many[1]!, many[3]!, many.at(-1)!], { isRepeatable: true });
+
+      expect(again.map(({ status }) => status)).toEqual(['duplicate', 'known', 'known']);
+    });
+
     it.each([
       ['emoji and joiners', '👩‍👩‍👧‍👦 👍🏽 🇮🇸'],
       ['decomposed accents', 'e\u0301 vs \u00e9'],

@@ -42,4 +42,11 @@ export const MIGRATIONS: readonly Migration[] = [
   -- Packed by indexing anew: what was indexed until now is of another version.
   UPDATE memory_terms_versions SET name = name || ' unpacked';
   `,
+  `
+  -- Ids that were counted for a memory with the same text, so that they are not counted again; sqlite-counted-ids.ts.
+  CREATE TABLE memory_counted_ids (
+    seq INTEGER PRIMARY KEY REFERENCES memories (seq) ON DELETE CASCADE,
+    digests BLOB NOT NULL
+  );
+  `,
 ];
