@@ -3,7 +3,7 @@ import { collect } from '../../test/support/chat-events.js';
 import { embeddings, sendJson } from '../../test/support/stub-vorpal.js';
 import { useStubVorpal } from '../../test/support/use-stub-vorpal.js';
 import { type ImportLine, ImportService } from './import.service.js';
-import { readImportedMemory } from './imported-memory.js';
+import { LineDefaults, readImportedMemory } from './imported-memory.js';
 import { toMemoryBody } from './memory-bodies.js';
 import type { Memory } from './memory.js';
 
@@ -27,7 +27,10 @@ describe(ImportService.name, () => {
     Array.from({ length: count }, (_, index) => ({ id: `fact-${index}`, text: `Fact ${index}.` }));
 
   async function* linesOf(values: readonly object[], userId: string): AsyncGenerator<ImportLine, void> {
-    for (const [index, value] of values.entries()) yield { line: index + 1, ...readImportedMemory(value, userId) };
+    const defaults = new LineDefaults();
+    for (const [index, value] of values.entries()) {
+      yield { line: index + 1, ...readImportedMemory(value, userId, defaults) };
+    }
   }
   const importInto = (userId: string, values: readonly object[]) => sut.import(userId, linesOf(values, userId));
 
@@ -174,21 +177,22 @@ describe(ImportService.name, () => {
       { text: 'I collect stamps.', created_at: '2026-01-01T00:00:00Z' },
       { text: 'I COLLECT stamps.', created_at: '2026-02-01T00:00:00Z', count: 2 },
       { text: 'I live in Ghent.' },
+      { text: 'I live in Ghent.' },
     ];
     const counted = async () => (await memoriesOf('ada')).map(({ text, count }) => [text, count]).toSorted();
     const once = [
       ['I collect stamps.', 4],
-      ['I live in Ghent.', 1],
+      ['I live in Ghent.', 2],
     ];
-    expect(await importInto('ada', lines)).toMatchObject({ imported: 2, known: 0, duplicate: 2 });
+    expect(await importInto('ada', lines)).toMatchObject({ imported: 2, known: 0, duplicate: 3 });
     expect(await counted()).toEqual(once);
 
     for (const again of [lines, lines.toReversed()]) {
-      expect(await importInto('ada', again)).toMatchObject({ imported: 0, known: 4, duplicate: 0 });
+      expect(await importInto('ada', again)).toMatchObject({ imported: 0, known: 5, duplicate: 0 });
     }
 
     expect(await counted()).toEqual(once);
-    expect(await importInto('bob', lines)).toMatchObject({ imported: 2, known: 0, duplicate: 2 });
+    expect(await importInto('bob', lines)).toMatchObject({ imported: 2, known: 0, duplicate: 3 });
   });
 
   it('counts a line once for a memory that the user has from elsewhere, and what a person adds each time', async () => {
@@ -204,11 +208,11 @@ describe(ImportService.name, () => {
 
   it('lists what it took by the time it was said, and undated lines as said now', async () => {
     await importInto('ada', [
-      { text: 'undated' },
+      ...['first undated', 'second undated', 'third undated', 'undated'].map((text) => ({ text })),
       { text: 'new', created_at: '2026-02-01T00:00:00Z' },
       { text: 'old', created_at: '2025-02-01T00:00:00Z' },
     ]);
-    expect(await texts()).toEqual(['undated', 'new', 'old']);
+    expect(await texts()).toEqual(['undated', 'third undated', 'second undated', 'first undated', 'new', 'old']);
   });
 
   it.each([

@@ -7,6 +7,8 @@ import { newMemory } from './new-memory.js';
 
 const MAX_ID_CHARACTERS = 200;
 const MAX_LINKS = 1_000;
+// Beyond it equal lines are one: an import may be endless.
+const MAX_LINES_TOLD_APART = 100_000;
 // Ids of lines go by it: with another one, what was imported before would count again.
 const LINE_NAMESPACE = '0b1f0c6e-6a55-4c0e-9a2b-5d6f1f3f7c41';
 // Parts of an address that mean something else than a memory.
@@ -66,14 +68,49 @@ export interface ImportedMemory {
   readonly tellsLinks: boolean;
 }
 
-/** What is wrong with a line, or the memory in it; it belongs to `owner`, whatever user it names. */
-export function readImportedMemory(value: unknown, owner: string): ImportedMemory | { problem: string } {
+/** What lines of one import are given that have no id or no time. */
+export class LineDefaults {
+  private readonly timesSeen = new Map<string, number>();
+  private lastMs = 0;
+
+  /** Now, and later than what it said before, so that such lines stay in their order. */
+  createdAtMs(): number {
+    this.lastMs = Math.max(Date.now(), this.lastMs + 1);
+    return this.lastMs;
+  }
+
+  /**
+   * A UUIDv5, so that a line has the same whenever it is imported. The second of equal lines has another one than the first,
+   * and the same as the second the next time.
+   */
+  id(owner: string, { role, text, created_at: createdAtMs }: ImportedLine): string {
+    const id = nameId(LINE_NAMESPACE, JSON.stringify([owner, role, text, createdAtMs ?? null]));
+    const times = this.timesSeen.get(id) ?? 0;
+    if (times > 0 || this.timesSeen.size < MAX_LINES_TOLD_APART) this.timesSeen.set(id, times + 1);
+    return times === 0 ? id : nameId(LINE_NAMESPACE, `${id} ${times}`);
+  }
+}
+
+/**
+ * What is wrong with a line, or the memory in it.
+ * @param owner whose it is, whatever user it names
+ * @param defaults those of its import
+ */
+export function readImportedMemory(
+  value: unknown,
+  owner: string,
+  defaults: LineDefaults,
+): ImportedMemory | { problem: string } {
   const { success, data, error } = importedMemorySchema.safeParse(value);
   if (!success) {
     const { path, message } = describeIssue(error.issues[0] ?? { message: 'not a memory' });
     return { problem: path === '' ? message : `${path}: ${message}` };
   }
-  const base = newMemory(owner, { ...toDraft(data), id: data.id ?? idOfLine(owner, data) });
+  const base = newMemory(owner, {
+    ...toDraft(data),
+    createdAtMs: data.created_at ?? defaults.createdAtMs(),
+    id: data.id ?? defaults.id(owner, data),
+  });
   return {
     // Exports write them also where there are none.
     tellsLinks: (isObject(value) && 'superseded_by' in value) || data.supersedes.length > 0,
@@ -99,11 +136,6 @@ export function readImportedMemory(value: unknown, owner: string): ImportedMemor
 }
 
 const isObject = (value: unknown): value is object => typeof value === 'object' && value !== null;
-
-/** A UUIDv5: the same line of the same user has the same id whenever it is imported. */
-function idOfLine(owner: string, { role, text, created_at: createdAtMs }: ImportedLine): string {
-  return nameId(LINE_NAMESPACE, JSON.stringify([owner, role, text, createdAtMs ?? null]));
-}
 
 function supersessionOf(line: ImportedLine): Supersession | null {
   if (line.superseded_by === undefined || line.superseded_at === undefined) return null;

@@ -14,7 +14,7 @@ import { Settings } from '../config/index.js';
 import { assertTextLength, ClientSignal, NdjsonBody, streamedAnswer } from '../http/index.js';
 import { ForgetService } from './forget.service.js';
 import { type ImportLine, ImportService } from './import.service.js';
-import { readImportedMemory } from './imported-memory.js';
+import { LineDefaults, readImportedMemory } from './imported-memory.js';
 import { listCursor } from './list-cursor.js';
 import { toFoundBody, toImportBody, toKeptBody, toMemoryBody, toUsageBody } from './memory-bodies.js';
 import type { Memory } from './memory.js';
@@ -166,17 +166,19 @@ export class MemoriesController {
   }
 
   private async *readLines(body: AsyncIterable<Uint8Array>, userId: string): AsyncGenerator<ImportLine, void> {
-    const { server, chat } = this.settings;
+    const { server } = this.settings;
+    const defaults = new LineDefaults();
     for await (const read of readNdjson(body, server.bodyLimitBytes)) {
       if ('problem' in read) yield read;
-      else yield { line: read.line, ...this.readMemory(read.value, userId, chat.messageMaxCharacters) };
+      else yield { line: read.line, ...this.readMemory(read.value, userId, defaults) };
     }
   }
 
-  private readMemory(value: unknown, userId: string, maxCharacters: number) {
-    const read = readImportedMemory(value, userId);
-    if ('problem' in read || read.memory.text.length <= maxCharacters) return read;
-    return { problem: `text: has ${read.memory.text.length} characters; at most ${maxCharacters} are accepted` };
+  private readMemory(value: unknown, userId: string, defaults: LineDefaults) {
+    const { messageMaxCharacters: most } = this.settings.chat;
+    const read = readImportedMemory(value, userId, defaults);
+    if ('problem' in read || read.memory.text.length <= most) return read;
+    return { problem: `text: has ${read.memory.text.length} characters; at most ${most} are accepted` };
   }
 
   private assertLength(text: string): void {
