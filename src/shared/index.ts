@@ -6,6 +6,7 @@ export {
   escapeUnsafe,
   fullJitterBackoffMs,
   isAbortError,
+  nameId,
   newId,
   sleep,
   TickCork,

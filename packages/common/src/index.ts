@@ -1,7 +1,7 @@
 export { isAbortError, sleep } from './abort.js';
 export { type BackoffOptions, fullJitterBackoffMs } from './backoff.js';
 export { BrainError, describeError } from './errors.js';
-export { newId } from './ids.js';
+export { nameId, newId } from './ids.js';
 export { createLogger } from './logger.js';
 export { Counter, createMetricsRegistry, Gauge, Histogram, Registry } from './metrics.js';
 export {
