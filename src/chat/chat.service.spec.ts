@@ -132,7 +132,12 @@ describe.each(['answer', 'stream'] as const)(`${ChatService.name}.%s`, (method) 
   describe.each(MANNERS)('of a server that %s what does not fit', (manner) => {
     it('lets memories give way before turns', async () => {
       await start({ CHAT_MAX_TOKENS: '100' }, { windowTokens: 1_000, manner });
-      await remember(...Array.from({ length: 5 }, (_, index) => `${index}: ${'語'.repeat(40 + index)}`));
+      // Found by what was said before them: the stub's vectors tell nothing of these characters.
+      const texts = Array.from('語文字漢和', (character, index) => character.repeat(40 + index));
+      await sut.memories.add(
+        'ada',
+        texts.map((text) => ({ text, context: 'm'.repeat(200) })),
+      );
       await say('u'.repeat(200), 'a'.repeat(200));
       const response = await ask({ message: 'm'.repeat(200), session_id: 'talk' });
       expect(response).toMatchObject({ response: 'Hello.', memories: [] });
