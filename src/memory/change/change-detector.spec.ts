@@ -53,6 +53,7 @@ describe(detectChange.name, () => {
     ['Je travaille à la poste.', 'Je ne travaille plus à la poste.'],
     ['Я живу в Туле.', 'Теперь я живу в Пскове.'],
     ['我住在南京。', '我现在住在苏州。'],
+    ['Rozumím francouzsky.', 'Nerozumím francouzsky.'],
   ])('finds that "%s" changed by "%s"', (before, after) => {
     expect(detect(after, candidateOf(before))).toBe(before);
   });
@@ -65,6 +66,7 @@ describe(detectChange.name, () => {
     ['another sister', 'My sister Vera lives in Bonn.', 'My sister Ilka lives in Ulm.'],
     ['something more', 'I speak Danish.', 'I also speak Dutch.'],
     ['something that happened, too', 'I was in Peru in 2011.', 'I was in Laos in 2016.'],
+    ['that something else is not so', 'Am Montag war viel los.', 'Am Montag war nicht viel Verkehr.'],
     ['somebody else', 'My father is a tailor.', 'My aunt is a tailor.'],
     [
       'thanks for something else',

@@ -9,7 +9,7 @@ import {
   STATES,
   type WordList,
 } from './change-words.js';
-import { type ComparableText, isSameWord, type TextDifference, type Word } from './text-difference.js';
+import { type ComparableText, isNegatedForm, isSameWord, type TextDifference, type Word } from './text-difference.js';
 import { isCalendarWord } from './value-words.js';
 
 const WORD_FEATURES = [
@@ -32,6 +32,7 @@ const WORD_FEATURES = [
   'negationDiffers',
   'negationOfShared',
   'onlyNegationDiffers',
+  'negationOfOther',
   'changeSaid',
   'changeOfShared',
   'additionSaid',
@@ -68,7 +69,7 @@ export function isTalk({ before, after, lost, added }: TextDifference): boolean 
 function wordFeatures(difference: TextDifference): Record<(typeof WORD_FEATURES)[number], number> {
   const { added, lost, replacements } = difference;
   const [before, after] = [difference.before.words, difference.after.words];
-  const [older, newer] = [describe(difference.before), describe(difference.after)];
+  const [older, newer] = [describe(difference.before, after), describe(difference.after, before)];
   const swaps = replacements.filter((one) => one.before.length > 0 && one.after.length > 0);
   const isReplaced = (is: (word: Word) => boolean) => added.some(is) && lost.some(is);
   const isAdded = (is: (word: Word) => boolean) => added.some(is) && !lost.some(is);
@@ -98,6 +99,7 @@ function wordFeatures(difference: TextDifference): Record<(typeof WORD_FEATURES)
     negationDiffers: flag(isNegationNew),
     negationOfShared: isNegationNew ? Math.min(1, sharedContent) : 0,
     onlyNegationDiffers: flag(isContentSame && isNegationNew),
+    negationOfOther: flag(isNegationNew && addedContent > 0 && lost.some(isContent)),
     changeSaid: flag(isChangeSaid),
     changeOfShared: isChangeSaid ? Math.min(1, sharedContent) : 0,
     additionSaid: flag(newer.additions > older.additions),
@@ -121,10 +123,10 @@ const LEAST_BEGINNING = 2;
 // They are features of their own, and nothing new that is told.
 const GRAMMAR = [NEGATIONS, CHANGES, ADDITIONS, COURTESIES, ADDRESSED];
 
-function describe(text: ComparableText) {
+function describe(text: ComparableText, other: readonly Word[]) {
   const count = (list: WordList) => list.count(text);
   return {
-    negations: count(NEGATIONS),
+    negations: count(NEGATIONS) + text.words.filter((word) => other.some((one) => isNegatedForm(one, word))).length,
     changes: count(CHANGES),
     additions: count(ADDITIONS),
     episodes: count(EPISODES),

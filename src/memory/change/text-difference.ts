@@ -68,10 +68,16 @@ export function comparableText(text: string): ComparableText {
 /** Whether two words are one, or forms of one, as far as their letters tell. */
 export function isSameWord(a: Word, b: Word): boolean {
   if (a.folded === b.folded || (a.stem !== '' && a.stem === b.stem)) return true;
+  if (isNegatedForm(a, b) || isNegatedForm(b, a)) return true;
   if (a.isNumber || b.isNumber) return false;
   const longer = Math.max(a.folded.length, b.folded.length);
   const common = commonPrefixLength(a.folded, b.folded);
   return common >= LEAST_STEM && common >= longer * STEM_SHARE;
+}
+
+/** Whether `b` is `a` with the prefix that denies verbs in Czech, Slovak, Slovene, Latvian and Lithuanian: "nekouřím". */
+export function isNegatedForm(a: Word, b: Word): boolean {
+  return a.folded.length >= LEAST_STEM && b.folded === `ne${a.folded}`;
 }
 
 /** What differs between two texts once the words they share are laid over each other (longest common subsequence). */
