@@ -178,7 +178,7 @@ const variables = z.object({
   }),
   STREAM_MAX_ATTEMPTS: documented(integer(3, 1, 100), {
     section: 'Stream',
-    description: 'Attempts of an entry that fails for its own sake, before it goes to the dead letters.',
+    description: 'Attempts of an entry that fails while others succeed, before it goes to the dead letters.',
   }),
 
   ASYNC_MEMORY: documented(flag(true), {
@@ -202,7 +202,7 @@ const variables = z.object({
   }),
   WORKER_BACKOFF_MAX_MS: documented(milliseconds(15_000), {
     section: 'Memory worker',
-    description: 'Longest pause between attempts while Vorpal or the stream is away.',
+    description: 'Longest pause between attempts while Vorpal or the stream cannot be reached.',
   }),
   WORKER_LOG_MESSAGES: documented(optionalFlag(), {
     section: 'Memory worker',

@@ -30,7 +30,10 @@ const ADDRESS = /^(rediss?):\/\/(?:([^/?#]*)@)?([^/?#@]*)(?:\/(\d*))?$/i;
 const HOST = /^(?:\[([\da-f:.]+)\]|([^[\]:\s]+))(?::(\d{1,5}))?$/i;
 const MAX_PORT = 65_535;
 
-/** Reads `redis[s]://[user[:password]@]host[:port][,host[:port]…][/database]`, with percent-encoding in user and password. */
+/**
+ * Reads `redis[s]://[user[:password]@]host[:port][,host[:port]…][/database]`, with percent-encoding in user and
+ * password.
+ */
 export function readRedisAddress(url: string): RedisAddress | AddressProblem {
   const [, scheme, credentials = '', authority, database = ''] = ADDRESS.exec(url) ?? [];
   if (scheme === undefined || authority === undefined) return { problem: problemOf(url) };

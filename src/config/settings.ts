@@ -5,12 +5,12 @@ import { readRedisAddress } from './redis-address.js';
 // What SmolLM2's authors sample their small model with.
 const EMBEDDED_TEMPERATURE = 0.2;
 
-// The embedded Vorpal has one batch's prompts to fill its few sequences with; a second batch would only wait. For others
-// these are bounds of memory and of connections: what is sent is bounded in tokens.
+// The embedded Vorpal has one batch's prompts to fill its few sequences with; a second batch would only wait. For
+// others these are bounds of memory and of connections: what is sent is bounded in tokens.
 const DEFAULT_BATCHES = { embedded: 1, remote: 64 };
 const DEFAULT_SCORING_CONCURRENCY = { embedded: 2, remote: 96 };
-// vLLM answers 256 side by side unless told otherwise. The embedded one answers four: with eight times as many, the last
-// one still has its answer within the time limit.
+// vLLM answers 256 side by side unless told otherwise. The embedded one answers four: with eight times as many, the
+// last one still has its answer within the time limit.
 const DEFAULT_CHAT_CONCURRENCY = { embedded: 32, remote: 256 };
 
 const vorpalOf = (env: Environment) => (env.VORPAL_URL === undefined ? 'embedded' : 'remote');
@@ -100,7 +100,8 @@ const nest = (env: Environment) => ({
   worker: {
     enabled: env.ASYNC_MEMORY && env.BRAIN_ROLE !== 'api',
     batchSize: env.WORKER_BATCH_SIZE,
-    // A batch beyond the scoring requests that may be under way would only wait for one of them, with its texts in memory.
+    // A batch beyond the scoring requests that may be under way would only wait for one of them, with its texts in
+    // memory.
     maxBatches: Math.min(env.WORKER_MAX_BATCHES ?? DEFAULT_BATCHES[vorpalOf(env)], scoringConcurrencyOf(env)),
     blockMs: env.WORKER_BLOCK_MS,
     backoffMaxMs: env.WORKER_BACKOFF_MAX_MS,

@@ -1,7 +1,7 @@
 import type { Logger } from '@nestjs/common';
 
-// Where only some requests fail (those of users on one shard of a cluster, for example), each success between them would
-// end the outage, and the next failure begin another: two lines a request.
+// Where only some requests fail (those of users on one shard of a cluster, for example), each success between them
+// would end the outage, and the next failure begin another: two lines a request.
 const OVER_AFTER_MS = 10_000;
 
 export interface OutageTexts {

@@ -17,9 +17,9 @@ describe(UndecodableRecords.name, () => {
     expect(sut.count).toBe(3);
     expect(sut.last).toBe('decision d-1');
     expect(warn.mock.calls.map(([text]) => String(text))).toEqual([
-      'Passed over memory m-1 of user "ada", which cannot be read: role: missing',
-      'Passed over memory m-1 of user "bob", which cannot be read: role: missing',
-      'Passed over decision d-1 of user "ada", which cannot be read: role: missing',
+      'Skipped memory m-1 of user "ada", which cannot be read: role: missing',
+      'Skipped memory m-1 of user "bob", which cannot be read: role: missing',
+      'Skipped decision d-1 of user "ada", which cannot be read: role: missing',
     ]);
   });
 

@@ -1,6 +1,7 @@
 import type { Logger } from '@nestjs/common';
 
-// Each takes the memory of its name for as long as the process lives. So many have one cause, which the first ones tell.
+// Each takes the memory of its name for as long as the process lives. So many have one cause, which the first ones
+// tell.
 const MAX_KNOWN = 1_000;
 
 export interface UndecodableRecord {
@@ -11,7 +12,7 @@ export interface UndecodableRecord {
   readonly problem: string;
 }
 
-/** Records of a store that cannot be read and are passed over: each is counted and logged once. */
+/** Records of a store that cannot be read and are skipped: each is counted and logged once. */
 export class UndecodableRecords {
   private readonly known = new Set<string>();
   private lastName: string | undefined;
@@ -33,7 +34,7 @@ export class UndecodableRecords {
     if (this.known.has(key) || this.known.size >= MAX_KNOWN) return;
     this.known.add(key);
     this.lastName = `${kind} ${id}`;
-    this.logger.warn(`Passed over ${kind} ${id} of user ${JSON.stringify(userId)}, which cannot be read: ${problem}`);
-    if (this.known.size === MAX_KNOWN) this.logger.warn(`Further records that cannot be read are not logged`);
+    this.logger.warn(`Skipped ${kind} ${id} of user ${JSON.stringify(userId)}, which cannot be read: ${problem}`);
+    if (this.known.size === MAX_KNOWN) this.logger.warn('More records cannot be read; they are not logged');
   }
 }

@@ -11,9 +11,9 @@ const SPEAKERS = { user: 'User', assistant: 'Assistant' } as const;
 const SPEAKER = new RegExp(`^(?:${Object.values(SPEAKERS).join('|')}): `, 'mu');
 
 /**
- * The turns before a message as the text it is scored after: `User: …` and `Assistant: …` a line, up to where the message
- * begins. The newest turns, cut at their start to the bounds; the empty string where there are none. It is captured with the
- * message, so private turns are no part of it.
+ * The turns before a message as the text it is scored after: `User: …` and `Assistant: …` a line, up to where the
+ * message begins. The newest turns, cut at their start to the bounds; the empty string where there are none. It is
+ * captured with the message, so private turns are no part of it.
  */
 export function contextOf(turns: readonly Turn[], role: Turn['role'], bounds: ContextBounds): string {
   const open = turns.filter(
@@ -29,8 +29,8 @@ export function contextOf(turns: readonly Turn[], role: Turn['role'], bounds: Co
 }
 
 /**
- * What was said in a context, oldest first, without the names of the speakers. A turn that holds a line like that of a speaker
- * counts as two; the first may be the end of one that was cut.
+ * What was said in a context, oldest first, without the names of the speakers. A turn that holds a line like that of a
+ * speaker counts as two; the first may be the end of one that was cut.
  */
 export function turnsIn(context: string): string[] {
   return context

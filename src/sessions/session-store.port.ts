@@ -25,7 +25,7 @@ export abstract class SessionStore {
   readonly undecodable = new UndecodableRecords(new Logger('Sessions'));
 
   /**
-   * Adds turns, in their order and next to each other, and starts the session's time to live anew.
+   * Adds turns, in their order and next to each other, and restarts the session's time to live.
    * @param forgetMark what the user had when the chat began: nothing is added if the user was forgotten since
    */
   abstract append(userId: string, sessionId: string, turns: readonly Turn[], forgetMark?: string): Promise<void>;
@@ -33,7 +33,9 @@ export abstract class SessionStore {
   /** The turns that are kept, oldest first; `[]` for a session that is unknown or has expired. */
   abstract turns(userId: string, sessionId: string): Promise<Turn[]>;
 
-  /** What the user was marked with by the last {@link forget} within a day, else the empty string. Memories share it. */
+  /**
+   * What the user was marked with by the last {@link forget} within a day, else the empty string. Memories share it.
+   */
   abstract forgetMark(userId: string): Promise<string>;
 
   /** Deletes all sessions of a user. Returns how many there were. @param mark one that never was before */

@@ -11,13 +11,13 @@ export interface SessionStart {
 }
 
 /**
- * Sessions for a chat, which they neither fail nor hold up: past the time limit, or with the store away, a chat goes on
+ * Sessions for a chat, which they neither fail nor hold up: past the time limit, or while the store cannot be reached, a chat goes on
  * without its earlier turns. An outage is logged when it begins and when it ends.
  */
 @Injectable()
 export class SessionService {
   private readonly failures = new OutageLog(new Logger('Sessions'), {
-    begins: 'Chats go on without their earlier turns',
+    begins: 'Sessions cannot be used; chats go on without earlier turns',
     ends: 'Sessions are available again',
   });
 
@@ -26,7 +26,9 @@ export class SessionService {
     private readonly settings: Settings,
   ) {}
 
-  /** What a chat begins with: what was said so far, and the mark of its user. Without either where they cannot be had. */
+  /**
+   * What a chat begins with: what was said so far, and the mark of its user. Without either where they cannot be had.
+   */
   async begin(userId: string, sessionId: string | undefined): Promise<SessionStart> {
     const start = await this.attempt(async () => {
       // Asked for first: a mark that is newer than the turns would let what was forgotten be written again.

@@ -298,7 +298,7 @@ describe(CaptureService.name, () => {
 
     expect(stream.has).toEqual([...idsFrom(0, 3), ...idsFrom(4, 2)]);
     expect([sut.captured, sut.failed]).toEqual([5, 1]);
-    expect(errors).toEqual([expect.stringContaining('torn')]);
+    expect(errors).toEqual([expect.stringContaining('damaged')]);
   });
 
   it('waits for what is under way when it drains', async () => {

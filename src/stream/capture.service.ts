@@ -11,15 +11,15 @@ import { StreamUnavailableError } from './stream.errors.js';
 const MAX_IN_FLIGHT = 10_000;
 const MAX_IN_FLIGHT_CHARACTERS = 16 * 1_024 * 1_024;
 const RESEND_BACKOFF = { initialMs: 100, maxMs: 3_000 };
-// Full jitter may give zero; the floor keeps a stream that is away from being asked without pause.
+// Full jitter may give zero; the floor keeps an unreachable stream from being retried without pause.
 const RESEND_FLOOR_MS = 50;
-// With a spool that is full every capture fails; one line for each would bury the log.
+// With a full spool every capture fails; one line for each would flood the log.
 const REPORT_INTERVAL_MS = 1_000;
 
 /**
  * Sends messages to the stream without anyone waiting for it: a capture never delays and never fails a chat.
  *
- * While the stream is away messages go to the spool. They, and all that come after them, are sent from there, so that
+ * While the stream cannot be reached messages go to the spool. They, and all that come after them, are sent from there, so that
  * the stream has the messages of this process in the order of their captures. A message that is sent twice, because
  * nobody knows what became of the first attempt, is recognised by its id.
  */
@@ -52,17 +52,17 @@ export class CaptureService {
     return this.spool.waiting;
   }
 
-  /** What is wrong where captured messages would be lost with this process. */
+  /** The problem where captured messages would be lost with this process. */
   get danger(): string | undefined {
     return this.spool.danger;
   }
 
-  /** Entries that were lost: the spool had no room, or they failed for their own sake. Each is in the log. */
+  /** Entries that were lost: the spool had no room, or the stream refused them. Each is logged. */
   get failed(): number {
     return this.failedCount;
   }
 
-  /** Appends under way. */
+  /** Appends that are not finished. */
   get inFlight(): number {
     return this.pending.count;
   }
@@ -78,7 +78,7 @@ export class CaptureService {
     this.sending = this.sendSpooled(0);
   }
 
-  /** Why a message would not be kept while the stream is away, or nothing. */
+  /** Why a message would not be kept while the stream cannot be reached, or `undefined`. */
   spoolRefusal(): Promise<string | undefined> {
     return this.spool.refusal();
   }
@@ -89,15 +89,15 @@ export class CaptureService {
     const isTooMuch =
       this.pending.length >= MAX_IN_FLIGHT || this.charactersInFlight + characters > MAX_IN_FLIGHT_CHARACTERS;
     if (isTooMuch && this.sending === undefined) {
-      this.fallBack(`the stream is too slow, ${this.pending.count} appends are under way`);
+      this.fallBack(`the stream is too slow; ${this.pending.count} appends are not finished`);
     }
     if (isTooMuch || this.sending !== undefined) this.toSpool(entry);
     else this.launch(entry, characters);
   }
 
   /**
-   * Waits up to `landMs` for the appends under way. What has not landed by then goes to the spool, where the next process
-   * finds it; `spoolMs` is for writing it.
+   * Waits up to `landMs` for the appends under way. What has not landed by then goes to the spool, where the next
+   * process finds it; `spoolMs` is for writing it.
    */
   async drain(landMs: number, spoolMs: number): Promise<void> {
     this.stopping.abort();
@@ -108,7 +108,7 @@ export class CaptureService {
     await Promise.race([all, sleep(landMs, done.signal)]);
     this.spoolUnderWay();
     const lost = await this.spool.close(spoolMs);
-    if (lost > 0) this.fail('the spool could not be written before the end', lost);
+    if (lost > 0) this.fail('the spool could not be written before the program stopped', lost);
     const left = this.spool.waiting - lost;
     if (left > 0) this.logger.log(`${left} message(s) wait in the spool for the next start`);
     this.report();
@@ -149,7 +149,7 @@ export class CaptureService {
     this.sending = this.sendSpooled(1);
   }
 
-  /** Everything under way, and not only what has failed: what fails later would stand behind newer messages. */
+  /** Spools all pending appends, not only the failed one: what fails later would stand behind newer messages. */
   private spoolUnderWay(): void {
     for (const append of this.pending.current()) {
       if (append.isSpooled) continue;
@@ -184,7 +184,7 @@ export class CaptureService {
         sent += landed;
         failed = isComplete ? 0 : failed + 1;
       } catch (error) {
-        this.logger.error(`The spool could not be sent: ${describeError(error)}`);
+        this.logger.error(`Cannot send the spool: ${describeError(error)}`);
         failed += 1;
       }
     }
@@ -192,26 +192,26 @@ export class CaptureService {
 
   private async sendPortion(): Promise<{ readonly landed: number; readonly isComplete: boolean }> {
     const { entries, unreadable } = await this.spool.peek();
-    if (unreadable > 0) this.fail('torn or damaged in the spool', unreadable);
+    if (unreadable > 0) this.fail('damaged in the spool', unreadable);
     const outcomes = await Promise.allSettled(entries.map(async (entry) => this.stream.append(entry)));
-    const isAway = (outcome: PromiseSettledResult<unknown>): boolean =>
+    const isUnavailable = (outcome: PromiseSettledResult<unknown>): boolean =>
       outcome.status === 'rejected' && outcome.reason instanceof StreamUnavailableError;
-    const firstAway = outcomes.findIndex(isAway);
-    const done = firstAway === -1 ? outcomes : outcomes.slice(0, firstAway);
+    const firstFailed = outcomes.findIndex(isUnavailable);
+    const done = firstFailed === -1 ? outcomes : outcomes.slice(0, firstFailed);
     for (const outcome of done) {
       if (outcome.status === 'fulfilled') this.capturedCount += 1;
       else this.fail(describeError(outcome.reason));
     }
     await this.spool.shift(done.length);
-    if (firstAway !== -1) this.spool.release();
-    return { landed: done.length, isComplete: firstAway === -1 };
+    if (firstFailed !== -1) this.spool.release();
+    return { landed: done.length, isComplete: firstFailed === -1 };
   }
 
   private fail(reason: string, messages = 1): void {
     this.failedCount += messages;
     this.unreported += messages;
     this.lastReason = reason;
-    // The first failure is told at once, those of the second after it together.
+    // The first failure is logged at once, those of the following second together.
     if (this.reportTimer === undefined) this.report();
   }
 

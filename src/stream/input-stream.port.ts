@@ -66,9 +66,9 @@ export interface StreamStatistics {
  */
 export abstract class InputStream {
   /**
-   * Resolves once the store has the entry. Appending the same id again has no effect, as far back as the store remembers
-   * ids (some ten thousand appends). When an append fails because the store cannot be reached, those begun after it that
-   * are still under way fail as well: who resends all of them in order keeps their order.
+   * Resolves once the store has the entry. Appending the same id again has no effect, as far back as the store
+   * remembers ids (some ten thousand appends). When an append fails because the store cannot be reached, those begun
+   * after it that are still under way fail as well: who resends all of them in order keeps their order.
    */
   abstract append(entry: StreamEntry): Promise<void>;
 
@@ -76,8 +76,9 @@ export abstract class InputStream {
   abstract read(options: ReadOptions): Promise<DeliveredEntry[]>;
 
   /**
-   * By user, what was appended before the first entry of that user in `delivered` and is still on its way, whoever holds
-   * it. A user of whom there is nothing is left out, and so is, on Redis, what other programs appended without the index.
+   * By user, what was appended before the first entry of that user in `delivered` and is still on its way, whoever
+   * holds it. A user of whom there is nothing is left out, and so is, on Redis, what other programs appended without
+   * the index.
    */
   abstract earlier(delivered: readonly DeliveredEntry[]): Promise<ReadonlyMap<string, Unsettled>>;
 
@@ -85,8 +86,8 @@ export abstract class InputStream {
   abstract acknowledge(delivered: readonly DeliveredEntry[]): Promise<void>;
 
   /**
-   * Counts entries as delivered now, so that they are not taken over while this consumer still works on them. What is not
-   * pending any more, or was taken over already, is left alone. Costs no delivery.
+   * Counts entries as delivered now, so that they are not taken over while this consumer still works on them. What is
+   * not pending any more, or was taken over already, is not changed. Does not count as a delivery.
    */
   abstract renew(delivered: readonly DeliveredEntry[]): Promise<void>;
 
@@ -95,7 +96,7 @@ export abstract class InputStream {
 
   /**
    * Removes what the stream holds of a user, dead letters included, and returns how many there were. Entries that a
-   * consumer has in hand are removed as well; what it makes of them is not the stream's affair.
+   * consumer holds are removed as well; the consumer finds out by its own means (`forgetMark`).
    */
   abstract forget(userId: string): Promise<number>;
 

@@ -17,9 +17,9 @@ export interface PendingAppend {
 /**
  * The appends that are not finished, in the order of their captures.
  *
- * An array, because a Set keeps the garbage of the thousands of entries a second that pass through it: each table that it
- * outgrows points to the next one, and a table that was promoted to the old generation keeps all later ones alive until
- * the next full collection.
+ * An array, because a Set keeps the garbage of the thousands of entries a second that pass through it: each table that
+ * it outgrows points to the next one, and a table that was promoted to the old generation keeps all later ones alive
+ * until the next full collection.
  */
 export class PendingAppends {
   private readonly queue: PendingAppend[] = [];

@@ -21,18 +21,26 @@ export type StoredEntry = z.output<typeof storedEntrySchema>;
 
 export const STORED_FIELDS = Object.keys(storedEntrySchema.shape) as (keyof StoredEntry)[];
 
+const entryCodec = z.codec(storedEntrySchema, z.custom<StreamEntry>(), {
+  decode: ({ timestamp, user_id: userId, session_id: sessionId, forget_mark: forgetMark, ...same }) => ({
+    ...same,
+    timestampMs: Date.parse(timestamp),
+    userId,
+    sessionId,
+    ...(forgetMark !== undefined && { forgetMark }),
+  }),
+  encode: ({ timestampMs, userId, sessionId, forgetMark, ...same }) => ({
+    ...same,
+    timestamp: new Date(timestampMs).toISOString(),
+    user_id: userId,
+    session_id: sessionId,
+    ...(forgetMark !== undefined && { forget_mark: forgetMark }),
+  }),
+});
+
+/** @throws ZodError for an entry that could not be decoded again */
 export function encodeEntry(entry: StreamEntry): StoredEntry {
-  return {
-    id: entry.id,
-    message: entry.message,
-    timestamp: new Date(entry.timestampMs).toISOString(),
-    user_id: entry.userId,
-    session_id: entry.sessionId,
-    role: entry.role,
-    context: entry.context,
-    ...(entry.traceparent !== undefined && { traceparent: entry.traceparent }),
-    ...(entry.forgetMark !== undefined && { forget_mark: entry.forgetMark }),
-  };
+  return z.encode(entryCodec, entry);
 }
 
 export type Decoded =
@@ -41,21 +49,8 @@ export type Decoded =
 
 /** The entry in `fields`, or what is wrong with them (names of fields, never their content). */
 export function decodeEntry(fields: unknown): Decoded {
-  const { success, data, error } = storedEntrySchema.safeParse(fields);
-  if (!success) return { problem: `not an entry: ${error.issues.map(describeIssue).join('; ')}` };
-  return {
-    entry: {
-      id: data.id,
-      message: data.message,
-      timestampMs: Date.parse(data.timestamp),
-      userId: data.user_id,
-      sessionId: data.session_id,
-      role: data.role,
-      context: data.context,
-      ...(data.traceparent !== undefined && { traceparent: data.traceparent }),
-      ...(data.forget_mark !== undefined && { forgetMark: data.forget_mark }),
-    },
-  };
+  const { success, data, error } = entryCodec.safeParse(fields);
+  return success ? { entry: data } : { problem: `not an entry: ${error.issues.map(describeIssue).join('; ')}` };
 }
 
 function describeIssue(issue: z.core.$ZodIssue): string {

@@ -1,7 +1,8 @@
 /**
- * Ids of which a resend is recognised. Without a bound the record would outgrow the stream itself. It is counted and not
- * timed, because an append is resent after an outage of any length, in which nothing else was appended either. Redis
- * keeps 50,000 ids in about 7 MB. An older duplicate is stored twice and does no harm: the id is the memory's, too.
+ * Ids of which a resend is recognised. Without a bound the record would outgrow the stream itself. It is counted and
+ * not timed, because an append is resent after an outage of any length, in which nothing else was appended either.
+ * Redis keeps 50,000 ids in about 7 MB. An older duplicate is stored twice and does no harm: the id is the memory's,
+ * too.
  */
 export const KNOWN_IDS = 50_000;
 

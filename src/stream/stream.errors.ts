@@ -18,18 +18,21 @@ export class DeadLetterNotFoundError extends BrainError {
   readonly httpStatus = 404;
 
   constructor() {
-    super('There is no such dead letter; it may have been requeued or dropped.');
+    super('There is no such dead letter; it may have been requeued or dropped. List the dead letters again.');
   }
 }
 
-/** A dead letter that no worker could read. It is not in the form of an entry, and sending it back would not change that. */
+/**
+ * A dead letter that no worker could read. It is not in the form of an entry, and sending it back would not change
+ * that.
+ */
 export class DeadLetterUndecodableError extends BrainError {
   readonly code = 'DEAD_LETTER_UNDECODABLE';
   readonly httpStatus = 422;
 
   constructor(problem: string) {
     super(
-      `This dead letter cannot be requeued, because it is ${problem}. Drop it, or append it anew in the right form.`,
+      `This dead letter cannot be requeued, because it is ${problem}. Drop it, or append it again in the right form.`,
     );
   }
 }
@@ -42,7 +45,7 @@ export class SpoolInUseError extends BrainError {
   constructor(folder: string, holder: string) {
     super(
       `The folder ${folder}, where messages wait for the stream, is in use by ${holder}. ` +
-        'Stop that process, or set STREAM_CONSUMER to a name of its own for each',
+        'Stop that process, or set STREAM_CONSUMER to a different name for each',
     );
   }
 }

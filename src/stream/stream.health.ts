@@ -34,7 +34,7 @@ export class StreamHealth {
   }
 
   /**
-   * Whether a message would be kept: degraded, not down, while the stream is away and the spool takes messages. Every
+   * Whether a message would be kept: degraded, not down, while the stream cannot be reached and the spool takes messages. Every
    * brain would be unready with its Redis otherwise, and chats would have nobody to answer them.
    */
   async checkCapture(): Promise<HealthIndicatorResult<'stream'>> {
@@ -43,7 +43,7 @@ export class StreamHealth {
     if (danger !== undefined || (result.stream.status === 'up' && spooled === 0)) return result;
     const session = this.indicators.check('stream');
     if (result.stream.status === 'up') {
-      return session.degraded({ kind: this.kind, reason: 'messages of before are sent first', spooled });
+      return session.degraded({ kind: this.kind, reason: 'spooled messages are sent first', spooled });
     }
     const reason = String(result.stream.message);
     const refusal = await this.spoolRefusal();

@@ -37,8 +37,8 @@ function makeSpool(settings: Settings): CaptureSpool {
 }
 
 /**
- * The stream of captured messages. What is being captured when the process stops is landed, or spooled, before the store
- * is closed.
+ * The stream of captured messages. What is being captured when the process stops is landed, or spooled, before the
+ * store is closed.
  */
 @Module({
   imports: [TerminusModule],

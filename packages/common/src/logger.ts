@@ -20,12 +20,14 @@ process.once('exit', () => {
   outputCork.release();
 });
 
-/** Stacks have several lines; all but the first are set in, so that none can pass for the beginning of another message. */
+/**
+ * Stacks have several lines; all but the first are set in, so that none can pass for the beginning of another message.
+ */
 const linesOf = (text: string): string => text.split('\n').map(escapeUnsafe).join('\n    ');
 
 /**
- * Nest's own logger with the framework's wiring moved to `debug`. Whatever a text of a user holds, it is on the line that
- * it was logged with, and reads in the order in which it is written.
+ * Nest's own logger with the framework's wiring moved to `debug`. Whatever a text of a user holds, it is on the line
+ * that it was logged with, and reads in the order in which it is written.
  */
 class ProgramLogger extends ConsoleLogger {
   // A start that failed is explained once, by the program's entry file; Nest would print its stack before that.

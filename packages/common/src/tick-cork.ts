@@ -1,8 +1,8 @@
 import type { Writable } from 'node:stream';
 
 /**
- * Holds back what is written to a stream until the current tick of the event loop ends, and writes it in one piece: each
- * piece costs a system call, and the reader another.
+ * Holds back what is written to a stream until the current tick of the event loop ends, and writes it in one piece:
+ * each piece costs a system call, and the reader another.
  */
 export class TickCork {
   private isHeld = false;

@@ -1,6 +1,6 @@
 /**
- * Characters with which a text could change what is seen around it: controls (line breaks among them), the separators of
- * lines and paragraphs, what turns the direction of writing, what has no width, and lone surrogates.
+ * Characters with which a text could change what is seen around it: controls (line breaks among them), the separators
+ * of lines and paragraphs, what turns the direction of writing, what has no width, and lone surrogates.
  */
 const UNSAFE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/gu;
 

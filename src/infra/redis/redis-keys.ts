@@ -16,8 +16,8 @@ export interface StreamKeys {
 }
 
 /**
- * The keys of one stream are touched together by scripts, so on a cluster they must share a slot. There the others repeat
- * the stream's name as their hash tag, which places them as the name alone places the stream.
+ * The keys of one stream are touched together by scripts, so on a cluster they must share a slot. There the others
+ * repeat the stream's name as their hash tag, which places them as the name alone places the stream.
  *
  * @param key on a cluster either has a hash tag, which the others repeat with the name, or no closing brace
  */
@@ -32,7 +32,9 @@ export function streamKeys({ key }: { readonly key: string }, topology: RedisTop
   };
 }
 
-/** The keys of one user's memories. All carry the user as their hash tag, so a script may touch any of them together. */
+/**
+ * The keys of one user's memories. All carry the user as their hash tag, so a script may touch any of them together.
+ */
 export interface UserMemoryKeys {
   /** Sorted set: id → when it was created, or 0 where it was written before lists went by that. */
   readonly ids: string;
@@ -81,7 +83,7 @@ export interface UserMemoryKeys {
   readonly decisionTimes: string;
   /** Hash: language model → its decayed sums. */
   readonly statistics: string;
-  /** What tells apart what was begun before and after the user was forgotten last. */
+  /** A new value each time the user is forgotten: tells writes that started before from those after. */
   readonly forgetMark: string;
 
   readonly shadow: ShadowKeys;

@@ -1,12 +1,12 @@
 import type { SqliteDatabase, SqliteStatement } from './sqlite-database.js';
 
-// What was begun before its user was forgotten, and is still in work after that long, is written. The mark holds the user's
-// name, which is a reason to let go of it.
+// What was begun before its user was forgotten, and is still in work after that long, is written. The mark holds the
+// user's name, which is a reason to let go of it.
 const MARK_LASTS_MS = 24 * 3_600_000;
 
 /**
- * When users were forgotten last, as marks: each forgetting makes another one. What carries the mark that was there when it
- * began is late if there is another by now, and no clock is asked. Every method is part of a transaction.
+ * When users were forgotten last, as marks: each forgetting makes another one. What carries the mark that was there
+ * when it began is late if there is another by now, and no clock is asked. Every method is part of a transaction.
  */
 export class ForgetMarks {
   private readonly select: SqliteStatement;

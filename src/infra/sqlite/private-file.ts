@@ -8,7 +8,9 @@ const FOR_OWNER = 0o600;
 // SQLite makes them with the mode of the main file; those of a former run have their own.
 const COMPANIONS = ['', '-wal', '-shm'];
 
-/** Opens a database that only its owner may read, whatever the folder and the umask allow: it holds what people wrote. */
+/**
+ * Opens a database that only its owner may read, whatever the folder and the umask allow: it holds what people wrote.
+ */
 export function openPrivately(path: string, options: DatabaseSyncOptions): DatabaseSync {
   const database = new DatabaseSync(path, options);
   for (const companion of COMPANIONS) makePrivate(path + companion);

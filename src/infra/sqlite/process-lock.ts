@@ -6,7 +6,7 @@ import { fullJitterBackoffMs, sleep } from '../../shared/index.js';
 import { openPrivately } from './private-file.js';
 import { isLocked } from './sqlite-errors.js';
 
-// How soon a lock that was let go is noticed; asking costs a system call or two.
+// How soon a released lock is noticed; asking costs a system call or two.
 const BACKOFF = { initialMs: 50, maxMs: 500 };
 // Full jitter may give zero; the floor keeps the one that waits from asking without pause.
 const FLOOR_MS = 20;
@@ -32,8 +32,8 @@ export class ProcessLockedError extends Error {
 
 /**
  * A lock that one process holds at a time. The kernel lets go of it when the process ends, however it ends, so that it
- * is never stale. It is SQLite's lock on a file that stays empty: Node has none of its own, and this one takes no room on
- * a disk that is full.
+ * is never stale. It is SQLite's lock on a file that stays empty: Node has none of its own, and this one takes no room
+ * on a disk that is full.
  */
 export class ProcessLock {
   private constructor(

@@ -19,7 +19,7 @@ const BUSY_TIMEOUT_MS = 10;
 // Without an end, an append would wait for ever on a process that holds the lock and hangs.
 const LOCK_WAIT_MS = 2_000;
 const LOCK_BACKOFF = { initialMs: 10, maxMs: 100 };
-// From one attempt to empty the log to the next, where somebody who reads it never lets go.
+// Between attempts to empty the log while another process goes on reading it.
 const SCRUB_RETRY_MS = 5_000;
 // Health checks come as often as somebody asks; each write of theirs takes a page of the log and a sync of the disk.
 const PROBE_INTERVAL_MS = 2_000;
@@ -53,7 +53,7 @@ export class SqliteDatabase {
 
   /**
    * Opens `path`, with its folder and schema made where they are missing.
-   * @throws the system's error if folder or file cannot be written; SqliteFileError if the file is of no use
+   * @throws the system's error if folder or file cannot be written; SqliteFileError if the file is not a usable database
    */
   static async open(path: string): Promise<SqliteDatabase> {
     // For the owner only: it holds what people wrote.
@@ -104,8 +104,9 @@ export class SqliteDatabase {
 
   /**
    * Makes what was deleted unreadable in the log, too, whose pages hold it until they are written again; in the file it
-   * is overwritten by `secure_delete`. Waits for those who read the log, up to two seconds; after that it is tried again
-   * behind the caller. Copies the log on the event loop: for what people ask to be forgotten, not for every deletion.
+   * is overwritten by `secure_delete`. Waits for those who read the log, up to two seconds; after that it is tried
+   * again behind the caller. Copies the log on the event loop: for what people ask to be forgotten, not for every
+   * deletion.
    * @throws SQLite's errors
    */
   async scrub(): Promise<void> {
@@ -119,7 +120,9 @@ export class SqliteDatabase {
     }
   }
 
-  /** Throws unless a write works, reaches the disk, and the file that `path` names. Writes every two seconds at most. */
+  /**
+   * Throws unless a write works, reaches the disk, and the file that `path` names. Writes every two seconds at most.
+   */
   async check(): Promise<void> {
     const isDue = performance.now() >= this.nextProbeAt;
     // An empty transaction succeeds on a disk that is full.
@@ -218,7 +221,8 @@ function migrate(database: DatabaseSync): void {
   const version = Number(database.prepare('PRAGMA user_version').get()?.user_version ?? 0);
   if (version > MIGRATIONS.length) {
     throw new SqliteFileError(
-      `The file has schema version ${version} and this program knows ${MIGRATIONS.length}: a newer version wrote it. Use that one, or another folder`,
+      `The file has schema version ${version} and this program knows ${MIGRATIONS.length}: a newer version wrote ` +
+        'it. Use that one, or another folder',
     );
   }
   for (const step of MIGRATIONS.slice(version)) {

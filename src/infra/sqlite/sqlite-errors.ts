@@ -2,8 +2,8 @@ const SQLITE_BUSY = 5;
 const SQLITE_LOCKED = 6;
 /**
  * What concerns the rows of one call: CORRUPT (a damaged page holds a few of them; where all are damaged nothing can be
- * acknowledged either, and that is an outage), TOOBIG, CONSTRAINT, MISMATCH, RANGE. All else (a lock, the disk, memory, a
- * file or a table that is gone) is met by everybody.
+ * acknowledged either, and that is an outage), TOOBIG, CONSTRAINT, MISMATCH, RANGE. All else (a lock, the disk, memory,
+ * a file or a table that is gone) is met by everybody.
  */
 const REFUSALS: ReadonlySet<number> = new Set([11, 18, 19, 20, 25]);
 

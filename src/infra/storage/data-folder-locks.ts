@@ -18,20 +18,23 @@ export class DataFolderInUseError extends BrainError {
 
   constructor(folder: string, holder: string, role: string) {
     super(
-      `The data folder ${folder} is in use by ${holder}, and can have one brain with BRAIN_ROLE=${role} at a time. ` +
+      `The data folder ${folder} is in use by ${holder}, and allows one brain with BRAIN_ROLE=${role} at a time. ` +
         'Stop that process, set BRAIN_DATA_DIR to another folder, or REDIS_URL to a Redis, which any number may share',
     );
   }
 }
 
-/** How long a process that starts waits for one that is stopping to let go of what only one may have. */
+/** How long a starting process waits for the lock of one that is stopping. */
 export const lockWaitMs = ({ server }: Settings): number => server.shutdownGraceMs + WAIT_MARGIN_MS;
 
 /** Keeps a second brain out of the data folder of an embedded store. A command beside the brain needs none. */
 export class DataFolderLocks {
   private constructor(private readonly locks: readonly ProcessLock[]) {}
 
-  /** Waits for a brain that is stopping. @throws DataFolderInUseError; the system's or SQLite's error for a folder that is of no use */
+  /**
+   * Waits for a brain that is stopping.
+   * @throws DataFolderInUseError; the system's or SQLite's error for a folder that cannot be used
+   */
   static async acquire(settings: Settings): Promise<DataFolderLocks> {
     const { dataDir, role } = settings.server;
     // For the owner only: it holds what people wrote.
@@ -57,7 +60,7 @@ function acquire(path: string, settings: Settings): Promise<ProcessLock> {
   return ProcessLock.acquire(path, {
     waitMs,
     onWait: (holder) => {
-      new Logger('Storage').warn(`The data folder is in use by ${holder}; waiting ${waitMs} ms for its end`);
+      new Logger('Storage').warn(`The data folder is in use by ${holder}; waiting up to ${waitMs} ms for it to stop`);
     },
   });
 }

@@ -9,15 +9,20 @@ const storedTurn = z.object({
   is_private: z.boolean(),
 });
 
-export function encodeTurn({ role, text, atMs, isPrivate }: Turn): string {
-  return JSON.stringify({ role, text, at_ms: atMs, is_private: isPrivate } satisfies z.output<typeof storedTurn>);
+const turnCodec = z.codec(storedTurn, z.custom<Turn>(), {
+  decode: ({ role, text, at_ms: atMs, is_private: isPrivate }) => ({ role, text, atMs, isPrivate }),
+  encode: ({ role, text, atMs, isPrivate }) => ({ role, text, at_ms: atMs, is_private: isPrivate }),
+});
+
+export function encodeTurn(turn: Turn): string {
+  return JSON.stringify(z.encode(turnCodec, turn));
 }
 
 /** The turn, or what is wrong with it (names of fields, never their content). */
 export function decodeTurn(stored: unknown): DecodedTurn {
-  const { data, error } = storedTurn.safeParse(stored);
+  const { data: turn, error } = turnCodec.safeParse(stored);
   if (error) return { problem: error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`).join('; ') };
-  return { turn: { role: data.role, text: data.text, atMs: data.at_ms, isPrivate: data.is_private } };
+  return { turn };
 }
 
 /** The same for a turn as JSON. */
@@ -25,6 +30,6 @@ export function decodeTurnText(text: string): DecodedTurn {
   try {
     return decodeTurn(JSON.parse(text));
   } catch {
-    return { problem: 'it is no JSON' };
+    return { problem: 'not JSON' };
   }
 }

@@ -16,13 +16,14 @@ const MIN_SEGMENTS = 8;
 const MAX_SEGMENT_BYTES = 4 * 1_024 * 1_024;
 // Entries that are not on the disk yet. Without a bound a disk that hangs fills the memory.
 const MAX_UNWRITTEN_BYTES = 64 * 1_024 * 1_024;
-// Beyond these two limits entries that are not on the disk count as in danger, and the process as unready. A shorter time
-// would also report every outage of Redis: while a command to a Redis that hangs runs, entries are not written.
+// Beyond these two limits entries that are not on the disk count as in danger, and the process as unready. A shorter
+// time would also report every outage of Redis: while a command to a Redis that hangs runs, entries are not written.
 const OVERDUE_MS = 10_000;
 const OVERDUE_BYTES = MAX_UNWRITTEN_BYTES / 2;
 // One write and its sync; a larger one would delay the portions that are read meanwhile.
 const MAX_WRITE_BYTES = 1_024 * 1_024;
-// A message with two turns of context. With the longest message allowed, a spool that takes thousands would count as full.
+// A message with two turns of context. With the longest message allowed, a spool that takes thousands would count as
+// full.
 const TYPICAL_LINE_BYTES = 4_096;
 const WRITE_BACKOFF = { initialMs: 200, maxMs: 5_000 };
 // Full jitter may give zero; the floor keeps a full disk from being written without pause.
@@ -54,8 +55,8 @@ export class CaptureSpool {
   /** Why the last write failed; `undefined` after one that succeeded. */
   private writeFailure: string | undefined;
   /**
-   * All entries on the disk are sent, and the reader takes those in memory. They are not written meanwhile: the reader would
-   * wait for the disk while new ones come, and never reach the end.
+   * All entries on the disk are sent, and the reader takes those in memory. They are not written meanwhile: the reader
+   * would wait for the disk while new ones come, and never reach the end.
    */
   private isHeld = false;
   private isPortionInMemory = false;
@@ -80,7 +81,9 @@ export class CaptureSpool {
     return this.unwritten.count > 0 ? this.writeFailure : this.probe.failure();
   }
 
-  /** The problem where entries have been only in memory for too long, or too many are: they are lost with the process. */
+  /**
+   * The problem where entries have been only in memory for too long, or too many are: they are lost with the process.
+   */
   get danger(): string | undefined {
     const { count, bytes, heldMs } = this.unwritten;
     if (heldMs < OVERDUE_MS && bytes < OVERDUE_BYTES) return undefined;

@@ -21,8 +21,8 @@ export interface SpoolPortion {
 }
 
 /**
- * The files of a spool, oldest first: lines are appended to the last file and read from the first. Room on the disk comes
- * back a file at a time.
+ * The files of a spool, oldest first: lines are appended to the last file and read from the first. Room on the disk
+ * comes back a file at a time.
  */
 export class SpoolFiles {
   private readonly segments: SpoolSegment[] = [];
@@ -101,7 +101,9 @@ export class SpoolFiles {
     }
   }
 
-  /** The oldest lines of the first segment. A segment that cannot be read is logged and skipped until the next start. */
+  /**
+   * The oldest lines of the first segment. A segment that cannot be read is logged and skipped until the next start.
+   */
   async read(): Promise<SpoolPortion> {
     const [head] = this.segments;
     if (head === undefined) return { entries: [], unreadable: 0 };
@@ -109,7 +111,8 @@ export class SpoolFiles {
       return await this.readPortion(head);
     } catch (error) {
       this.logger.error(
-        `Cannot read ${head.path} (${describeError(error)}); its ${head.left} message(s) are tried again at the next start`,
+        `Cannot read ${head.path} (${describeError(error)}); its ${head.left} message(s) are tried again at the ` +
+          'next start',
       );
       this.takeSegments(1);
       return { entries: [], unreadable: 0 };

@@ -54,8 +54,8 @@ export class SpoolSegment {
   }
 
   /**
-   * Resolves when `data` is on the disk. After a failure nobody knows how much of it is; {@link cutOffUnsynced} then, and
-   * write to another file.
+   * Resolves when `data` is on the disk. After a failure nobody knows how much of it is; {@link cutOffUnsynced} then,
+   * and write to another file.
    */
   async append(data: Buffer, lines: number): Promise<void> {
     const file = await this.opened();

@@ -20,9 +20,9 @@ export interface BlockingOptions {
 /**
  * A connection for the command that blocks, behind which others would wait. `client` reconnects by itself.
  *
- * On abort the server is asked to end the command (`CLIENT UNBLOCK`), and the reply is awaited all the same. Cutting the
- * connection would be as quick, but leaves open whether the server handed out entries in that moment; the reply tells.
- * A server that does not react within 250 ms, or forbids `CLIENT`, is cut off after all.
+ * On abort the server is asked to end the command (`CLIENT UNBLOCK`), and the reply is awaited all the same. Cutting
+ * the connection would be as quick, but leaves open whether the server handed out entries in that moment; the reply
+ * tells. A server that does not react within 250 ms, or forbids `CLIENT`, is cut off after all.
  */
 export class BlockingConnection {
   private readonly logger = new Logger('Redis');
@@ -38,7 +38,7 @@ export class BlockingConnection {
     client.on('ready', () => (this.isUnderWay = false));
   }
 
-  /** Whether it was begun here, or cut here, and is not there yet. */
+  /** Whether a connection that was started or cut here is not ready yet. */
   get isBeingMade(): boolean {
     return this.isUnderWay;
   }
@@ -57,7 +57,8 @@ export class BlockingConnection {
     let unblocked: Promise<void> | undefined;
     let clientId: number | undefined;
     const onAbort = (): void => {
-      // One that is being made has sent nothing that would have to be ended, and cut now it could still say that it is ready.
+      // One that is being made has sent nothing that would have to be ended, and cut now it could still say that it is
+      // ready.
       if (clientId === undefined && this.isUnderWay) return;
       if (clientId === undefined) this.cut();
       else unblocked = this.unblock(clientId, settled.signal);
@@ -102,14 +103,14 @@ export class BlockingConnection {
     }
   }
 
-  /** Waits for a connection that was not begun yet, or was cut here: the command must not fail for that. */
+  /** Waits for a connection that was not started yet, or was cut here: the command must not fail because of that. */
   private async untilThere(ends: readonly AbortSignal[]): Promise<void> {
     if (this.client.status === 'wait') {
       this.isUnderWay = true;
       this.client.connect().catch(() => undefined);
     }
     if (!this.isUnderWay) return;
-    // What becomes of an attempt that fails, or is given up, the command is told.
+    // Where the attempt fails or is aborted, the command fails with the driver's error.
     await once(this.client, 'ready', { signal: AbortSignal.any([...ends]) }).catch(() => undefined);
   }
 

@@ -19,8 +19,8 @@ interface BlockingNode {
 }
 
 /**
- * A connection to each master of a Redis Cluster, and one for the command that blocks, to the node that has the slot of its
- * key.
+ * A connection to each master of a Redis Cluster, and one for the command that blocks, to the node that has the slot of
+ * its key.
  *
  * The driver follows slots that move and masters that change. It connects to a node with the first command for it, and
  * commands beside that one would fail, so every master is connected to as soon as it is known.
@@ -28,7 +28,7 @@ interface BlockingNode {
 export class ClusterConnections implements ConnectionSet {
   readonly commands: Cluster;
   private blocking: BlockingNode | undefined;
-  /** Connections that have been announced; one that is made anew is another object. */
+  /** Connections that were reported to `onMaster`; a new connection to the same node is another object. */
   private readonly greeted = new WeakSet<Redis>();
 
   constructor(
@@ -46,7 +46,7 @@ export class ClusterConnections implements ConnectionSet {
     this.commands.on('node error', (error: Error, address: string) => {
       if (error.message !== CLOSED) this.monitor.note(new Error(`${address}: ${error.message}`));
     });
-    // The reason is that of the nodes, which has been told.
+    // The reason is that of the nodes, which is already noted.
     this.commands.on('error', () => undefined);
     this.commands.on('close', () => {
       this.monitor.onLost(this.commands);
@@ -139,7 +139,7 @@ export class ClusterConnections implements ConnectionSet {
     this.blocking?.connection.client.disconnect();
     const colon = address.lastIndexOf(':');
     const client = blockingNodeClient(this.settings, address.slice(0, colon), Number(address.slice(colon + 1)));
-    // The connection for commands to the same node tells of its monitor.
+    // The monitor learns of outages from the connection for commands to the same node.
     client.on('error', () => undefined);
     const helper = (): Redis | undefined => this.masters().find((master) => addressOf(master) === address);
     this.blocking = { address, connection: new BlockingConnection(client, helper) };

@@ -14,7 +14,7 @@ export interface ConnectionSet {
   open(waiting: AbortSignal): Promise<void>;
   /** A connection to each server that takes writes, as far as they are known. */
   masters(): readonly Redis[];
-  /** Servers that have to be there and are not, by their addresses. */
+  /** Addresses of required servers that are not connected. */
   missing(): readonly string[];
   runBlocking<T>(command: (client: Redis) => Promise<T>, options: BlockingOptions): Promise<T>;
   close(): Promise<void>;
@@ -28,7 +28,7 @@ export async function untilReady(client: RedisClient, waiting: AbortSignal): Pro
   if (client.status !== 'ready') await once(client, 'ready', { signal: waiting });
 }
 
-/** Lets replies on their way arrive, for a moment, and ends the connection. */
+/** Waits shortly for outstanding replies, and closes the connection. */
 export async function quit(client: RedisClient): Promise<void> {
   if (client.status === 'ready') {
     const answered = new AbortController();

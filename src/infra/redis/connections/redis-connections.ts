@@ -14,10 +14,10 @@ import { ServerConnections } from './server-connections.js';
 const OPEN_WAIT_MS = 2_000;
 
 /**
- * The connections to a Redis: one server, or the masters of a cluster, for commands, and a connection of its own for the
- * command that blocks, behind which others would wait. All reconnect for as long as they live; while a connection is down
- * its commands fail at once instead of piling up. An outage is logged once when it begins and once when it ends. No
- * password is ever logged.
+ * The connections to a Redis: one server, or the masters of a cluster, for commands, and a connection of its own for
+ * the command that blocks, behind which others would wait. All reconnect for as long as they live; while a connection
+ * is down its commands fail at once instead of piling up. An outage is logged once when it begins and once when it
+ * ends. No password is ever logged.
  */
 export class RedisConnections {
   readonly topology: RedisTopology;
@@ -55,7 +55,7 @@ export class RedisConnections {
     const missing = this.connections.missing();
     if (missing.length > 0) throw new Error(`No connection to ${missing.join(', ')}`);
     const masters = this.masters();
-    if (masters.length === 0) throw new Error('No server is known');
+    if (masters.length === 0) throw new Error('No Redis server is known; check REDIS_URL and REDIS_TOPOLOGY');
     await Promise.all(masters.map((master) => master.ping()));
   }
 

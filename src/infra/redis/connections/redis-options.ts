@@ -13,14 +13,14 @@ const SILENCE_TIMEOUT_MS = 4_000;
 const RECONNECT_BACKOFF = { initialMs: 100, maxMs: 3_000 };
 // Full jitter may give zero; the floor keeps a refused connection from spinning.
 const RECONNECT_FLOOR_MS = 50;
-// The Sentinels are asked again this soon at the latest: they know the new master before long, and captures wait for it. The
-// driver cannot be interrupted in this pause, so it also outlasts the end of a connection.
+// The Sentinels are asked again this soon at the latest: they know the new master before long, and captures wait for
+// it. The driver cannot be interrupted in this pause, so it also outlasts the end of a connection.
 const SENTINEL_BACKOFF = { initialMs: 100, maxMs: 500 };
 // A peer that hangs does not answer the end of a connection either; the socket is then destroyed. The driver's own two
 // seconds would be added to every shutdown.
 const DISCONNECT_TIMEOUT_MS = 100;
-// A command may be told MOVED, ASK, TRYAGAIN and CLUSTERDOWN so often, the last two with 100 ms between; then it fails as it
-// does on any outage. With the driver's 16 each would take 1.6 s to fail, with everything that queues behind it.
+// A command may be told MOVED, ASK, TRYAGAIN and CLUSTERDOWN so often, the last two with 100 ms between; then it fails
+// as it does on any outage. With the driver's 16 each would take 1.6 s to fail, with everything that queues behind it.
 const MAX_REDIRECTIONS = 8;
 const CLUSTER_RETRY_MS = 100;
 // How soon a failover is noticed by a process that sends nothing to the master that failed.
@@ -37,11 +37,11 @@ export function isNotTheMaster(error: unknown): boolean {
 export interface ServerClientOptions {
   /** For a command that blocks, whose reply is awaited for longer than that of others. */
   readonly isBlocking?: boolean;
-  /** Is told why a connection is given up although it works. */
+  /** Is called with the reason when a connection that works is closed. */
   readonly onGivenUp?: (error: Error) => void;
 }
 
-/** A connection to the one server, wherever that is now; not yet begun. */
+/** A connection to the one server, wherever that is now; not started yet. */
 export function serverClient(settings: RedisSettings, { isBlocking = false, onGivenUp }: ServerClientOptions): Redis {
   const options = { ...connectionOptions(settings), ...(isBlocking ? {} : replyLimits()), db: settings.database };
   if (settings.topology !== 'sentinel') return new Redis({ ...options, ...settings.hosts[0] });
@@ -56,7 +56,7 @@ export function serverClient(settings: RedisSettings, { isBlocking = false, onGi
   });
 }
 
-/** A connection to a Sentinel that is listened to; not yet begun. What is asked of it waits for the connection. */
+/** A connection that subscribes to a Sentinel; not started yet. Commands wait for the connection. */
 export function sentinelListener(
   { isTls, sentinel }: RedisSettings,
   { host, port }: RedisSettings['hosts'][number],
@@ -72,20 +72,20 @@ export function sentinelListener(
   });
 }
 
-/** A connection to one node of a cluster for a command that blocks; not yet begun. */
+/** A connection to one node of a cluster for a command that blocks; not started yet. */
 export function blockingNodeClient(settings: RedisSettings, host: string, port: number): Redis {
   return new Redis({ ...connectionOptions(settings), host, port });
 }
 
-/** Connections to the masters of a cluster; not yet begun. */
+/** Connections to the masters of a cluster; not started yet. */
 export function clusterClient(settings: RedisSettings): Cluster {
   const { retryStrategy, enableOfflineQueue, ...redisOptions } = { ...connectionOptions(settings), ...replyLimits() };
   const options: ClusterOptions = {
     redisOptions,
     lazyConnect: true,
     enableOfflineQueue,
-    // The check would go to a node that is being connected to, fail for that, and end the connections to all. A cluster that
-    // is not in order says so in its answers (CLUSTERDOWN).
+    // The check would go to a node that is being connected to, fail for that, and end the connections to all. A cluster
+    // that is not in order says so in its answers (CLUSTERDOWN).
     enableReadyCheck: false,
     clusterRetryStrategy: retryStrategy,
     maxRedirections: MAX_REDIRECTIONS,

@@ -5,8 +5,8 @@ import { sentinelListener } from './redis-options.js';
 const CHANNEL = '+switch-master';
 
 /**
- * Listens to the Sentinels for a new master. A master that is replaced while it lives goes on taking writes for about ten
- * seconds, until it is told, and then forgets all of them; whoever stays with it that long loses what it writes.
+ * Listens to the Sentinels for a new master. A master that is replaced while it lives goes on taking writes for about
+ * ten seconds, until it is told, and then forgets all of them; whoever stays with it that long loses what it writes.
  */
 export class SentinelSubscriber {
   private readonly listeners: readonly Redis[];
@@ -15,7 +15,7 @@ export class SentinelSubscriber {
   constructor(settings: RedisSettings, onSwitch: (host: string, port: number) => void) {
     this.listeners = settings.hosts.map((sentinel) => {
       const listener = sentinelListener(settings, sentinel);
-      // A Sentinel that is away matters when none is left, which the other connections tell.
+      // An unreachable Sentinel matters only when none is left, which the other connections report.
       listener.on('error', () => undefined);
       listener.on('message', (_: string, message: string) => {
         const [name, , , host = '', port] = message.split(' ');

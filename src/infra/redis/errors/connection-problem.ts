@@ -1,15 +1,16 @@
 import { failureText } from './redis-errors.js';
 
-/** What Node and the driver say, and what it takes to be rid of it. */
+/** Messages of Node and the driver, and what to do about each. */
 const EXPLANATIONS: readonly (readonly [RegExp, (text: string) => string])[] = [
   [
     /self-signed certificate|unable to (?:verify|get)\b.*certificate/i,
     (text) =>
-      `its certificate is not trusted (${text}); if an authority of your own has signed it, name that authority's certificate in NODE_EXTRA_CA_CERTS`,
+      `its certificate is not trusted (${text}); if an authority of your own has signed it, name that authority's ` +
+      'certificate in NODE_EXTRA_CA_CERTS',
   ],
   [
     /does not match certificate's altnames/i,
-    (text) => `its certificate is for another name than the one that it is reached by (${text})`,
+    (text) => `its certificate is for another name (${text}); use the certificate's name in REDIS_URL`,
   ],
   [
     /cluster support disabled/i,
@@ -17,7 +18,7 @@ const EXPLANATIONS: readonly (readonly [RegExp, (text: string) => string])[] = [
   ],
   [
     /unknown command '?sentinel/i,
-    () => 'it is not a Sentinel; REDIS_URL has to name the Sentinels, or REDIS_TOPOLOGY to be another',
+    () => 'it is not a Sentinel; name the Sentinels in REDIS_URL, or set REDIS_TOPOLOGY to single or cluster',
   ],
   [/invalid reply: null/i, (text) => `the Sentinels know no server of this name; set REDIS_SENTINEL_MASTER (${text})`],
 ];

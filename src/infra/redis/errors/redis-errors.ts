@@ -50,10 +50,10 @@ export function withoutCommand(error: unknown): Error {
 }
 
 /**
- * A function that runs work on Redis, and throws an `Unavailable` for a failure of the server or of the way to it, and a
- * `Refused` where the server works and refuses just this command. Everything else that the work throws is passed on.
- * @param Refused for keys that belong to one user. Without it every failure is an `Unavailable`: keys that all users share
- * are broken for all of them.
+ * A function that runs work on Redis, and throws an `Unavailable` for a failure of the server or of the way to it, and
+ * a `Refused` where the server works and refuses just this command. Everything else that the work throws is passed on.
+ * @param Refused for keys that belong to one user. Without it every failure is an `Unavailable`: keys that all users
+ * share are broken for all of them.
  */
 export function redisFailuresAs(Unavailable: NewError, Refused: NewError = Unavailable) {
   return async <T>(work: () => Promise<T>): Promise<T> => {
@@ -69,7 +69,9 @@ export function redisFailuresAs(Unavailable: NewError, Refused: NewError = Unava
 
 type NewError = new (options: ErrorOptions) => Error;
 
-/** What went wrong, in a few words. A host name with two addresses that both refuse makes an error without a message. */
+/**
+ * What went wrong, in a few words. A host name with two addresses that both refuse makes an error without a message.
+ */
 export function failureText(error: unknown): string {
   if (!isErrorLike(error)) return String(error);
   return error.message === '' ? (error.code ?? error.name) : error.message;

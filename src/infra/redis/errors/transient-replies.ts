@@ -1,6 +1,6 @@
 /**
- * The codes of replies that tell of the server, the cluster or the brain's access to it. Whatever is asked then fails or
- * soon will, so it is waited for; any other reply concerns the keys and values of the one command.
+ * The codes of replies that tell of the server, the cluster or the brain's access to it. Whatever is asked then fails
+ * or soon will, so it is waited for; any other reply concerns the keys and values of the one command.
  */
 const TRANSIENT_CODES = new Set([
   // The server is not there yet, or does something else first.
@@ -15,7 +15,10 @@ const TRANSIENT_CODES = new Set([
   ...['NOSCRIPT', 'NOGROUP'],
 ]);
 
-/** Of those that begin with a plain `ERR`, what everybody meets: connections, passwords, rules, a server of another version. */
+/**
+ * Of those that begin with a plain `ERR`, what everybody meets: connections, passwords, rules, a server of another
+ * version.
+ */
 const TRANSIENT_TEXTS =
   /^ERR (?:max number of clients|invalid password|AUTH |ACL failure|unknown (?:sub)?command|Unknown Redis command called)/i;
 

@@ -29,14 +29,18 @@ export function checkServer(info: string, savePolicy: string | undefined, topolo
   if (server.get('redis_mode') === 'cluster' && topology !== 'cluster') {
     issues.push({
       severity: 'warn',
-      text: 'Redis is a node of a cluster and is spoken to as if it were alone: what belongs to other nodes fails; set REDIS_TOPOLOGY=cluster',
+      text:
+        'Redis is a node of a cluster, but REDIS_TOPOLOGY says otherwise: commands for keys of other nodes fail; set ' +
+        'REDIS_TOPOLOGY=cluster',
     });
   }
   const policy = server.get('maxmemory_policy') ?? 'noeviction';
   if (policy.startsWith('allkeys-') && Number(server.get('maxmemory') ?? 0) > 0) {
     issues.push({
       severity: 'warn',
-      text: `Redis may throw messages and memories away when its memory is full (maxmemory-policy ${policy}); set noeviction`,
+      text:
+        `Redis may delete messages and memories when its memory is full (maxmemory-policy ${policy}); set ` +
+        'noeviction',
     });
   }
   if (server.get('aof_enabled') === '0' && savePolicy === '') {
@@ -57,7 +61,10 @@ export function checkServer(info: string, savePolicy: string | undefined, topolo
 export function vectorSetProblem(info: string, knowsVectorSets: boolean | undefined): string | undefined {
   const server = parseInfo(info);
   if (server.get('redis_mode') === 'sentinel') {
-    return 'REDIS_URL names a Sentinel, which keeps no data itself. Set REDIS_TOPOLOGY=sentinel to have it asked for the server.';
+    return (
+      'REDIS_URL names a Sentinel, which keeps no data itself. Set REDIS_TOPOLOGY=sentinel to use the server that it ' +
+      'names.'
+    );
   }
   const version = server.get('redis_version') ?? 'unknown';
   if (knowsVectorSets ?? !isOlder(version, OLDEST_VERSION)) return undefined;

@@ -9,10 +9,10 @@ const NOW = `
 `;
 
 /**
- * Adds turns to a session, bounds it, and starts its time anew. A script is not undone when it fails in the middle, so it
- * meets keys of another type before it writes. Nothing is added where the user was forgotten since the chat began.
- * KEYS: session, index, mark. ARGV: session as the index names it, how many turns to keep, time to live, mark carried, then
- * the turns.
+ * Adds turns to a session, bounds it, and starts its time anew. A script is not undone when it fails in the middle, so
+ * it meets keys of another type before it writes. Nothing is added where the user was forgotten since the chat began.
+ * KEYS: session, index, mark. ARGV: session as the index names it, how many turns to keep, time to live, mark carried,
+ * then the turns.
  */
 export const APPEND_TURNS = new RedisScript(`
   ${NOW} ${IS_LATE}
@@ -30,9 +30,9 @@ export const APPEND_TURNS = new RedisScript(`
 `);
 
 /**
- * Deletes the sessions that the index names, and the index. Their keys are made from it, in the script: read before, they
- * would lack a session that begins meanwhile. All are on the index's slot.
- * KEYS: index, mark. ARGV: what the key of a session begins with, mark, how long to remember it. Returns how many sessions there were.
+ * Deletes the sessions that the index names, and the index. Their keys are made from it, in the script: read before,
+ * they would lack a session that begins meanwhile. All are on the index's slot. KEYS: index, mark. ARGV: what the key
+ * of a session begins with, mark, how long to remember it. Returns how many sessions there were.
  */
 export const FORGET_SESSIONS = new RedisScript(`
   redis.call('ZCARD', KEYS[1])

@@ -22,7 +22,10 @@ export interface Taken {
   readonly wasPending: boolean;
 }
 
-/** The consumer group as one consumer sees it: gives entries as Redis stores them, and creates the group where it is missing. */
+/**
+ * The consumer group as one consumer sees it: gives entries as Redis stores them, and creates the group where it is
+ * missing.
+ */
 export class RedisConsumerGroup {
   readonly name: string;
   private readonly key: string;
@@ -31,8 +34,8 @@ export class RedisConsumerGroup {
   private readonly claimIntervalMs: number;
   private readonly idleConsumers: IdleConsumers;
   /**
-   * Redis may hold entries for this consumer that were never returned: those of the process before this one, and those of
-   * a reply that was lost or came with the abort. New entries have rising ids, so they are the pending ones after
+   * Redis may hold entries for this consumer that were never returned: those of the process before this one, and those
+   * of a reply that was lost or came with the abort. New entries have rising ids, so they are the pending ones after
    * {@link lastReturned}.
    */
   private mayHoldUnseen = true;
@@ -53,14 +56,17 @@ export class RedisConsumerGroup {
     this.idleConsumers = new IdleConsumers(connections, { ...settings, idleMs: removeIdleAfterMs });
   }
 
-  /** Runs `work`; where stream or group is missing (the first start, a flushed server), creates them and runs it again. */
+  /**
+   * Runs `work`; where stream or group is missing (the first start, a flushed server), creates them and runs it again.
+   */
   async run<T>(work: () => Promise<T>): Promise<T> {
     return reachingRedis(async () => {
       try {
         return await work();
       } catch (error) {
         if (!isGroupMissing(error)) throw error;
-        // A group that exists after all (on another node of a cluster, for example) still holds this consumer's entries.
+        // A group that exists after all (on another node of a cluster, for example) still holds this consumer's
+        // entries.
         if (await this.create()) this.lastReturned = FIRST_ID;
         return work();
       }
@@ -80,8 +86,8 @@ export class RedisConsumerGroup {
   }
 
   /**
-   * The next entries: this consumer's own pending ones, else stale ones of any consumer, else new ones, for which it waits
-   * until `deadline` (`performance.now()`). Taken again until {@link markReturned} is called.
+   * The next entries: this consumer's own pending ones, else stale ones of any consumer, else new ones, for which it
+   * waits until `deadline` (`performance.now()`). Taken again until {@link markReturned} is called.
    * @throws the driver's errors
    */
   async take(count: number, deadline: number, signal: AbortSignal): Promise<Taken> {

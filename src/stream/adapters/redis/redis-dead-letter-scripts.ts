@@ -43,11 +43,10 @@ export const DEAD_LETTER = new RedisScript(`
 `);
 
 /**
- * Appends the entry of a dead letter once more and removes the letter, unless somebody has done so. Its id, which is known,
- * is recorded as the newest one.
- * KEYS: entries, dead letters, known ids, index. ARGV: id of the letter, id, how many ids to remember, user, then field,
- * value …
- * The letter goes after the entry is there: were it removed first and the XADD refused, both would be lost.
+ * Appends the entry of a dead letter once more and removes the letter, unless somebody has done so. Its id, which is
+ * known, is recorded as the newest one. KEYS: entries, dead letters, known ids, index. ARGV: id of the letter, id, how
+ * many ids to remember, user, then field, value … The letter goes after the entry is there: were it removed first and
+ * the XADD refused, both would be lost.
  */
 export const REQUEUE = new RedisScript(`
   ${MEMBER_OF}

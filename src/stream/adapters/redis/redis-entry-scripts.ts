@@ -3,9 +3,9 @@ import { MEMBER_OF } from './redis-index-members.js';
 
 /**
  * Appends entries, in order, unless their ids are known.
- * KEYS: entries, known ids, index. ARGV: how many ids to remember, then for each entry its id, its user, how many values
- * follow, and field, value, field, value …
- * An id is recorded after its entry: were it recorded first and the XADD refused, a resend would be taken for done.
+ * KEYS: entries, known ids, index. ARGV: how many ids to remember, then for each entry its id, its user, how many
+ * values follow, and field, value, field, value … An id is recorded after its entry: were it recorded first and the
+ * XADD refused, a resend would be taken for done.
  */
 export const APPEND = new RedisScript(`
   ${MEMBER_OF}
@@ -42,8 +42,8 @@ export const ACKNOWLEDGE = new RedisScript(`
 /**
  * What users have in the stream before an entry. The sequence within a millisecond is compared as a number: `10` comes
  * before `2` in the index. A member without its entry, which somebody deleted by hand, leaves the index.
- * KEYS: entries, index. ARGV: group, most ids, then for each entry its user, the milliseconds and the sequence of its stream
- * id. Returns for each how many there are, and the stream ids.
+ * KEYS: entries, index. ARGV: group, most ids, then for each entry its user, the milliseconds and the sequence of its
+ * stream id. Returns for each how many there are, and the stream ids.
  */
 export const EARLIER = new RedisScript(`
   ${MEMBER_OF}
@@ -99,11 +99,10 @@ export const RENEW = new RedisScript(`
 `);
 
 /**
- * Removes what the index has of a user: entries with their acknowledgement, and dead letters. In the first portion it also
- * notes the newest entry: what is not in the index (other programs append without it) and is no newer is dropped when it is
- * read.
- * KEYS: entries, dead letters, index, forgotten. ARGV: group, user, most to remove, how long to remember, whether it is the
- * first portion. Returns how many there were, and whether there may be more.
+ * Removes what the index has of a user: entries with their acknowledgement, and dead letters. In the first portion it
+ * also notes the newest entry: what is not in the index (other programs append without it) and is no newer is dropped
+ * when it is read. KEYS: entries, dead letters, index, forgotten. ARGV: group, user, most to remove, how long to
+ * remember, whether it is the first portion. Returns how many there were, and whether there may be more.
  */
 export const FORGET_ENTRIES = new RedisScript(`
   ${MEMBER_OF}

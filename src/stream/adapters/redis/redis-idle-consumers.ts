@@ -12,9 +12,8 @@ const LOOKS_PER_IDLE_TIME = 4;
 
 /**
  * Removes consumers that hold nothing and have not asked for anything for long. In one script, because removing a
- * consumer removes what it holds from the group: one that comes back between the look and the removal would lose entries.
- * KEYS: entries. ARGV: group, consumer that stays, how long it must have been idle (ms).
- * Returns the names.
+ * consumer removes what it holds from the group: one that comes back between the look and the removal would lose
+ * entries. KEYS: entries. ARGV: group, consumer that stays, how long it must have been idle (ms). Returns the names.
  */
 const REMOVE_IDLE_CONSUMERS = new RedisScript(`
   local removed = {}
@@ -46,8 +45,8 @@ export function removableAfterMs(claimIdleMs: number): number {
 }
 
 /**
- * Removes consumers that have nothing pending and have been silent for long: where each pod brings a name of its own, their
- * number would grow for ever. One that comes back is created again by its first read.
+ * Removes consumers that have nothing pending and have been silent for long: where each pod brings a name of its own,
+ * their number would grow for ever. One that comes back is created again by its first read.
  */
 export class IdleConsumers {
   private readonly logger = new Logger('Stream');

@@ -179,8 +179,8 @@ export class RedisInputStream extends InputStream {
   }
 
   /**
-   * Without the entries of users who were forgotten after they were appended. Only entries of other programs can be among
-   * them: those are not in the index by which a user is forgotten.
+   * Without the entries of users who were forgotten after they were appended. Only entries of other programs can be
+   * among them: those are not in the index by which a user is forgotten.
    */
   private async withoutForgotten(delivered: readonly DeliveredEntry[]): Promise<DeliveredEntry[]> {
     const unindexed = delivered.filter(({ entry }) => entry.forgetMark === undefined);

@@ -24,7 +24,8 @@ import { firstOfEachUser, unsettledOf } from '../earlier-entries.js';
 import { decodeRow } from './sqlite-entry-rows.js';
 import { prepareStatements, type StreamStatements } from './sqlite-stream-statements.js';
 
-// How late a waiting read notices appends by other processes, and requeued entries; appends of this process wake it at once.
+// How late a waiting read notices appends by other processes, and requeued entries; appends of this process wake it at
+// once.
 const POLL_MS = 200;
 // Appends in one transaction. The event loop stands still for it: 256 entries took 2.5 ms at the median.
 const MAX_APPENDS = 256;

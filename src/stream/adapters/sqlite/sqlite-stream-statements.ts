@@ -3,7 +3,10 @@ import type { SqliteDatabase, SqliteStatement } from '../../../infra/sqlite/inde
 const ENTRY_COLUMNS = 'id, message, timestamp, user_id, session_id, role, context, traceparent, forget_mark';
 
 export interface StreamStatements {
-  /** id, message, timestamp, user_id, session_id, role, context, traceparent, forget_mark, id: stored unless the id is known. */
+  /**
+   * id, message, timestamp, user_id, session_id, role, context, traceparent, forget_mark, id: stored unless the id is
+   * known.
+   */
   readonly append: SqliteStatement;
   /** staleBefore: whether there is an unread or a stale entry. */
   readonly hasWork: SqliteStatement;
@@ -78,7 +81,7 @@ export interface DeadLetterStatements {
   readonly find: SqliteStatement;
   /** seq: appends the entry of a dead letter, unless it is in the stream again already. */
   readonly requeue: SqliteStatement;
-  /** id: will be remembered anew when the entry is gone again. */
+  /** id: it is remembered again when the entry is acknowledged. */
   readonly forgetId: SqliteStatement;
   /** seq */
   readonly remove: SqliteStatement;
