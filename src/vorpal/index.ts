@@ -1,11 +1,11 @@
 export { type ChatAnswer, StreamedAnswer } from './chat/chat-answer.js';
 export {
-  informationOf,
   PerplexityScorer,
   type ScoringInput,
   type ScoringOptions,
   type TextScore,
 } from './scoring/perplexity.scorer.js';
+export { informationOf } from './scoring/perplexity.js';
 export { TokenSpansService } from './scoring/token-spans.service.js';
 export type { TokenSpan } from './scoring/token-spans.js';
 export type { TextEmbeddings } from './embeddings.client.js';

@@ -257,14 +257,6 @@ export class PerplexityScorer {
   }
 }
 
-/**
- * How much a text tells that the model did not expect: `-Σ logprob` of its tokens in nats, the sum that `avgLogprob` is
- * the mean of. `null` where there is no mean.
- */
-export function informationOf({ avgLogprob, tokens }: TextScore): number | null {
-  return avgLogprob === null ? null : -avgLogprob * tokens.filter(({ logprob }) => logprob !== null).length;
-}
-
 const optionsOf = ({ model, signal, isUrgent, timeoutMs }: Run) => ({ model: model.id, signal, isUrgent, timeoutMs });
 
 /** @throws `error` itself if no text is to blame for it */

@@ -30,3 +30,15 @@ export function perplexityOf(logprobs: readonly (number | null)[]): Perplexity {
     ? { perplexity, avgLogprob }
     : unscorable('The perplexity is beyond what a number can hold.');
 }
+
+/**
+ * How much a text tells that the model did not expect: `-Σ logprob` of its tokens in nats, the sum that `avgLogprob` is
+ * the mean of. `null` where there is no mean.
+ */
+export function informationOf({
+  avgLogprob,
+  tokens,
+}: Pick<Perplexity, 'avgLogprob'> & { readonly tokens: readonly { readonly logprob: number | null }[] }):
+  number | null {
+  return avgLogprob === null ? null : -avgLogprob * tokens.filter(({ logprob }) => logprob !== null).length;
+}
