@@ -53,7 +53,7 @@ describe('a store whose contexts and terms are not packed', () => {
     for (const { memory, terms } of MEMORIES) {
       write.run(memory.context, deflateRawSync(listOf(terms)), memory.id);
     }
-    outside.exec('ALTER TABLE memories DROP COLUMN words; PRAGMA user_version = 8');
+    outside.exec('DROP TABLE memory_counted_ids; ALTER TABLE memories DROP COLUMN words; PRAGMA user_version = 8');
     outside.close();
   }
 
