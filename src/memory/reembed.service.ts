@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { sleep } from '../shared/index.js';
+import { CANARY_SENTENCE, sleep } from '../shared/index.js';
 import { Embedder, SPACES_VALID_MS } from './embedder.js';
 import type { EmbeddingSpace } from './memory.js';
 import { isSameSpace } from './memory-limits.js';
@@ -27,7 +27,6 @@ export interface ReembedResult {
 
 // One request to the embedder each; what is lost by breaking off is at most one of them.
 const PORTION = 64;
-const PROBE = 'The sky is blue.';
 
 /** Moves all memories to the embedding model that the embeddings server has now. */
 @Injectable()
@@ -43,7 +42,7 @@ export class ReembedService {
    * @throws MemoryStoreUnavailableError, the embedder's errors, the signal's reason
    */
   async run({ signal, onProgress, again = false }: ReembedOptions): Promise<ReembedResult> {
-    const { space } = await this.embedder.embedForAnySpace([PROBE], { signal });
+    const { space } = await this.embedder.embedForAnySpace([CANARY_SENTENCE], { signal });
     const { current, next } = await this.store.spaces();
     if (!current) {
       await this.store.claimSpace(space);

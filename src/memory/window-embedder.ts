@@ -1,3 +1,4 @@
+import { CANARY_SENTENCE } from '../shared/index.js';
 import {
   type TextEmbeddings,
   VorpalClient,
@@ -15,8 +16,6 @@ const SHORT_TEXT_TOKENS = 128;
 const SPECIAL_TOKENS = 2;
 // Of a text that the server finds too long however short its parts are; below this much something else is wrong.
 const LEAST_CHARACTERS = 64;
-// Whatever a server can embed at all, it can embed this.
-const PLAIN_SENTENCE = 'The sky is blue.';
 
 export interface WindowOptions {
   /** Parts of one text that are embedded at most. */
@@ -81,7 +80,7 @@ export class WindowEmbedder {
   /** Tells a text that cannot be embedded from a server that embeds nothing. */
   private async blameTextOrServer(refusal: VorpalRequestError, signal: AbortSignal | undefined): Promise<never> {
     try {
-      await this.client.embed([PLAIN_SENTENCE], { signal });
+      await this.client.embed([CANARY_SENTENCE], { signal });
     } catch (error) {
       if (error instanceof VorpalRequestError) throw new VorpalEmbeddingsUnsupportedError(error.message);
       throw error;

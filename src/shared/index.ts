@@ -11,6 +11,8 @@ export {
   sleep,
   TickCork,
 } from '@archive-brain/common';
+export * from './canary-sentence.js';
+export * from './keyed-mutex.js';
 export * from './peek-first.js';
 export * from './preview.js';
 export * from './query-count.js';

@@ -1,6 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { Settings } from '../config/index.js';
-import { BrainError } from '../shared/index.js';
+import { BrainError, CANARY_SENTENCE } from '../shared/index.js';
 import { type EmbeddingResponse, embeddingResponseSchema, modelListSchema } from '@archive-brain/vllm-protocol';
 import { readEmbeddings } from './embedding-vectors.js';
 import { EmbeddingsEndpoint } from './endpoint/vorpal-endpoint.js';
@@ -29,8 +29,6 @@ const ASSUMED_WINDOW_TOKENS = 512;
 
 // Asking costs the server work, and a call that fails makes the next check ask again.
 const TRUSTED_MS = 10 * 60_000;
-// Whatever a server can embed at all, it can embed this.
-const PLAIN_SENTENCE = 'The sky is blue.';
 
 /** The embeddings server, over vLLM's HTTP protocol; the errors are those of `VorpalHttp`. */
 @Injectable()
@@ -90,7 +88,7 @@ export class EmbeddingsClient {
     if (this.isProven()) return;
     try {
       // Half of what the check as a whole may take: its other question needs time as well.
-      await this.ask([PLAIN_SENTENCE], this.settings.connectTimeoutMs / 2, signal);
+      await this.ask([CANARY_SENTENCE], this.settings.connectTimeoutMs / 2, signal);
     } catch (error) {
       if (error instanceof VorpalRequestError) throw new VorpalEmbeddingsUnsupportedError(error.message);
       if (!(error instanceof VorpalTimeoutError || error instanceof VorpalOverloadedError)) throw error;

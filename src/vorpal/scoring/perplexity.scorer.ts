@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { Settings } from '../../config/index.js';
-import { Semaphore } from '../../shared/index.js';
+import { CANARY_SENTENCE, Semaphore } from '../../shared/index.js';
 import { type Perplexity, perplexityOf } from './perplexity.js';
 import type { PromptLogprobs } from './prompt-logprobs.js';
 import { fewestRequests, ownEntries, type PlannedPrompt, planString, planWindow } from './scoring-prompts.js';
@@ -71,9 +71,6 @@ type TextError = VorpalRequestError | VorpalFailedError | VorpalProtocolError;
 
 // Tokenizing is cheap for the server, but each call holds a connection that chats need as well.
 const TOKENIZE_CONCURRENCY = 8;
-
-// Whatever a server can score at all, it can score this.
-const PLAIN_SENTENCE = 'The sky is blue.';
 
 /** How surprising texts are to the language model: one prefill each, nothing generated. */
 @Injectable()
@@ -239,7 +236,7 @@ export class PerplexityScorer {
   private async assertServerScores(prompts: readonly PlannedPrompt[], run: Run): Promise<void> {
     if (prompts.some(({ text }) => !run.errors.has(text))) return;
     try {
-      await this.client.scorePrompts([PLAIN_SENTENCE], optionsOf(run));
+      await this.client.scorePrompts([CANARY_SENTENCE], optionsOf(run));
     } catch (error) {
       if (!(error instanceof VorpalRequestError)) throw error;
       throw new VorpalScoringUnsupportedError(`Vorpal refuses to score even a plain sentence. ${error.message}`);

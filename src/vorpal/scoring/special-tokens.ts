@@ -1,3 +1,4 @@
+import { CANARY_SENTENCE } from '../../shared/index.js';
 import { VorpalProtocolError, VorpalScoringPrefixError } from '../vorpal.errors.js';
 
 /** What stands around every text while it is scored. None of it counts as a token of the text. */
@@ -26,9 +27,8 @@ export const NO_SPECIAL_TOKENS: SpecialTokens = { prefix: [], stringPrefix: '', 
 // What models without a BOS were trained to find between two documents, by how common it is.
 const DOCUMENT_SEPARATORS = ['<|endoftext|>', '</s>', '<|end_of_text|>'];
 
-const PROBE = 'The sky is blue.';
 // Some tokenizers treat a space behind a special token, or the start of a text, in ways of their own.
-const PROBES = [PROBE, ` ${PROBE}`];
+const PROBES = [CANARY_SENTENCE, ` ${CANARY_SENTENCE}`];
 
 /**
  * What to put around texts that are scored.
@@ -43,7 +43,7 @@ export async function findSpecialTokens(tokenize: Tokenize, setting: string): Pr
   let withSpecial: readonly number[];
   let plain: readonly number[];
   try {
-    [withSpecial, plain] = await Promise.all([tokenize(PROBE, true), tokenize(PROBE, false)]);
+    [withSpecial, plain] = await Promise.all([tokenize(CANARY_SENTENCE, true), tokenize(CANARY_SENTENCE, false)]);
   } catch (error) {
     if (!(error instanceof VorpalProtocolError)) throw error;
     // A server without /tokenize can still score short texts; a BOS, if it adds one, then shows as their first token.
