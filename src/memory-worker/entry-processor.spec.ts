@@ -19,10 +19,10 @@ import {
   VorpalProtocolError,
   VorpalUnavailableError,
 } from '../vorpal/index.js';
-import type { ControlRequest } from './control-request.js';
-import { EntriesInHand } from './entries-in-hand.js';
+import type { CanaryProbe } from './canary-probe.js';
 import { EntryProcessor } from './entry-processor.js';
-import { UserOrder } from './user-order.js';
+import { InFlightEntries } from './in-flight-entries.js';
+import { UserSequencer } from './user-sequencer.js';
 import { WorkerStatus } from './worker-status.js';
 
 const POISON = 'poison';
@@ -90,7 +90,7 @@ describe(EntryProcessor.name, () => {
   let embedder: FaultyEmbedder;
   let store: SqliteMemoryStore;
   let status: WorkerStatus;
-  let control: { isAnswered: boolean; asked: number };
+  let canary: { isAnswered: boolean; asked: number };
   let sut: EntryProcessor;
 
   const processorWith = (chosen: Settings): EntryProcessor =>
@@ -99,8 +99,8 @@ describe(EntryProcessor.name, () => {
       scorer as unknown as PerplexityScorer,
       embedder as unknown as Embedder,
       new RememberService(store, chosen),
-      new UserOrder(stream, new EntriesInHand(), 60_000),
-      { succeeds: async () => ((control.asked += 1), control.isAnswered) } as unknown as ControlRequest,
+      new UserSequencer(stream, new InFlightEntries(), 60_000),
+      { succeeds: async () => ((canary.asked += 1), canary.isAnswered) } as unknown as CanaryProbe,
       status,
       chosen,
     );
@@ -113,7 +113,7 @@ describe(EntryProcessor.name, () => {
     store = new SqliteMemoryStore(database, settings.memory);
     embedder = new FaultyEmbedder(store);
     status = new WorkerStatus(settings);
-    control = { isAnswered: true, asked: 0 };
+    canary = { isAnswered: true, asked: 0 };
     sut = processorWith(settings);
     errors.mockClear();
     logs.mockClear();
@@ -145,7 +145,7 @@ describe(EntryProcessor.name, () => {
 
   it('scores a batch in one call and acknowledges it', async () => {
     await sut.process(await deliver('one', 'two', 'three'), never);
-    expect([scorer.calls, embedder.calls, control.asked]).toEqual([1, 1, 0]);
+    expect([scorer.calls, embedder.calls, canary.asked]).toEqual([1, 1, 0]);
     expect(status.recent.map(({ session_id }) => session_id)).toEqual(['three', 'two', 'one']);
     expect(await stream.statistics()).toMatchObject({ pending: 0, lag: 0 });
   });
@@ -245,7 +245,7 @@ describe(EntryProcessor.name, () => {
     await Promise.all([
       sut.process(batches[0]!, never),
       sut.process(batches[1]!, never, {
-        onWait: () => {
+        onBlocked: () => {
           second.resolve(undefined);
         },
       }),
@@ -293,7 +293,7 @@ describe(EntryProcessor.name, () => {
     const [poisoned] = await deliver(`a ${POISON}`);
     await store.forget('ada', 'mark');
 
-    await sut.giveUp(poisoned!, new Error('poisoned'));
+    await sut.recordFailure({ ...poisoned!, deliveries: 2 }, new Error('poisoned'), never);
 
     expect(await stream.statistics()).toEqual({ lag: 0, pending: 0, deadLetters: 0 });
   });
@@ -323,18 +323,18 @@ describe(EntryProcessor.name, () => {
     expect(await stream.statistics()).toMatchObject({ pending: 1 });
   });
 
-  it('is in doubt about an entry that Vorpal fails on though it works, and processes the others', async () => {
+  it('returns an entry that Vorpal fails on while it answers a canary, and processes the others', async () => {
     const batch = await deliver('before', UNEMBEDDABLE, 'after');
 
-    const { doubts } = await sut.process(batch, never);
+    const failed = await sut.process(batch, never);
 
-    expect(doubts).toEqual([{ delivered: batch[1], failure: expect.any(VorpalFailedError) as unknown }]);
+    expect(failed).toEqual([{ delivered: batch[1], failure: expect.any(VorpalFailedError) as unknown }]);
     expect(status).toMatchObject({ processed: 2, failed: 0 });
     expect(await stream.statistics()).toMatchObject({ pending: 1, deadLetters: 0 });
   });
 
-  it('takes the same for an outage while Vorpal does not answer a control request either', async () => {
-    control.isAnswered = false;
+  it('takes the same failure for an outage if Vorpal does not answer a canary either', async () => {
+    canary.isAnswered = false;
     const batch = await deliver('before', UNEMBEDDABLE, 'after');
 
     await expect(sut.process(batch, never)).rejects.toThrow('HTTP 500');
@@ -343,21 +343,21 @@ describe(EntryProcessor.name, () => {
     expect(await stream.statistics()).toMatchObject({ pending: 3, deadLetters: 0 });
   });
 
-  it('is in doubt about an entry that alone could not be scored, without trying the others again', async () => {
+  it('returns the one entry that could not be scored, without trying the others again', async () => {
     const batch = await deliver('before', UNSCORABLE, 'after');
 
-    const { doubts } = await sut.process(batch, never);
+    const failed = await sut.process(batch, never);
 
-    expect(doubts.map(({ delivered }) => delivered)).toEqual([batch[1]]);
+    expect(failed.map(({ delivered }) => delivered)).toEqual([batch[1]]);
     expect([scorer.calls, status.processed]).toEqual([1, 2]);
   });
 
   it('judges by novelty alone what could not be scored in its last attempt', async () => {
     await sut.process(await deliver(UNSCORABLE), never);
     const [again] = await read(5_000);
-    const { doubts } = await sut.process([again!], never);
+    const failure = await sut.processAlone(again!, never);
 
-    await sut.recordFailure(again!, doubts[0]?.failure, never);
+    expect(await sut.recordFailure(again!, failure, never)).toBe(true);
 
     expect(await store.decisions('ada', 10)).toMatchObject([
       { perplexity: null, reason: expect.stringMatching(/by novelty alone: not a number/) as unknown },
@@ -373,6 +373,17 @@ describe(EntryProcessor.name, () => {
 
     expect(await store.decisions('ada', 10)).toEqual([]);
     expect(await stream.statistics()).toMatchObject({ pending: 0, deadLetters: 1 });
+  });
+
+  it('tells what Vorpal failed on when an entry is tried alone, and counts nothing itself', async () => {
+    const [two, one] = await deliver('two', UNEMBEDDABLE);
+    expect(await sut.processAlone(one!, never)).toBeInstanceOf(VorpalFailedError);
+    embedder.outage = new VorpalUnavailableError('gone');
+    expect(await sut.processAlone(two!, never)).toBe(embedder.outage);
+    embedder.outage = undefined;
+    expect(await sut.processAlone(two!, never)).toBeUndefined();
+    expect(canary.asked).toBe(0);
+    expect(status).toMatchObject({ processed: 1, failed: 0 });
   });
 
   it('does not repeat what was done of a batch before an outage', async () => {

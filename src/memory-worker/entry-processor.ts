@@ -1,59 +1,46 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { Settings } from '../config/index.js';
-import { Embedder, type Remembered, RememberService, type ScoredMessage } from '../memory/index.js';
-import { BrainError, describeError, previewOf } from '../shared/index.js';
-import { type DeliveredEntry, InputStream, type StreamEntry } from '../stream/index.js';
-import { informationOf, PerplexityScorer, type ScoringInput, type TextScore } from '../vorpal/index.js';
-import { ControlRequest } from './control-request.js';
+import { Embedder, type Remembered, RememberService } from '../memory/index.js';
+import { BrainError, describeError, KeyedMutex, previewOf } from '../shared/index.js';
+import { type DeliveredEntry, InputStream } from '../stream/index.js';
+import { PerplexityScorer } from '../vorpal/index.js';
+import { CanaryProbe } from './canary-probe.js';
 import { describeOutcome, outcomeOf } from './entry-outcome.js';
-import { isDoubtful, isOutage } from './failure-kinds.js';
-import { Turns } from './turns.js';
-import { UserOrder } from './user-order.js';
+import { isOutage, isUnanswered, isWrongAnswer } from './failure-classification.js';
+import { type ScoredStreamEntry, toScoredMessage, toScoringInput } from './scored-entry.js';
+import { UserSequencer } from './user-sequencer.js';
 import { WorkerStatus } from './worker-status.js';
 
-/** An entry that Vorpal failed on while it worked for a control request. */
-export interface Doubt {
+/** An entry that Vorpal failed on while it answered a canary: neither processed nor counted as failed. */
+export interface FailedEntry {
   readonly delivered: DeliveredEntry;
   readonly failure: unknown;
 }
 
-export interface Processed {
-  /** Neither processed nor counted as failed: whose fault it is has to be found out. */
-  readonly doubts: readonly Doubt[];
-}
-
-export interface ProcessingSteps {
-  /** Called when the last scoring request has had its turn and is sent. */
+export interface ProcessingHooks {
+  /** Called when the last scoring request is sent. */
   readonly onLastSent?: () => void;
-  /** Called when entries wait for earlier ones of their users, with nothing left to do for Vorpal. */
-  readonly onWait?: () => void;
+  /** Called when entries wait for earlier ones of their users and need nothing more of Vorpal. */
+  readonly onBlocked?: () => void;
 }
 
-interface RememberOptions extends ProcessingSteps {
+interface RememberOptions extends ProcessingHooks {
   readonly signal: AbortSignal;
-  /** Whether what Vorpal failed on goes on by its novelty alone. */
+  /** Whether an entry that Vorpal could not score is judged by its novelty alone. */
   readonly alsoUnscored?: boolean;
 }
 
-interface ScoredStreamEntry {
-  readonly delivered: DeliveredEntry;
-  readonly entry: StreamEntry;
-  readonly score: TextScore;
-  readonly vector: Float32Array;
-  readonly isReadable: boolean;
-}
-
-/** Scores and embeds entries, has it decided what becomes of them, and acknowledges them. */
+/** Scores and embeds entries, has {@link RememberService} decide about them, and acknowledges them. */
 @Injectable()
 export class EntryProcessor {
   private readonly logger = new Logger('MemoryWorker');
-  /** By user: what does not wait for its turn in the order is judged by itself all the same. */
-  private readonly turns = new Turns();
+  /** By user: unblocked entries skip the {@link UserSequencer}, and are still decided one at a time. */
+  private readonly userMutex = new KeyedMutex();
 
-  /** The marks of users when the worker began with entries that carry none, of other programs. */
+  /** The forget mark that the user of an unmarked entry, from another program, had when the worker began with it. */
   private readonly marks = new WeakMap<DeliveredEntry, string>();
 
-  /** Acknowledged or counted as failed, of batches that may be given again. */
+  /** Acknowledged or counted as failed, in batches that may be tried again. */
   private readonly settled = new WeakSet<DeliveredEntry>();
 
   constructor(
@@ -61,47 +48,69 @@ export class EntryProcessor {
     private readonly scorer: PerplexityScorer,
     private readonly embedder: Embedder,
     private readonly memory: RememberService,
-    private readonly order: UserOrder,
-    private readonly control: ControlRequest,
+    private readonly sequencer: UserSequencer,
+    private readonly canary: CanaryProbe,
     private readonly status: WorkerStatus,
     private readonly settings: Settings,
   ) {}
 
   /**
-   * Processes a batch with one scoring and one embedding request. Where that fails because of an entry, or may have, each
-   * is tried by itself, so that one bad entry does not hold up the others.
-   * @throws the error of an outage (Vorpal, store or stream away); entries then remain pending and may be given again
+   * Processes a batch with one scoring and one embedding request. If that fails because of an entry, or may have, each
+   * entry is tried by itself, so that one bad entry does not hold up the others.
+   * @returns the entries for the quarantine
+   * @throws the error of an outage (of Vorpal, store or stream); entries then stay pending and may be tried again
    */
   async process(
     batch: readonly DeliveredEntry[],
     signal: AbortSignal,
-    steps: ProcessingSteps = {},
-  ): Promise<Processed> {
+    hooks: ProcessingHooks = {},
+  ): Promise<readonly FailedEntry[]> {
     const open = batch.filter((delivered) => !this.settled.has(delivered));
     const [first] = open;
-    if (first === undefined) return { doubts: [] };
+    if (first === undefined) return [];
     try {
-      return await this.rememberAndAcknowledge(open, { signal, ...steps });
+      return await this.rememberAndAcknowledge(open, { signal, ...hooks });
     } catch (error) {
       if (signal.aborted) throw error;
-      const isInDoubt = isDoubtful(error);
-      if (isInDoubt ? !(await this.control.succeeds(signal)) : isOutage(error)) throw error;
+      const mayBeEntry = isWrongAnswer(error);
+      if (mayBeEntry ? !(await this.canary.succeeds(signal)) : isOutage(error)) throw error;
       if (open.length > 1) return this.processOneByOne(open, signal);
-      if (isInDoubt) {
-        this.order.pass(open);
-        return { doubts: [{ delivered: first, failure: error }] };
+      if (mayBeEntry) {
+        this.sequencer.unblock(open);
+        return [{ delivered: first, failure: error }];
       }
       await this.recordFailure(first, error, signal);
-      return { doubts: [] };
+      return [];
     }
   }
 
-  /** Counts a failed attempt of an entry that is to blame for it; after the last one the entry is given up. */
-  async recordFailure(delivered: DeliveredEntry, error: unknown, signal: AbortSignal): Promise<void> {
+  /**
+   * Tries one entry by itself.
+   * @returns what Vorpal failed on, which may be an outage; `undefined` once the entry is processed or counted as failed
+   * @throws the error of any other outage
+   */
+  async processAlone(delivered: DeliveredEntry, signal: AbortSignal): Promise<unknown> {
+    try {
+      const [failed] = await this.rememberAndAcknowledge([delivered], { signal });
+      return failed?.failure;
+    } catch (error) {
+      if (signal.aborted) throw error;
+      if (isWrongAnswer(error) || isUnanswered(error)) return error;
+      if (isOutage(error)) throw error;
+      await this.recordFailure(delivered, error, signal);
+      return undefined;
+    }
+  }
+
+  /**
+   * Counts a failed attempt of an entry that is to blame for it. After the last attempt the entry is judged without its
+   * score, if only that is missing, or becomes a dead letter. @returns whether this was the last attempt
+   */
+  async recordFailure(delivered: DeliveredEntry, error: unknown, signal: AbortSignal): Promise<boolean> {
     const { maxAttempts } = this.settings.stream;
     const { entry, deliveries } = delivered;
     const isLast = deliveries >= maxAttempts;
-    if (isLast && isDoubtful(error) && (await this.rememberUnscored(delivered, signal))) return;
+    if (isLast && isWrongAnswer(error) && (await this.rememberUnscored(delivered, signal))) return true;
     this.status.recordFailure();
     this.logger.error(
       `Entry ${entry.id} failed (attempt ${deliveries} of ${maxAttempts}): ${describeError(error)}`,
@@ -109,14 +118,15 @@ export class EntryProcessor {
     );
     if (isLast) await this.giveUp(delivered, error);
     this.settled.add(delivered);
-    this.order.pass([delivered]);
+    this.sequencer.unblock([delivered]);
+    return isLast;
   }
 
   /** Sends an entry to the dead letters, unless its user was forgotten since. */
-  async giveUp(delivered: DeliveredEntry, error: unknown): Promise<void> {
+  private async giveUp(delivered: DeliveredEntry, error: unknown): Promise<void> {
     if (await this.isForgotten(delivered)) {
       await this.stream.acknowledge([delivered]);
-      this.logger.log('Dropped: its user was forgotten meanwhile');
+      this.logger.log('Dropped an entry: its user was forgotten');
       return;
     }
     await this.stream.deadLetter(delivered, describeError(error));
@@ -148,19 +158,22 @@ export class EntryProcessor {
     }
   }
 
-  private async processOneByOne(batch: readonly DeliveredEntry[], signal: AbortSignal): Promise<Processed> {
-    const doubts: Doubt[] = [];
-    for (const delivered of batch) doubts.push(...(await this.process([delivered], signal)).doubts);
-    return { doubts };
+  private async processOneByOne(
+    batch: readonly DeliveredEntry[],
+    signal: AbortSignal,
+  ): Promise<readonly FailedEntry[]> {
+    const failed: FailedEntry[] = [];
+    for (const delivered of batch) failed.push(...(await this.process([delivered], signal)));
+    return failed;
   }
 
-  /** What can be embedded goes on by its novelty alone. @returns whether it could */
+  /** Judges an entry that can be embedded by its novelty alone. @returns whether it could be embedded */
   private async rememberUnscored(delivered: DeliveredEntry, signal: AbortSignal): Promise<boolean> {
     try {
       await this.rememberAndAcknowledge([delivered], { signal, alsoUnscored: true });
       return true;
     } catch (error) {
-      if (signal.aborted || (isOutage(error) && !isDoubtful(error))) throw error;
+      if (signal.aborted || (isOutage(error) && !isWrongAnswer(error))) throw error;
       return false;
     }
   }
@@ -168,25 +181,25 @@ export class EntryProcessor {
   private async rememberAndAcknowledge(
     batch: readonly DeliveredEntry[],
     { alsoUnscored = false, ...options }: RememberOptions,
-  ): Promise<Processed> {
+  ): Promise<readonly FailedEntry[]> {
     const { signal } = options;
     await this.markUnmarked(batch);
-    const before = this.order.before(batch);
-    // Met when it is awaited, if scoring does not fail first.
-    before.catch(() => undefined);
+    const earlier = this.sequencer.earlierThan(batch);
+    // Its failure is met when it is awaited, unless scoring fails first.
+    earlier.catch(() => undefined);
     const scored = await this.scoreAndEmbed(batch, options);
-    const isInDoubt = ({ score }: ScoredStreamEntry): boolean => score.failure !== undefined && !alsoUnscored;
-    const [doubted, good] = [scored.filter(isInDoubt), scored.filter((one) => !isInDoubt(one))];
-    this.order.pass(doubted.map(({ delivered }) => delivered));
-    for await (const portion of this.order.inTurn(good, await before, options)) {
+    const isFailed = ({ score }: ScoredStreamEntry): boolean => score.failure !== undefined && !alsoUnscored;
+    const [failed, good] = [scored.filter(isFailed), scored.filter((one) => !isFailed(one))];
+    this.sequencer.unblock(failed.map(({ delivered }) => delivered));
+    for await (const portion of this.sequencer.inOrder(good, await earlier, options)) {
       const done = await this.rememberAll(portion, signal);
       const delivered = portion.map((one) => one.delivered);
-      this.order.pass(delivered);
+      this.sequencer.unblock(delivered);
       await this.stream.acknowledge(delivered);
       for (const one of delivered) this.settled.add(one);
       for (const [one, remembered] of done) this.report(one, remembered);
     }
-    return { doubts: doubted.map(({ delivered, score }) => ({ delivered, failure: score.failure })) };
+    return failed.map(({ delivered, score }) => ({ delivered, failure: score.failure }));
   }
 
   private async scoreAndEmbed(
@@ -210,7 +223,7 @@ export class EntryProcessor {
     });
   }
 
-  /** Those of one user in their order and one after another, those of several users side by side. */
+  /** The entries of one user in their order, one at a time; different users concurrently. */
   private async rememberAll(
     batch: readonly ScoredStreamEntry[],
     signal: AbortSignal,
@@ -218,7 +231,7 @@ export class EntryProcessor {
     const byUser = Map.groupBy(batch, ({ entry }) => entry.userId);
     const outcomes = await Promise.allSettled(
       [...byUser].map(([userId, own]) =>
-        this.turns.take(userId, async () => {
+        this.userMutex.runExclusive(userId, async () => {
           const done: [ScoredStreamEntry, Remembered][] = [];
           for (const scored of own) {
             const message = toScoredMessage(scored, this.markOf(scored.delivered));
@@ -228,7 +241,7 @@ export class EntryProcessor {
         }),
       ),
     );
-    // All have ended: none of them is still at work when the batch is tried again.
+    // Thrown only once all have ended, so that nothing still runs when the batch is tried again.
     return outcomes.flatMap((outcome) => {
       if (outcome.status === 'rejected') throw outcome.reason;
       return outcome.value;
@@ -238,7 +251,7 @@ export class EntryProcessor {
   private report({ entry, score }: ScoredStreamEntry, remembered: Remembered): void {
     const { decision, outcome } = remembered;
     if (outcome === 'forgotten') {
-      this.logger.log('Dropped: its user was forgotten meanwhile');
+      this.logger.log('Dropped an entry: its user was forgotten');
       return;
     }
     this.status.recordScored({
@@ -264,31 +277,4 @@ export class EntryProcessor {
     );
     this.logger.log(describeOutcome(remembered));
   }
-}
-
-function toScoringInput({ message, context }: StreamEntry): ScoringInput {
-  return context === '' ? { text: message } : { text: message, context, alsoPlain: true };
-}
-
-function toScoredMessage({ entry, score, vector, isReadable }: ScoredStreamEntry, forgetMark?: string): ScoredMessage {
-  const contextual = entry.context !== '';
-  return {
-    id: entry.id,
-    text: entry.message,
-    context: entry.context,
-    userId: entry.userId,
-    sessionId: entry.sessionId,
-    role: entry.role,
-    receivedAtMs: entry.timestampMs,
-    ...(forgetMark !== undefined && { forgetMark }),
-    model: score.model,
-    perplexity: score.perplexity,
-    avgLogprob: score.avgLogprob,
-    informationNats: informationOf(score),
-    contextual,
-    plainPerplexity: contextual ? (score.plain?.perplexity ?? null) : score.perplexity,
-    ...(score.reason !== undefined && { unscorable: score.reason }),
-    vector,
-    isReadable,
-  };
 }

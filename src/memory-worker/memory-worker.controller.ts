@@ -2,8 +2,8 @@ import { Controller, Get } from '@nestjs/common';
 import { CaptureService, InputStream, type StreamStatistics } from '../stream/index.js';
 import { StreamUnavailableError } from '../stream/index.js';
 import { VorpalClient } from '../vorpal/index.js';
-import { BatchGate } from './batch-gate.js';
-import { SuspectLane } from './suspect-lane.js';
+import { BatchAdmission } from './batch-admission.js';
+import { Quarantine } from './quarantine.js';
 import { type ScoredEntry, type WorkerState, WorkerStatus } from './worker-status.js';
 
 interface MemoryWorkerReport {
@@ -38,9 +38,9 @@ export class MemoryWorkerController {
     private readonly status: WorkerStatus,
     private readonly stream: InputStream,
     private readonly capture: CaptureService,
-    private readonly gate: BatchGate,
+    private readonly admission: BatchAdmission,
     private readonly vorpal: VorpalClient,
-    private readonly suspects: SuspectLane,
+    private readonly quarantine: Quarantine,
   ) {}
 
   @Get()
@@ -55,9 +55,9 @@ export class MemoryWorkerController {
       dead_letters: statistics?.deadLetters ?? null,
       processed: this.status.processed,
       failed: this.status.failed,
-      set_aside: this.suspects.size,
-      in_flight_batches: this.gate.inFlight,
-      waiting_batches: this.gate.waiting,
+      set_aside: this.quarantine.size,
+      in_flight_batches: this.admission.inFlight,
+      waiting_batches: this.admission.blocked,
       scoring_tokens_in_flight: tokensInFlight,
       scoring_token_limit: tokenLimit,
       captured: this.capture.captured,

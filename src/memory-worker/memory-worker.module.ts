@@ -4,15 +4,15 @@ import { Settings } from '../config/index.js';
 import { MemoryModule } from '../memory/index.js';
 import { InputStream, StreamModule } from '../stream/index.js';
 import { VorpalModule } from '../vorpal/index.js';
-import { BatchGate } from './batch-gate.js';
-import { ControlRequest } from './control-request.js';
-import { EntriesInHand } from './entries-in-hand.js';
+import { BatchAdmission } from './batch-admission.js';
+import { CanaryProbe } from './canary-probe.js';
+import { InFlightEntries } from './in-flight-entries.js';
 import { EntryProcessor } from './entry-processor.js';
 import { MemoryWorkerController } from './memory-worker.controller.js';
 import { MemoryWorkerHealth } from './memory-worker.health.js';
 import { MemoryWorker } from './memory-worker.service.js';
-import { SuspectLane } from './suspect-lane.js';
-import { longestWaitMs, UserOrder } from './user-order.js';
+import { Quarantine } from './quarantine.js';
+import { longestWaitMs, UserSequencer } from './user-sequencer.js';
 import { WorkerStatus } from './worker-status.js';
 
 @Module({
@@ -22,19 +22,19 @@ import { WorkerStatus } from './worker-status.js';
     MemoryWorker,
     EntryProcessor,
     {
-      provide: BatchGate,
+      provide: BatchAdmission,
       inject: [Settings],
-      useFactory: ({ worker }: Settings) => new BatchGate(worker.maxBatches),
+      useFactory: ({ worker }: Settings) => new BatchAdmission(worker.maxBatches),
     },
-    EntriesInHand,
+    InFlightEntries,
     {
-      provide: UserOrder,
-      inject: [InputStream, EntriesInHand, Settings],
-      useFactory: (stream: InputStream, inHand: EntriesInHand, { stream: { claimIdleMs } }: Settings) =>
-        new UserOrder(stream, inHand, longestWaitMs(claimIdleMs)),
+      provide: UserSequencer,
+      inject: [InputStream, InFlightEntries, Settings],
+      useFactory: (stream: InputStream, inFlight: InFlightEntries, { stream: { claimIdleMs } }: Settings) =>
+        new UserSequencer(stream, inFlight, longestWaitMs(claimIdleMs)),
     },
-    ControlRequest,
-    SuspectLane,
+    CanaryProbe,
+    Quarantine,
     WorkerStatus,
     MemoryWorkerHealth,
   ],

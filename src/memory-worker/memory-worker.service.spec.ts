@@ -16,16 +16,17 @@ import {
   VorpalTimeoutError,
   VorpalUnavailableError,
 } from '../vorpal/index.js';
-import { BatchGate } from './batch-gate.js';
-import type { ControlRequest } from './control-request.js';
-import { EntriesInHand } from './entries-in-hand.js';
-import type { EntryProcessor, ProcessingSteps, Processed } from './entry-processor.js';
+import { BatchAdmission } from './batch-admission.js';
+import type { CanaryProbe } from './canary-probe.js';
+import type { EntryProcessor, FailedEntry, ProcessingHooks } from './entry-processor.js';
+import { InFlightEntries } from './in-flight-entries.js';
 import { MemoryWorker } from './memory-worker.service.js';
-import { SuspectLane } from './suspect-lane.js';
-import { UserOrder } from './user-order.js';
+import { Quarantine } from './quarantine.js';
+import { UserSequencer } from './user-sequencer.js';
 import { WorkerStatus } from './worker-status.js';
 
 const never = new AbortController().signal;
+const ATTEMPTS = 3;
 
 /** Takes a fixed time for a batch and acknowledges it; fails where it is told to. */
 class SlowProcessor {
@@ -43,7 +44,7 @@ class SlowProcessor {
   waitsInOrder: (messages: readonly string[]) => boolean = () => false;
   /** What a batch waits for besides. */
   hold: (messages: readonly string[]) => Promise<void> | undefined = () => undefined;
-  isDoubtful: (message: string) => boolean = () => false;
+  failsOn: (message: string) => boolean = () => false;
   readonly givenUp: string[] = [];
   readonly failedAttempts: string[] = [];
 
@@ -52,8 +53,8 @@ class SlowProcessor {
   async process(
     batch: readonly DeliveredEntry[],
     signal: AbortSignal,
-    { onLastSent, onWait }: ProcessingSteps = {},
-  ): Promise<Processed> {
+    { onLastSent, onBlocked }: ProcessingHooks = {},
+  ): Promise<readonly FailedEntry[]> {
     const messages = batch.map(({ entry }) => entry.message);
     this.attempts.push(...messages);
     this.inFlight += 1;
@@ -64,28 +65,35 @@ class SlowProcessor {
       if (this.givesTurns) onLastSent?.();
       if (!(await sleep(this.latencyMs, signal))) throw Object.assign(new Error('stopped'), { name: 'AbortError' });
       const held = this.hold(messages);
-      if (held && this.waitsInOrder(messages)) onWait?.();
+      if (held && this.waitsInOrder(messages)) onBlocked?.();
       await held;
       if (failure) throw failure;
-      const good = batch.filter(({ entry }) => !this.isDoubtful(entry.message));
+      const good = batch.filter(({ entry }) => !this.failsOn(entry.message));
       await this.stream.acknowledge(good);
       this.done.push(...good.map(({ entry }) => entry.message));
-      const doubts = batch
+      return batch
         .filter((delivered) => !good.includes(delivered))
         .map((delivered) => ({ delivered, failure: new VorpalFailedError('HTTP 500') }));
-      return { doubts };
     } finally {
       this.inFlight -= 1;
     }
   }
 
-  async recordFailure({ entry }: DeliveredEntry): Promise<void> {
-    this.failedAttempts.push(entry.message);
+  async processAlone(delivered: DeliveredEntry, signal: AbortSignal): Promise<unknown> {
+    try {
+      const [failed] = await this.process([delivered], signal);
+      return failed?.failure;
+    } catch (error) {
+      return error;
+    }
   }
 
-  async giveUp(delivered: DeliveredEntry): Promise<void> {
+  async recordFailure(delivered: DeliveredEntry): Promise<boolean> {
+    this.failedAttempts.push(delivered.entry.message);
+    if (delivered.deliveries < ATTEMPTS) return false;
     await this.stream.acknowledge([delivered]);
     this.givenUp.push(delivered.entry.message);
+    return true;
   }
 }
 
@@ -98,13 +106,13 @@ describe(MemoryWorker.name, () => {
   let stream: SqliteInputStream;
   let processor: SlowProcessor;
   let status: WorkerStatus;
-  let isControlAnswered: boolean;
+  let isCanaryAnswered: boolean;
   let sut: MemoryWorker;
 
   beforeEach(async () => {
     folder = mkdtempSync(join(tmpdir(), 'memory-worker-'));
     database = await SqliteDatabase.open(join(folder, 'stream.sqlite'));
-    isControlAnswered = false;
+    isCanaryAnswered = false;
     make();
     warnings.mockClear();
     logs.mockClear();
@@ -125,16 +133,16 @@ describe(MemoryWorker.name, () => {
     });
     stream = new SqliteInputStream(database, settings.stream);
     processor = new SlowProcessor(stream);
-    const gate = new BatchGate(settings.worker.maxBatches);
+    const admission = new BatchAdmission(settings.worker.maxBatches);
     status = new WorkerStatus(settings);
     const entries = processor as unknown as EntryProcessor;
-    const answers = async (): Promise<boolean> => isControlAnswered;
-    const control = { succeeds: answers, succeedsFor: answers } as unknown as ControlRequest;
-    const inHand = new EntriesInHand();
-    const order = new UserOrder(stream, inHand, 60_000);
-    const lane = new SuspectLane(entries, order, control, status, settings);
+    const answers = async (): Promise<boolean> => isCanaryAnswered;
+    const canary = { succeeds: answers, succeedsFor: answers } as unknown as CanaryProbe;
+    const inFlight = new InFlightEntries();
+    const sequencer = new UserSequencer(stream, inFlight, 60_000);
+    const quarantine = new Quarantine(entries, sequencer, canary, status, settings);
     const deadline = new ShutdownDeadline(settings);
-    sut = new MemoryWorker(stream, entries, inHand, gate, control, lane, status, settings, deadline);
+    sut = new MemoryWorker(stream, entries, inFlight, admission, canary, quarantine, status, settings, deadline);
   }
 
   async function append(...messages: string[]): Promise<void> {
@@ -369,7 +377,7 @@ describe(MemoryWorker.name, () => {
 
   it('does not let an entry that Vorpal never answers hold up others, and gives it up in the end', async () => {
     make({ STREAM_CLAIM_IDLE_MS: '100', WORKER_MAX_BATCHES: '1', WORKER_BATCH_SIZE: '10' });
-    isControlAnswered = true;
+    isCanaryAnswered = true;
     processor.failure = (messages) => (messages.includes('hangs') ? new VorpalTimeoutError('too slow') : undefined);
     await append('hangs', ...numbered(30));
     sut.onApplicationBootstrap();
@@ -397,8 +405,8 @@ describe(MemoryWorker.name, () => {
 
   it('goes on with other batches while an entry in doubt is tried by itself', async () => {
     make({ WORKER_MAX_BATCHES: '1', WORKER_BATCH_SIZE: '10', STREAM_CLAIM_IDLE_MS: '60000' });
-    isControlAnswered = true;
-    processor.isDoubtful = (message) => message === 'bad';
+    isCanaryAnswered = true;
+    processor.failsOn = (message) => message === 'bad';
     await append('bad', ...numbered(40));
     sut.onApplicationBootstrap();
 

@@ -9,15 +9,15 @@ import {
   VorpalProtocolError,
   VorpalTimeoutError,
 } from '../vorpal/index.js';
-import { ControlRequest } from './control-request.js';
+import { CanaryProbe } from './canary-probe.js';
 
 const never = new AbortController().signal;
 
-describe(ControlRequest.name, () => {
+describe(CanaryProbe.name, () => {
   let texts: string[];
   let score: (options: ScoringOptions) => Promise<object[]>;
   let embed: (signal: AbortSignal) => Promise<Float32Array[]>;
-  let sut: ControlRequest;
+  let sut: CanaryProbe;
 
   beforeEach(() => {
     texts = [];
@@ -29,14 +29,14 @@ describe(ControlRequest.name, () => {
         return score(options);
       },
     };
-    sut = new ControlRequest(
+    sut = new CanaryProbe(
       scorer as unknown as PerplexityScorer,
       { embed: (_: string[], { signal }: { signal: AbortSignal }) => embed(signal) } as unknown as Embedder,
       readSettings({ VORPAL_SCORING_TIMEOUT_MS: '200' }),
     );
   });
 
-  it('succeeds where a plain sentence is scored and embedded', async () => {
+  it('succeeds if a plain sentence is scored and embedded', async () => {
     expect(await sut.succeeds(never)).toBe(true);
   });
 
@@ -47,12 +47,12 @@ describe(ControlRequest.name, () => {
       () => (score = async () => [{ perplexity: null, failure: new VorpalProtocolError('NaN') }]),
     ],
     ['embedded', () => (embed = async () => Promise.reject(new VorpalProtocolError('garbled')))],
-  ])('does not where it is not %s', async (_, fail) => {
+  ])('fails if it is not %s', async (_, fail) => {
     fail();
     expect(await sut.succeeds(never)).toBe(false);
   });
 
-  it('does not where the embedding takes too long', async () => {
+  it('fails if the embedding takes too long', async () => {
     embed = (signal) =>
       new Promise((_, reject) => {
         signal.addEventListener('abort', () => {
@@ -62,7 +62,7 @@ describe(ControlRequest.name, () => {
     expect(await sut.succeeds(never)).toBe(false);
   });
 
-  it('goes ahead of what waits to be scored, with a time limit that the wait is no part of', async () => {
+  it('is scored ahead of others, with a time limit that does not include the wait', async () => {
     score = async (options) => {
       expect(options).toEqual({ signal: never, timeoutMs: 200, isUrgent: true });
       throw new VorpalTimeoutError('too slow');
@@ -71,12 +71,12 @@ describe(ControlRequest.name, () => {
     expect.assertions(2);
   });
 
-  it('is ended by its caller', async () => {
+  it('stops when its caller aborts', async () => {
     score = async () => Promise.reject(new DOMException('stopped', 'AbortError'));
     await expect(sut.succeeds(AbortSignal.abort())).rejects.toThrow('stopped');
   });
 
-  it('asks with a text as long as an entry, and never with the same text twice', async () => {
+  it('sends a text as long as an entry, and never the same text twice', async () => {
     const entry = { message: 'x'.repeat(3_000), context: 'y'.repeat(500) } as StreamEntry;
     await sut.succeedsFor(entry, never);
     await sut.succeedsFor(entry, never);

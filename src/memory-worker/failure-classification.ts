@@ -9,24 +9,24 @@ import {
 } from '../vorpal/index.js';
 
 /**
- * Whether the failure is the surroundings' and not the entry's: then waiting helps and the entry loses no attempt. Of
- * some of these (`isDoubtful`, `isUnanswered`) an entry may be the cause all the same.
+ * Whether the failure may pass by itself: waiting helps, and the entry loses no attempt. An entry can be the cause of
+ * some of these (`isWrongAnswer`, `isUnanswered`); {@link Quarantine} finds out.
  *
- * 502, 503 and 504 tell of what the brain depends on, some of it for an operator to mend (a wrong key, another embedding
- * model); a plain 500 tells of the data that the call was about.
+ * 502, 503 and 504 are about what the brain depends on, some of it for an operator to repair (a wrong key, another
+ * embedding model). A plain 500 is about the data of the call.
  */
 export function isOutage(error: unknown): boolean {
   return error instanceof BrainError && (error.transient || error.httpStatus > 500);
 }
 
-/** Vorpal answered, with HTTP 500 or with what cannot be right: it fails on this input, or on everything. */
-export const isDoubtful = (error: unknown): boolean =>
+/** Vorpal answered with HTTP 500 or with something that cannot be right: it fails on this input, or on everything. */
+export const isWrongAnswer = (error: unknown): boolean =>
   error instanceof VorpalFailedError || error instanceof VorpalProtocolError || error instanceof MemoryVectorError;
 
-/** Vorpal did not answer to the end: it is away, or this input makes it hang or die. */
+/** Vorpal did not answer completely: it is down, or this input makes it hang or crash. */
 export const isUnanswered = (error: unknown): boolean =>
   error instanceof VorpalTimeoutError || error instanceof VorpalUnavailableError;
 
-/** Vorpal works and has more to do than it can take. */
+/** Vorpal works and has more requests than it can take. */
 export const isOverload = (error: unknown): boolean =>
   error instanceof VorpalOverloadedError || error instanceof VorpalTimeoutError;

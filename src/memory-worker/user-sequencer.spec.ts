@@ -3,8 +3,8 @@ import { Logger } from '@nestjs/common';
 import { until } from '../../test/support/until.js';
 import type { DeliveredEntry, InputStream, Unsettled } from '../stream/index.js';
 import { StreamUnavailableError } from '../stream/index.js';
-import { EntriesInHand } from './entries-in-hand.js';
-import { longestWaitMs, UserOrder } from './user-order.js';
+import { InFlightEntries } from './in-flight-entries.js';
+import { longestWaitMs, UserSequencer } from './user-sequencer.js';
 
 const LONG_MS = 600_000;
 const never = new AbortController().signal;
@@ -40,50 +40,50 @@ class Entries {
   }
 }
 
-describe(UserOrder.name, () => {
+describe(UserSequencer.name, () => {
   const warnings = jest.spyOn(Logger.prototype, 'warn').mockImplementation(() => undefined);
   let entries: Entries;
-  let inHand: EntriesInHand;
-  let sut: UserOrder;
+  let inFlight: InFlightEntries;
+  let sut: UserSequencer;
   let turns: string[][];
 
   beforeEach(() => {
     entries = new Entries();
-    inHand = new EntriesInHand();
+    inFlight = new InFlightEntries();
     turns = [];
     make();
     warnings.mockClear();
   });
 
   function make(longestMs = LONG_MS): void {
-    sut = new UserOrder(entries as unknown as InputStream, inHand, longestMs);
+    sut = new UserSequencer(entries as unknown as InputStream, inFlight, longestMs);
   }
 
-  /** Takes a batch through its turns, notes them, and has it passed and settled. */
-  async function take(batch: readonly DeliveredEntry[], signal = never, onWait?: () => void): Promise<void> {
-    const before = await sut.before(batch);
+  /** Processes a batch in order: notes each portion, unblocks and settles it. */
+  async function take(batch: readonly DeliveredEntry[], signal = never, onBlocked?: () => void): Promise<void> {
+    const earlier = await sut.earlierThan(batch);
     const waiting = batch.map((delivered) => ({ delivered }));
-    for await (const portion of sut.inTurn(waiting, before, { signal, ...(onWait && { onWait }) })) {
+    for await (const portion of sut.inOrder(waiting, earlier, { signal, ...(onBlocked && { onBlocked }) })) {
       const delivered = portion.map((one) => one.delivered);
       turns.push(delivered.map(({ receipt }) => receipt));
-      sut.pass(delivered);
+      sut.unblock(delivered);
       for (const one of delivered) entries.settle(one);
     }
   }
 
-  it('gives a batch its turn at once where nothing is before it, with one question', async () => {
-    const onWait = jest.fn();
-    await take([entries.add('ada'), entries.add('bob'), entries.add('ada')], never, onWait);
+  it('yields a batch at once if nothing comes before it, after one question to the stream', async () => {
+    const onBlocked = jest.fn();
+    await take([entries.add('ada'), entries.add('bob'), entries.add('ada')], never, onBlocked);
     expect(turns).toEqual([['1', '2', '3']]);
     expect(entries.asked).toBe(1);
-    expect(onWait).not.toHaveBeenCalled();
+    expect(onBlocked).not.toHaveBeenCalled();
   });
 
-  it('lets those wait whose user said something before, and nobody else, until another worker is done with it', async () => {
+  it('holds back users with an earlier entry at another worker, and nobody else', async () => {
     const before = entries.add('ada');
-    const onWait = jest.fn();
-    const taking = take([entries.add('ada'), entries.add('bob'), entries.add('ada')], never, onWait);
-    await until(() => onWait.mock.calls.length > 0 && entries.asked > 3);
+    const onBlocked = jest.fn();
+    const taking = take([entries.add('ada'), entries.add('bob'), entries.add('ada')], never, onBlocked);
+    await until(() => onBlocked.mock.calls.length > 0 && entries.asked > 3);
     expect(turns).toEqual([['3']]);
 
     entries.settle(before);
@@ -93,7 +93,7 @@ describe(UserOrder.name, () => {
   });
 
   it('keeps the order of batches of this process, without asking again', async () => {
-    const batches = Array.from({ length: 5 }, () => inHand.take([entries.add('ada'), entries.add('ada')]));
+    const batches = Array.from({ length: 5 }, () => inFlight.add([entries.add('ada'), entries.add('ada')]));
     const later = batches.slice(1).map((batch) => take(batch));
     await until(() => entries.asked >= 4);
     await Promise.all([...later.reverse(), take(batches[0]!)]);
@@ -101,23 +101,23 @@ describe(UserOrder.name, () => {
     expect(entries.asked).toBe(5);
   });
 
-  it('waits for what this process has in hand as long as it takes, and for no other longer than it may', async () => {
+  it('waits for its own in-flight entries without limit, and for those of others up to the limit', async () => {
     make(100);
     const mine = entries.add('ada');
-    inHand.take([mine]);
+    inFlight.add([mine]);
     entries.add('bob');
     const taking = take([entries.add('ada'), entries.add('bob')]);
 
     await until(() => turns.length > 0);
     expect(turns).toEqual([['4']]);
-    expect(warnings.mock.calls.flat()).toEqual([expect.stringMatching(/^Not waiting any longer for 1 earlier/)]);
+    expect(warnings.mock.calls.flat()).toEqual([expect.stringMatching(/^Stopped waiting for 1 earlier/)]);
 
     await take([mine]);
     await taking;
     expect(turns).toEqual([['4'], ['1'], ['3']]);
   });
 
-  it('waits for what was given up on only once', async () => {
+  it('waits only once for an entry that never comes', async () => {
     make(100);
     entries.add('ada');
     await take([entries.add('ada')]);
@@ -127,7 +127,7 @@ describe(UserOrder.name, () => {
     expect(warnings).toHaveBeenCalledTimes(1);
   });
 
-  it('goes on waiting while something of the user moves', async () => {
+  it('goes on waiting while entries of the user progress', async () => {
     let now = 0;
     const clock = jest.spyOn(performance, 'now').mockImplementation(() => now);
     make(1_000);
@@ -148,39 +148,39 @@ describe(UserOrder.name, () => {
     expect(warnings).not.toHaveBeenCalled();
   });
 
-  it('lets nothing wait for what failed or is in doubt, nor that itself', async () => {
+  it('neither waits for unblocked entries nor holds them back', async () => {
     const [first, second, third] = [entries.add('ada'), entries.add('ada'), entries.add('ada')];
-    inHand.take([first]);
-    sut.pass([second]);
+    inFlight.add([first]);
+    sut.unblock([second]);
     await take([second]);
     expect(turns).toEqual([['2']]);
     const taking = take([third]);
-    sut.pass([first]);
+    sut.unblock([first]);
     await taking;
     expect(turns).toEqual([['2'], ['3']]);
   });
 
   it('ends at once on abort', async () => {
     const before = entries.add('ada');
-    inHand.take([before]);
+    inFlight.add([before]);
     const stop = new AbortController();
-    const onWait = jest.fn();
-    const taking = take([entries.add('ada')], stop.signal, onWait);
-    await until(() => onWait.mock.calls.length > 0);
+    const onBlocked = jest.fn();
+    const taking = take([entries.add('ada')], stop.signal, onBlocked);
+    await until(() => onBlocked.mock.calls.length > 0);
     stop.abort();
     await expect(taking).rejects.toThrow(/abort/i);
     expect(turns).toEqual([]);
   });
 
-  it('fails while the stream is away', async () => {
+  it('fails while the stream is unavailable', async () => {
     entries.add('ada');
-    const onWait = jest.fn();
-    const taking = take([entries.add('ada')], never, onWait);
+    const onBlocked = jest.fn();
+    const taking = take([entries.add('ada')], never, onBlocked);
     entries.failure = new StreamUnavailableError();
     await expect(taking).rejects.toBe(entries.failure);
   });
 
-  it('waits long enough for the entries of a dead worker to be taken over, within half a minute', () => {
+  it('waits long enough for the entries of a crashed worker to be taken over', () => {
     expect([longestWaitMs(1_000), longestWaitMs(60_000), longestWaitMs(600_000)]).toEqual([1_500, 90_000, 120_000]);
   });
 });

@@ -1,21 +1,17 @@
 import { Injectable } from '@nestjs/common';
 import { Settings } from '../config/index.js';
 import { Embedder } from '../memory/index.js';
-import { BrainError } from '../shared/index.js';
+import { BrainError, CANARY_SENTENCE } from '../shared/index.js';
 import type { StreamEntry } from '../stream/index.js';
 import { PerplexityScorer, type ScoringOptions } from '../vorpal/index.js';
 
-// Whatever a server can score and embed at all, it can score and embed this.
-const PLAIN_SENTENCE = 'The sky is blue. ';
-
-// A server that needs longer for one sentence is not the witness that is looked for. What the request waits for its turn
-// does not count: that is no sign of the server.
+// A server that needs longer for one sentence is not working well enough to be evidence.
 const TIMEOUT_MS = 5_000;
 
-/** Asks Vorpal for the same as an entry does, with a harmless text: evidence of whether it works at this moment. */
+/** Has Vorpal score and embed a harmless text, as it does with an entry: evidence of whether it works right now. */
 @Injectable()
-export class ControlRequest {
-  private asked = 0;
+export class CanaryProbe {
+  private probes = 0;
 
   constructor(
     private readonly scorer: PerplexityScorer,
@@ -23,7 +19,10 @@ export class ControlRequest {
     private readonly settings: Settings,
   ) {}
 
-  /** Whether a plain sentence is scored and embedded, soon. @throws AbortError */
+  /**
+   * Whether one sentence is scored and embedded within five seconds. The time that the scoring request waits for its
+   * turn does not count. @throws AbortError
+   */
   async succeeds(signal: AbortSignal): Promise<boolean> {
     const timeoutMs = Math.min(TIMEOUT_MS, this.settings.vorpal.scoringTimeoutMs);
     const embedding = AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]);
@@ -31,8 +30,8 @@ export class ControlRequest {
   }
 
   /**
-   * Whether a text of the entry's length is scored and embedded: a Vorpal that is too slow, or has too little memory, for
-   * the length fails on this one as well. @throws AbortError
+   * Whether a text of the entry's length is scored and embedded. A Vorpal that is too slow or has too little memory for
+   * that length fails on this text as well. @throws AbortError
    */
   async succeedsFor({ message, context }: StreamEntry, signal: AbortSignal): Promise<boolean> {
     return this.isAnswered(this.textOf(message.length + context.length), { signal }, signal);
@@ -56,10 +55,11 @@ export class ControlRequest {
     }
   }
 
-  /** Never the same twice: an answer out of some cache would say nothing about the server behind it. */
+  /** Never the same text twice: an answer from a cache says nothing about the server behind it. */
   private textOf(characters: number): string {
-    this.asked += 1;
-    const text = `${this.asked}. ${PLAIN_SENTENCE}`;
-    return text + PLAIN_SENTENCE.repeat(Math.max(0, Math.ceil((characters - text.length) / PLAIN_SENTENCE.length)));
+    this.probes += 1;
+    const text = `${this.probes}. ${CANARY_SENTENCE} `;
+    const repeats = Math.ceil((characters - text.length) / (CANARY_SENTENCE.length + 1));
+    return text + `${CANARY_SENTENCE} `.repeat(Math.max(0, repeats));
   }
 }

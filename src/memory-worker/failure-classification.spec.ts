@@ -12,11 +12,11 @@ import {
   VorpalTimeoutError,
   VorpalUnavailableError,
 } from '../vorpal/index.js';
-import { isDoubtful, isOutage, isUnanswered } from './failure-kinds.js';
+import { isWrongAnswer, isOutage, isUnanswered } from './failure-classification.js';
 
-describe('failures', () => {
+describe('failure classification', () => {
   it.each([
-    // The last column: outage, doubtful, unanswered.
+    // The last column: outage, wrong answer, unanswered.
     [new VorpalUnavailableError('gone'), [true, false, true]],
     [new VorpalTimeoutError('too slow'), [true, false, true]],
     [new VorpalOverloadedError('full'), [true, false, false]],
@@ -24,7 +24,7 @@ describe('failures', () => {
     [new VorpalProtocolError('garbled'), [true, true, false]],
     [new StreamUnavailableError(), [true, false, false]],
     [new MemoryStoreUnavailableError(), [true, false, false]],
-    // For an operator to mend; until then every entry fails.
+    // For an operator to repair; until then every entry fails.
     [new VorpalAuthenticationError('a wrong key'), [true, false, false]],
     [new VorpalModelNotFoundError('no such model'), [true, false, false]],
     [new VorpalEmbeddingsUnsupportedError('HTTP 400'), [true, false, false]],
@@ -35,7 +35,7 @@ describe('failures', () => {
     [new StoreRefusedError({ cause: new Error('WRONGTYPE') }), [false, false, false]],
     [new VorpalRequestError('refused'), [false, false, false]],
     [new TypeError('a fault of ours'), [false, false, false]],
-  ])('are told apart: %p', (error, kinds) => {
-    expect([isOutage(error), isDoubtful(error), isUnanswered(error)]).toEqual(kinds);
+  ])('tells kinds apart: %p', (error, kinds) => {
+    expect([isOutage(error), isWrongAnswer(error), isUnanswered(error)]).toEqual(kinds);
   });
 });
