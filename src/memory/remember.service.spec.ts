@@ -107,6 +107,27 @@ describe(RememberService.name, () => {
     expect(await remember(second.sut, messageOf(50, direction(15), { model: 'n' }))).toMatchObject({ mode: 'fixed' });
   });
 
+  it('gives the event loop a turn between two calls of the SQLite store', async () => {
+    const { sut, store } = await worker();
+    const events: string[] = [];
+    jest.spyOn(store, 'candidates').mockImplementation(async () => (events.push('look'), []));
+    jest.spyOn(store, 'statistics').mockResolvedValue([]);
+    jest.spyOn(store, 'findText').mockResolvedValue(undefined);
+    jest.spyOn(store, 'record').mockImplementation(async () => (events.push('record'), 'recorded'));
+    let next: NodeJS.Immediate | undefined;
+    const countTurns = (): void => {
+      next = setImmediate(() => {
+        events.push('turn');
+        countTurns();
+      });
+    };
+    countTurns();
+    await Promise.all([0, 1, 2].map((axis) => remember(sut, messageOf(40, direction(axis)))));
+    clearImmediate(next);
+    expect(events.filter((event) => event !== 'turn')).toHaveLength(6);
+    expect(events.join(' ')).not.toMatch(/(look|record) (look|record)/);
+  });
+
   it('tells novelty by the nearest memory of the user, not by what it did not keep', async () => {
     const { sut } = await worker({ SURPRISE_MODE: 'fixed' });
     const first = await remember(sut, messageOf(50, direction(0)));

@@ -1,7 +1,8 @@
 import { Injectable, Logger } from '@nestjs/common';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { Settings } from '../config/index.js';
 import { turnsIn } from '../sessions/index.js';
-import { describeError, fullJitterBackoffMs, sleep } from '../shared/index.js';
+import { describeError, fullJitterBackoffMs, Semaphore, sleep } from '../shared/index.js';
 import { detectChange, type DetectedChange } from './change/change-detector.js';
 import { indexMemory } from './indexed-memory.js';
 import type { Decision, Memory } from './memory.js';
@@ -14,13 +15,12 @@ import {
 } from './memory-store.port.js';
 import { MemoryContendedError } from './memory.errors.js';
 import { type ReadText, relatedMemories } from './related-memories.js';
-import { Slots } from './slots.js';
 import { decayOf, distributionOf, judge, statisticsAddends, type Surprisal, type Verdict } from './surprise.js';
 import { textDigest } from './text-digest.js';
 
-// SQLite works on the event loop: what several batches have to write at once would hold up chats as one piece (744 ms at the
-// 99th percentile where this was measured). Redis is waited for; this many keep it busy.
-const AT_STORE_AT_ONCE = { sqlite: 1, redis: 64 };
+// SQLite works on the event loop: the writes of several batches in one piece would hold up chats (744 ms at the 99th
+// percentile where this was measured). Redis works elsewhere; this many calls keep it busy.
+const STORE_CALLS_AT_ONCE = { sqlite: 1, redis: 64 };
 
 // The words of more turns than these make a memory no easier to find; docs/evaluation.md.
 const CONTEXT_TURNS = 2;
@@ -75,13 +75,13 @@ type Related = Pick<Decision, 'nearestId' | 'duplicateOf' | 'supersedes' | 'supe
 @Injectable()
 export class RememberService {
   private readonly logger = new Logger('Memory');
-  private readonly slots: Slots;
+  private readonly storeCalls: Semaphore;
 
   constructor(
     private readonly store: MemoryStore,
     private readonly settings: Settings,
   ) {
-    this.slots = new Slots(settings.redis === undefined ? AT_STORE_AT_ONCE.sqlite : AT_STORE_AT_ONCE.redis);
+    this.storeCalls = new Semaphore(STORE_CALLS_AT_ONCE[settings.redis === undefined ? 'sqlite' : 'redis']);
   }
 
   /**
@@ -120,10 +120,14 @@ export class RememberService {
   }
 
   private async atStore<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> {
-    return this.slots.run(async () => {
-      signal.throwIfAborted();
-      return work();
-    });
+    return this.storeCalls.run(async () => {
+      try {
+        return await work();
+      } finally {
+        // Before the next call, so that chats get their turn of the event loop.
+        await nextTurn();
+      }
+    }, signal);
   }
 
   private async look(message: ScoredMessage, digest: string): Promise<Known> {
