@@ -10,7 +10,7 @@ import type { FastifyInstance } from 'fastify';
 import type { Socket } from 'node:net';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { ShutdownDeadline } from '../infra/lifecycle/index.js';
-import { sleep } from '../shared/index.js';
+import { Condition, sleep } from '../shared/index.js';
 
 // A client can be told to leave only with an answer. One that keeps its connection and is busy has asked for the next by
 // then; cut at once, its request would be under way to nobody.
@@ -35,7 +35,7 @@ export class DrainService implements OnApplicationBootstrap, OnModuleDestroy, Be
   // took for long-lived keeps all that follow, with their requests, until the next full collection.
   private active = 0;
   private readonly connections = new Set<Socket>();
-  private changed = Promise.withResolvers<undefined>();
+  private readonly change = new Condition();
   private isDraining = false;
 
   constructor(
@@ -58,14 +58,14 @@ export class DrainService implements OnApplicationBootstrap, OnModuleDestroy, Be
       this.connections.add(socket);
       socket.once('close', () => {
         this.connections.delete(socket);
-        this.notify();
+        this.change.notify();
       });
     });
     fastify.addHook('onRequest', (_request, reply, done) => {
       this.active += 1;
       reply.raw.once('close', () => {
         this.active -= 1;
-        this.notify();
+        this.change.notify();
       });
       done();
     });
@@ -108,16 +108,7 @@ export class DrainService implements OnApplicationBootstrap, OnModuleDestroy, Be
   /** Resolves when `condition` holds, at the latest after `limitMs`. */
   private async until(condition: () => boolean, limitMs: number): Promise<void> {
     const over = new AbortController();
-    const late = sleep(limitMs, over.signal);
-    while (!condition()) {
-      const isLate = await Promise.race([this.changed.promise, late]);
-      if (isLate) break;
-    }
+    await this.change.wait(condition, sleep(limitMs, over.signal));
     over.abort();
-  }
-
-  private notify(): void {
-    this.changed.resolve(undefined);
-    this.changed = Promise.withResolvers();
   }
 }

@@ -1,29 +1,26 @@
 import type { Readable } from 'node:stream';
-import { setTimeout as delay } from 'node:timers/promises';
+import { TimeLimitError, withTimeLimit } from '../shared/index.js';
 import { RequestTooSlowError } from './http.errors.js';
 
-/** How slow a body may come. */
+/** The slowest pace at which a body may arrive. */
 export interface Pace {
-  /** Most that is waited for bytes beyond what their number allows. */
+  /** How far its bytes may fall behind that pace. */
   readonly graceMs: number;
   readonly minBytesPerSecond: number;
 }
 
-const LATE = Symbol('LATE');
-
 /**
- * The bytes of a body that has no bound in length, as they are taken. Only the time that is spent waiting for the client
- * counts: a server that is slow to work on them is not the client's fault.
- * @throws RequestTooSlowError where they come slower than `pace`
+ * The bytes of a body of any length, as they are taken. Only the time spent waiting for the client counts: a server that
+ * processes them slowly is not the client's fault.
+ * @throws RequestTooSlowError if they arrive more slowly than `pace`
  */
 export async function* paced(body: Readable, { graceMs, minBytesPerSecond }: Pace): AsyncGenerator<Uint8Array, void> {
-  // Destroyed, the body would take the connection with it, and the answer that says what was wrong.
+  // Destroying the body would close the connection, and the client would not see what was wrong.
   const chunks = body.iterator({ destroyOnReturn: false }) as AsyncIterator<Uint8Array>;
   let leftMs = graceMs;
   for (;;) {
     const askedAt = performance.now();
-    const next = await within(leftMs, chunks.next());
-    if (next === LATE) throw new RequestTooSlowError(minBytesPerSecond);
+    const next = await nextWithin(leftMs, chunks, minBytesPerSecond);
     if (next.done === true) return;
     leftMs -= performance.now() - askedAt;
     leftMs = Math.min(graceMs, leftMs + (next.value.length / minBytesPerSecond) * 1_000);
@@ -31,12 +28,14 @@ export async function* paced(body: Readable, { graceMs, minBytesPerSecond }: Pac
   }
 }
 
-async function within<T>(limitMs: number, promise: Promise<T>): Promise<T | typeof LATE> {
-  const over = new AbortController();
-  const late = delay(Math.max(0, limitMs), LATE, { signal: over.signal }).catch((): typeof LATE => LATE);
+async function nextWithin(
+  limitMs: number,
+  chunks: AsyncIterator<Uint8Array>,
+  minBytesPerSecond: number,
+): Promise<IteratorResult<Uint8Array>> {
   try {
-    return await Promise.race([promise, late]);
-  } finally {
-    over.abort();
+    return await withTimeLimit(Math.max(0, limitMs), () => chunks.next());
+  } catch (error) {
+    throw error instanceof TimeLimitError ? new RequestTooSlowError(minBytesPerSecond) : error;
   }
 }

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { Settings } from '../config/index.js';
 import { Embedder } from '../memory/index.js';
-import { BrainError, CANARY_SENTENCE } from '../shared/index.js';
+import { BrainError, CANARY_SENTENCE, TimeLimitError, withTimeLimit } from '../shared/index.js';
 import type { StreamEntry } from '../stream/index.js';
 import { PerplexityScorer, type ScoringOptions } from '../vorpal/index.js';
 
@@ -25,8 +25,7 @@ export class CanaryProbe {
    */
   async succeeds(signal: AbortSignal): Promise<boolean> {
     const timeoutMs = Math.min(TIMEOUT_MS, this.settings.vorpal.scoringTimeoutMs);
-    const embedding = AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]);
-    return this.isAnswered(this.textOf(0), { signal, timeoutMs, isUrgent: true }, embedding);
+    return this.isAnswered(this.textOf(0), { signal, timeoutMs, isUrgent: true });
   }
 
   /**
@@ -34,23 +33,21 @@ export class CanaryProbe {
    * that length fails on this text as well. @throws AbortError
    */
   async succeedsFor({ message, context }: StreamEntry, signal: AbortSignal): Promise<boolean> {
-    return this.isAnswered(this.textOf(message.length + context.length), { signal }, signal);
+    return this.isAnswered(this.textOf(message.length + context.length), { signal });
   }
 
-  private async isAnswered(
-    text: string,
-    scoring: ScoringOptions & { readonly signal: AbortSignal },
-    embedding: AbortSignal,
-  ): Promise<boolean> {
+  private async isAnswered(text: string, scoring: ScoringOptions & { readonly signal: AbortSignal }): Promise<boolean> {
+    const { signal, timeoutMs } = scoring;
+    const embed = (ended: AbortSignal) => this.embedder.embed([text], { signal: ended });
     try {
       const [[score]] = await Promise.all([
         this.scorer.score([{ text }], scoring),
-        this.embedder.embed([text], { signal: embedding }),
+        timeoutMs === undefined ? embed(signal) : withTimeLimit(timeoutMs, embed, signal),
       ]);
       return score !== undefined && score.failure === undefined;
     } catch (error) {
-      if (scoring.signal.aborted) throw error;
-      if (error instanceof BrainError || embedding.aborted) return false;
+      if (signal.aborted) throw error;
+      if (error instanceof BrainError || error instanceof TimeLimitError) return false;
       throw error;
     }
   }

@@ -1,7 +1,7 @@
 import { Injectable, Logger, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
 import { Settings } from '../config/index.js';
 import { ShutdownDeadline } from '../infra/lifecycle/index.js';
-import { describeError, isAbortError, sleep } from '../shared/index.js';
+import { Condition, describeError, isAbortError, sleep } from '../shared/index.js';
 import { type DeliveredEntry, InputStream } from '../stream/index.js';
 import { BatchAdmission } from './batch-admission.js';
 import { type Batch, BatchQueue } from './batch-queue.js';
@@ -46,7 +46,8 @@ export class MemoryWorker implements OnApplicationBootstrap, OnModuleDestroy {
   private readonly queue = new BatchQueue();
   private readonly runningBatches = new Set<Promise<void>>();
   private readonly outage: OutageBackoff;
-  private changed = Promise.withResolvers<undefined>();
+  /** Notified when there may be capacity for another batch. */
+  private readonly capacityChange = new Condition();
   /** Batches processed so far. */
   private successes = 0;
   private running: Promise<unknown> | undefined;
@@ -84,7 +85,7 @@ export class MemoryWorker implements OnApplicationBootstrap, OnModuleDestroy {
     if (this.running === undefined) return;
     this.stopping.abort();
     this.currentRead.abort();
-    this.wake();
+    this.capacityChange.notify();
     const cut = setTimeout(() => {
       this.working.abort();
     }, this.deadline.remainingMs() * BATCH_SHARE_OF_GRACE);
@@ -155,17 +156,12 @@ export class MemoryWorker implements OnApplicationBootstrap, OnModuleDestroy {
   }
 
   private async untilCapacity(): Promise<void> {
-    while (!this.hasCapacity() && !this.outage.isActive && !this.stopping.signal.aborted) await this.changed.promise;
+    await this.capacityChange.wait(() => this.hasCapacity() || this.outage.isActive || this.stopping.signal.aborted);
   }
 
   /** What was read already may start however many batches are blocked: they may wait for it. */
   private hasCapacity(): boolean {
     return this.admission.capacity > 0 && (this.queue.length > 0 || !this.admission.isBlockedFull);
-  }
-
-  private wake(): void {
-    this.changed.resolve(undefined);
-    this.changed = Promise.withResolvers();
   }
 
   // What becomes of a batch
@@ -175,7 +171,7 @@ export class MemoryWorker implements OnApplicationBootstrap, OnModuleDestroy {
     const outages = this.outage.count;
     const isProbe = this.outage.isActive;
     const admitted = this.admission.admit(() => {
-      this.wake();
+      this.capacityChange.notify();
     });
     try {
       const failed = await this.processor.process(batch.entries, this.working.signal, {

@@ -12,6 +12,7 @@ export {
   TickCork,
 } from '@archive-brain/common';
 export * from './canary-sentence.js';
+export * from './condition.js';
 export * from './keyed-mutex.js';
 export * from './peek-first.js';
 export * from './preview.js';
