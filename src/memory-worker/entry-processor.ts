@@ -90,6 +90,7 @@ export class EntryProcessor {
    * @throws the error of any other outage
    */
   async processAlone(delivered: DeliveredEntry, signal: AbortSignal): Promise<unknown> {
+    if (this.settled.has(delivered)) return undefined;
     try {
       const [failed] = await this.rememberAndAcknowledge([delivered], { signal });
       return failed?.failure;

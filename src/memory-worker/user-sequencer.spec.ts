@@ -160,6 +160,15 @@ describe(UserSequencer.name, () => {
     expect(turns).toEqual([['2'], ['3']]);
   });
 
+  it('keeps an in-flight entry unblocked however many follow it', async () => {
+    const quarantined = entries.add('ada');
+    inFlight.add([quarantined]);
+    sut.unblock([quarantined]);
+    for (let index = 0; index < 10_001; index++) sut.unblock([entries.add('bob')]);
+    await take([entries.add('ada')]);
+    expect(turns).toHaveLength(1);
+  });
+
   it('ends at once on abort', async () => {
     const before = entries.add('ada');
     inFlight.add([before]);

@@ -9,7 +9,7 @@ const POLL = { initialMs: 10, maxMs: 250 };
 // For entries of this process its waiters are woken at once; this look finds what was released without a wake-up.
 const LOCAL_CHECK_MS = 1_000;
 
-// Receipts that nobody waits for any more. Current waiters are woken at once, so old receipts may be dropped.
+// Receipts that nobody waits for any more. Old ones may be dropped, unless their entries are still in flight here.
 const MAX_UNBLOCKED = 10_000;
 
 // An entry that keeps failing at another worker blocks its user no longer than this.
@@ -143,6 +143,8 @@ export class UserSequencer {
     for (const oldest of this.unblocked) {
       if (this.unblocked.size <= MAX_UNBLOCKED) break;
       this.unblocked.delete(oldest);
+      // In quarantine: forgotten, it would hold up its user for as long as it stays there.
+      if (this.inFlight.has(oldest)) this.unblocked.add(oldest);
     }
     for (const waiter of this.waiters.get(userId) ?? []) {
       waiter.progressAt = performance.now();
