@@ -386,6 +386,20 @@ describe(EntryProcessor.name, () => {
     expect(status).toMatchObject({ processed: 1, failed: 0 });
   });
 
+  it('tells that entries wait also while it tries them one by one', async () => {
+    const earlier = await deliver('earlier');
+    const batch = await deliver(UNEMBEDDABLE, 'after');
+    const blocked = Promise.withResolvers<undefined>();
+    const onBlocked = (): void => {
+      blocked.resolve(undefined);
+    };
+    const processing = sut.process(batch, never, { onBlocked });
+    await blocked.promise;
+    await sut.process(earlier, never);
+    await processing;
+    expect(status.recent.map(({ session_id }) => session_id)).toEqual(['after', 'earlier']);
+  });
+
   it('does not repeat what was done of a batch before an outage', async () => {
     const batch = await deliver('before', UNEMBEDDABLE, 'after');
     const gone = new VorpalUnavailableError('gone');

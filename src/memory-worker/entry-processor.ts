@@ -74,7 +74,7 @@ export class EntryProcessor {
       if (signal.aborted) throw error;
       const mayBeEntry = isWrongAnswer(error);
       if (mayBeEntry ? !(await this.canary.succeeds(signal)) : isOutage(error)) throw error;
-      if (open.length > 1) return this.processOneByOne(open, signal);
+      if (open.length > 1) return this.processOneByOne(open, signal, hooks);
       if (mayBeEntry) {
         this.sequencer.unblock(open);
         return [{ delivered: first, failure: error }];
@@ -162,9 +162,10 @@ export class EntryProcessor {
   private async processOneByOne(
     batch: readonly DeliveredEntry[],
     signal: AbortSignal,
+    { onBlocked }: ProcessingHooks,
   ): Promise<readonly FailedEntry[]> {
     const failed: FailedEntry[] = [];
-    for (const delivered of batch) failed.push(...(await this.process([delivered], signal)));
+    for (const delivered of batch) failed.push(...(await this.process([delivered], signal, { onBlocked })));
     return failed;
   }
 
