@@ -183,7 +183,7 @@ describe.each(['answer', 'stream'] as const)(`${ChatService.name}.%s`, (method) 
         await expect(ask({ message, session_id: 'talk' })).rejects.toMatchObject({
           code: 'VORPAL_CONTEXT_LENGTH',
           httpStatus: 413,
-          message: expect.stringMatching(/window.*send a shorter one\.$/),
+          message: expect.stringMatching(/window.*Send a shorter message\.$/),
         });
       }
       await captured(2);
@@ -272,7 +272,7 @@ describe.each(['answer', 'stream'] as const)(`${ChatService.name}.%s`, (method) 
     });
     expect(prompts()).toHaveLength(1);
     expect(await turns()).toEqual(['Hello', 'Hi!']);
-    expect(warnings).toEqual([`${STUB_MODEL} answered without a word (finish_reason ${finish})`]);
+    expect(warnings).toEqual([`${STUB_MODEL} gave an empty answer (finish_reason ${finish})`]);
     await captured(1);
   });
 

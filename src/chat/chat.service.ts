@@ -150,7 +150,7 @@ export class ChatService {
       prompt.memories.map(({ memory }) => memory.id),
     );
     if (text.trim() === '') {
-      this.logger.warn(`${model} answered without a word (finish_reason ${finishReason ?? 'not told'})`);
+      this.logger.warn(`${model} gave an empty answer (finish_reason ${finishReason ?? 'unknown'})`);
     } else {
       await this.remember(conversation, text);
     }

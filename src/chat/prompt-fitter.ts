@@ -100,10 +100,11 @@ const isAlone = ({ messages, memories }: ChatPrompt): boolean => messages.length
 
 const tooLong = ({ tokens, maxModelLen }: ChatTokens): VorpalContextLengthError =>
   new VorpalContextLengthError(
-    `The message has ${tokens} tokens with what stands before it, and the window of the model ${maxModelLen}; send a shorter one.`,
+    `The message and the system prompt have ${tokens} tokens, and the model's window holds ${maxModelLen}. ` +
+      'Send a shorter message.',
   );
 
 const noRoomLeft = (windowTokens: number): VorpalContextLengthError =>
   new VorpalContextLengthError(
-    `The message leaves no room for an answer in the model's window of ${windowTokens} tokens; send a shorter one.`,
+    `The message leaves no room for an answer in the model's window of ${windowTokens} tokens. Send a shorter message.`,
   );

@@ -5,11 +5,11 @@ import { refusalProblem } from './problem-of.js';
 
 /** Node's name of what it could not read → status and what to tell. */
 const REFUSALS: Readonly<Record<string, readonly [status: number, detail: string]>> = {
-  HPE_HEADER_OVERFLOW: [431, 'Address and headers are longer than 16 KiB.'],
+  HPE_HEADER_OVERFLOW: [431, 'Address and headers are longer than 16 KiB. Send fewer or shorter headers.'],
   HPE_CHUNK_EXTENSIONS_OVERFLOW: [413, 'The chunk extensions of the body are too long.'],
   ERR_HTTP_REQUEST_TIMEOUT: [408, 'The request did not arrive in time.'],
 };
-const MALFORMED = [400, 'This is not HTTP.'] as const;
+const MALFORMED = [400, 'The request is not valid HTTP. Check the client, and that it does not speak TLS.'] as const;
 
 /** Node keeps the answer under way on a connection here. */
 interface HttpSocket extends Socket {
@@ -29,7 +29,9 @@ export function answerClientError(error: NodeJS.ErrnoException, socket: HttpSock
 
 /** Refuses an `Expect` other than that of leave to send the body. */
 export function answerExpectation({ headers }: IncomingMessage, response: ServerResponse): void {
-  const body = JSON.stringify(refusalProblem(417, `Nothing is known of the expectation ${headers.expect ?? ''}.`));
+  const body = JSON.stringify(
+    refusalProblem(417, `The expectation ${headers.expect ?? ''} is not supported. Leave out the header Expect.`),
+  );
   const length = Buffer.byteLength(body);
   response.writeHead(417, { 'content-type': PROBLEM_CONTENT_TYPE, 'content-length': length, connection: 'close' });
   response.end(body);

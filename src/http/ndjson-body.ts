@@ -12,8 +12,8 @@ export function isStreamedBody({ routeOptions }: FastifyRequest): boolean {
 }
 
 /**
- * Lets bodies of newline-delimited JSON through as streams, unread and unbounded, to the routes that read them line by
- * line; to any other route they are as foreign as before.
+ * Passes bodies of newline-delimited JSON on as streams, of any length, to the routes that read them line by line. Other
+ * routes refuse them.
  */
 export function acceptNdjson(fastify: FastifyInstance, pace: Pace): void {
   fastify.addContentTypeParser(NDJSON, (request: FastifyRequest, payload, done) => {

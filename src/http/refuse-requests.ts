@@ -36,10 +36,10 @@ function refusalOf(request: FastifyRequest, reply: FastifyReply, routes: RouteTa
   if (request.is404) return unrouted(request, reply, routes);
   const encoding = headers['content-encoding'];
   if (encoding !== undefined && encoding.toLowerCase() !== 'identity') {
-    return new UnsupportedMediaTypeException(`A body encoded as ${encoding} is not accepted; send it as it is.`);
+    return new UnsupportedMediaTypeException(`A body encoded as ${encoding} is not accepted. Send it unencoded.`);
   }
   if (BODYLESS_METHODS.has(request.method) && hasBody(request)) {
-    return new BadRequestException(`A ${request.method} request has no body here; say it in the query.`);
+    return new BadRequestException(`A ${request.method} request must not have a body. Use the query instead.`);
   }
   const query = request.url.slice(pathOf(request).length);
   if (query.includes('%') && !isPercentEncoded(query)) {
@@ -52,10 +52,10 @@ const pathOf = ({ url }: FastifyRequest): string => url.split('?', 1)[0] ?? '';
 
 function unrouted(request: FastifyRequest, reply: FastifyReply, routes: RouteTable): Error {
   const methods = routes.methodsAt(pathOf(request));
-  if (methods.length === 0) return new NotFoundException('There is nothing at this path.');
+  if (methods.length === 0) return new NotFoundException('There is no route at this path. Check the path.');
   const allowed = methods.join(', ');
   void reply.header('allow', allowed);
-  return new MethodNotAllowedException(`${request.method} is not possible here; use ${allowed}.`);
+  return new MethodNotAllowedException(`${request.method} is not allowed at this path. Use ${allowed}.`);
 }
 
 // The parser of queries takes a broken escape for the text that it is, and one value would have two spellings.

@@ -98,6 +98,6 @@ describe(streamedAnswer.name, () => {
     response.resume();
     await closed;
     expect(response.complete).toBe(false);
-    expect(said('error')).toEqual(['An answer is cut: the store is gone']);
+    expect(said('error')).toEqual(['An answer was cut off: the store is gone']);
   });
 });

@@ -11,7 +11,7 @@ const logger = new Logger('Http');
 export function streamedAnswer(chunks: AsyncIterable<string>, type: string): StreamableFile {
   const stream = Readable.from(chunks);
   stream.once('error', (error) => {
-    if (!isAbortError(error)) logger.error(`An answer is cut: ${describeError(error)}`);
+    if (!isAbortError(error)) logger.error(`An answer was cut off: ${describeError(error)}`);
   });
   return new StreamableFile(stream, { type });
 }

@@ -9,17 +9,17 @@ import { type ScoredEntry, type WorkerState, WorkerStatus } from './worker-statu
 interface MemoryWorkerReport {
   readonly state: WorkerState;
   readonly waiting_for?: string;
-  /** Of the whole group; `null` while the stream is away. */
+  /** Of the whole group; `null` while the stream is unavailable. */
   readonly lag: number | null;
   readonly pending: number | null;
   readonly dead_letters: number | null;
   /** Of this process. */
   readonly processed: number;
   readonly failed: number;
-  /** Entries that Vorpal fails on while it works for others; tried by themselves. */
+  /** Entries in quarantine. */
   readonly set_aside: number;
   readonly in_flight_batches: number;
-  /** Of those, the ones that wait for what their users said before and is not remembered yet. */
+  /** Of those, the ones that only wait for earlier entries of their users. */
   readonly waiting_batches: number;
   /** Tokens that this process, `POST /perplexity` included, has scored at Vorpal at the moment. */
   readonly scoring_tokens_in_flight: number;

@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { Settings } from '../config/index.js';
 import type { EntryOutcome } from './entry-outcome.js';
 
-/** `waiting`: the stream or Vorpal is away and the worker is between two attempts. */
+/** `waiting`: the stream, the store or Vorpal is unavailable, and the worker is between two attempts. */
 export type WorkerState = 'off' | 'running' | 'waiting' | 'stopped';
 
 /** One processed entry with its numbers; never its text. */
@@ -20,7 +20,7 @@ export interface ScoredEntry {
   readonly surprise: number;
   readonly kept: boolean;
   readonly outcome: EntryOutcome;
-  /** The memory with the same text, which was counted once more, or the one that holds no longer. */
+  /** The memory with the same text, which was counted once more, or the one that no longer holds. */
   readonly related_memory_id: string | null;
   readonly received_at: string;
   readonly scored_at: string;
@@ -42,7 +42,7 @@ export class WorkerStatus {
     return this.processedCount;
   }
 
-  /** Attempts that failed for the entry's own sake. */
+  /** Failed attempts that counted against their entry. */
   get failed(): number {
     return this.failedCount;
   }
