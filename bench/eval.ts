@@ -32,6 +32,13 @@ const EVALUATIONS: readonly Evaluation[] = [
     load: async () => (await import('./evals/eval-recall.js')).evaluateBeam,
   },
   {
+    name: 'languages',
+    usage: '[FILE] [--json]',
+    about:
+      'share of facts that a search in the same and in another language finds; FILE: {"fact", "language", "same", "cross", "cross_language"}',
+    load: async () => (await import('./evals/eval-languages.js')).evaluateLanguages,
+  },
+  {
     name: 'locomo',
     usage:
       'FILE [--view one-user|two-speakers] [--mode hybrid|dense|lexical] [--gate all|fixed|adaptive] [--half] [--conversations N] [--without-scores | --scores FILE] [--json]',

@@ -1,7 +1,7 @@
 import { fileURLToPath } from 'node:url';
 import { distractorsOf, namesAnswer, readFacts } from './answers.js';
 
-const FACTS = readFacts(fileURLToPath(new URL('data/answers.jsonl', import.meta.url)));
+const FACTS = readFacts(fileURLToPath(new URL('../data/answers.jsonl', import.meta.url)));
 
 describe('the facts of `eval -- answers`', () => {
   it('are a hundred, each question answered by its fact, not by itself, and by no other fact', () => {

@@ -1,6 +1,7 @@
 import {
   apiKeyVariables,
   documented,
+  embeddingModelVariables,
   flag,
   httpUrl,
   integer,
@@ -307,9 +308,21 @@ const variables = z.object({
     section: 'Vorpal',
     description: 'Bearer token for `EMBEDDINGS_URL`.',
   }),
-  EMBEDDINGS_MODEL: documented(text.default('all-MiniLM-L6-v2'), {
+  EMBEDDINGS_MODEL: documented(text.optional(), {
     section: 'Vorpal',
-    description: 'Model to ask for embeddings.',
+    description: 'Model to ask for embeddings. After a change, `npm run memories:reembed`.',
+    defaultText: '`all-MiniLM-L6-v2`, or what `LOCAL_VORPAL_EMBEDDING_MODEL` names',
+  }),
+  EMBEDDINGS_QUERY_PREFIX: documented(text.optional(), {
+    section: 'Vorpal',
+    description:
+      'What the embedding model wants before a question; `none` for nothing. After a change, `npm run memories:reembed -- --again`.',
+    defaultText: '`query: ` for models of the e5 family, else nothing',
+  }),
+  EMBEDDINGS_PASSAGE_PREFIX: documented(text.optional(), {
+    section: 'Vorpal',
+    description: 'The same before what is remembered.',
+    defaultText: '`passage: ` for models of the e5 family, else nothing',
   }),
   VORPAL_CONNECT_TIMEOUT_MS: documented(milliseconds(2_000), {
     section: 'Vorpal',
@@ -362,6 +375,7 @@ const variables = z.object({
     description: 'Tokens of text that a window repeats from the one before it, as context. They are not counted twice.',
   }),
 
+  ...embeddingModelVariables,
   ...logVariables,
 });
 

@@ -1,4 +1,5 @@
-import { deepFreeze, type DeepReadonly, logSettings, readVariables } from '@archive-brain/common';
+import { deepFreeze, type DeepReadonly, EMBEDDING_MODEL_IDS, logSettings, readVariables } from '@archive-brain/common';
+import { embeddingPrefixesOf } from './embedding-prefixes.js';
 import { defaultConsumer, type Environment, environmentSchema } from './environment.schema.js';
 import { readRedisAddress } from './redis-address.js';
 
@@ -14,6 +15,8 @@ const DEFAULT_SCORING_CONCURRENCY = { embedded: 2, remote: 96 };
 const DEFAULT_CHAT_CONCURRENCY = { embedded: 32, remote: 256 };
 
 const vorpalOf = (env: Environment) => (env.VORPAL_URL === undefined ? 'embedded' : 'remote');
+const embeddingsModelOf = (env: Environment): string =>
+  env.EMBEDDINGS_MODEL ?? EMBEDDING_MODEL_IDS[env.LOCAL_VORPAL_EMBEDDING_MODEL];
 const scoringConcurrencyOf = (env: Environment): number =>
   env.SCORING_CONCURRENCY ?? DEFAULT_SCORING_CONCURRENCY[vorpalOf(env)];
 
@@ -115,7 +118,11 @@ const nest = (env: Environment) => ({
     model: env.VORPAL_MODEL,
     embeddingsUrl: env.EMBEDDINGS_URL,
     embeddingsApiKey: env.EMBEDDINGS_API_KEY ?? (env.EMBEDDINGS_URL === undefined ? env.VORPAL_API_KEY : undefined),
-    embeddingsModel: env.EMBEDDINGS_MODEL,
+    embeddingsModel: embeddingsModelOf(env),
+    embeddingPrefixes: embeddingPrefixesOf(embeddingsModelOf(env), {
+      ...(env.EMBEDDINGS_QUERY_PREFIX !== undefined && { query: env.EMBEDDINGS_QUERY_PREFIX }),
+      ...(env.EMBEDDINGS_PASSAGE_PREFIX !== undefined && { passage: env.EMBEDDINGS_PASSAGE_PREFIX }),
+    }),
     connectTimeoutMs: env.VORPAL_CONNECT_TIMEOUT_MS,
     chatTimeoutMs: env.VORPAL_CHAT_TIMEOUT_MS,
     scoringTimeoutMs: env.VORPAL_SCORING_TIMEOUT_MS,

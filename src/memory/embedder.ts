@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { VorpalClient } from '../vorpal/index.js';
+import { type EmbeddingRole, VorpalClient } from '../vorpal/index.js';
 import type { EmbeddingSpace } from './memory.js';
 import { isSameSpace } from './memory-limits.js';
 import { MemoryStore, type StoreSpaces } from './memory-store.port.js';
@@ -20,6 +20,8 @@ const MAX_WINDOWS = 16;
 interface EmbedOptions {
   /** Parts of one long text that are read, at its beginning and its end; fewer where somebody waits. */
   readonly maxWindows?: number;
+  /** `query` for what is looked for; not set: a passage, which is what is remembered. */
+  readonly role?: EmbeddingRole;
   readonly signal?: AbortSignal;
 }
 

@@ -1,3 +1,4 @@
+import { hasFittedCosines } from './fitted-embedder.js';
 import type { FoundMemory, SearchMode } from './memory.js';
 import type { Candidate } from './memory-store.port.js';
 import { proseOf } from './prose.js';
@@ -17,8 +18,7 @@ export interface RankingOptions {
 type Scored = Omit<FoundMemory, 'score'>;
 type Score = (found: Scored) => number;
 
-const MINILM = /all-MiniLM-L6-v2/i;
-// Its cosines have a spread of 0.13 among the candidates of a question, and BM25 one of 3.
+// The cosines of MiniLM have a spread of 0.13 among the candidates of a question, and BM25 one of 3.
 const MINILM_BM25_SHARE = 1 / 18;
 const WORDS_WEIGHT = 0.7;
 // How to answer bears on more than what is like its words. Of many the most similar have to do: they take the places of facts.
@@ -58,7 +58,7 @@ function scoreFor(found: readonly Scored[], { mode, embeddingModel }: RankingOpt
   const cosineOf = ({ cosine }: Scored): number => cosine ?? lowest;
   if (mode === 'dense') return cosineOf;
   if (mode === 'lexical') return bm25Of;
-  if (MINILM.test(embeddingModel)) return (one) => cosineOf(one) + bm25Of(one) * MINILM_BM25_SHARE;
+  if (hasFittedCosines(embeddingModel)) return (one) => cosineOf(one) + bm25Of(one) * MINILM_BM25_SHARE;
   const byMeaning = scaled(found, cosineOf);
   const byWords = scaled(found, bm25Of);
   return (one) => byMeaning(one) + WORDS_WEIGHT * byWords(one);

@@ -84,7 +84,9 @@ export class MemoryService {
     { signal }: CallOptions = {},
   ): Promise<FoundMemory[]> {
     const [vector] =
-      mode === 'lexical' ? [] : await this.embedder.embed([query], { maxWindows: QUESTION_WINDOWS, signal });
+      mode === 'lexical'
+        ? []
+        : await this.embedder.embed([query], { role: 'query', maxWindows: QUESTION_WINDOWS, signal });
     const search = { query, mode, limit, filter, signal, ...(vector && { vector }) };
     return rankedSearch({ store: this.store, embedder: this.embedder }, userId, search);
   }

@@ -62,6 +62,17 @@ describe(RecallService.name, () => {
     expect(await sut.recall('eve', 'c')).toEqual([]);
   });
 
+  it('looks for passages with a query, where the embedder wants to be told', async () => {
+    const sut = await start({ EMBEDDINGS_MODEL: 'multilingual-e5-small' });
+    await remember('My dog is called Bruno.');
+    await sut.recall('ada', 'Who is Bruno?');
+    await parts.memories.search('ada', 'Bruno', { mode: 'dense', limit: 1 });
+    const asked = stub()
+      .requestsFor(EMBEDDINGS)
+      .map(({ body }) => body.input);
+    expect(asked).toEqual([['passage: My dog is called Bruno.'], ['query: Who is Bruno?'], ['query: Bruno']]);
+  });
+
   it('finds by words what is not near, and says by which', async () => {
     const sut = await start({ RECALL_LIMIT: '100', RECALL_MAX_TOKENS: '10000' });
     // The stub takes texts for near that are about as long.

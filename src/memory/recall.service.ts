@@ -127,7 +127,7 @@ export class RecallService implements OnApplicationShutdown {
         (limited) =>
           Promise.all([
             this.embedder.isReadable(message, limited),
-            this.embedder.embed([message], { maxWindows: QUESTION_WINDOWS, signal: limited }),
+            this.embedder.embed([message], { role: 'query', maxWindows: QUESTION_WINDOWS, signal: limited }),
           ]),
         signal,
       );

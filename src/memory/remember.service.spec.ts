@@ -163,6 +163,25 @@ describe(RememberService.name, () => {
     expect(await store.get('ada', second.id)).toMatchObject({ supersededBy: { id: first.id, reason: 'said_again' } });
   });
 
+  it('tells changes by words alone where the embedder’s cosines are not those that the weights were fitted on', async () => {
+    const certaintiesWith = async (EMBEDDINGS_MODEL: string, user: string) => {
+      const { sut } = await worker({ EMBEDDINGS_MODEL });
+      const certainties: (number | null)[] = [];
+      for (const turn of [0.1, 0.6]) {
+        const userId = `${user} ${turn}`;
+        await remember(sut, messageOf(50, direction(0), { userId, text: 'My ferry to Split leaves at 7:30.' }));
+        const later = messageOf(50, direction(0, turn), { userId, text: 'My ferry to Split leaves at 11:15.' });
+        certainties.push((await remember(sut, later)).supersessionScore);
+      }
+      return certainties;
+    };
+    const [near, far] = await certaintiesWith('multilingual-e5-small', 'ada');
+    expect(near).toBeGreaterThan(0.5);
+    expect(near).toBe(far);
+    const [fittedNear, fittedFar] = await certaintiesWith('all-MiniLM-L6-v2', 'bob');
+    expect(fittedNear).not.toBe(fittedFar);
+  });
+
   it('changes nothing by what the assistant said', async () => {
     const { sut } = await worker();
     for (const time of ['7:30', '11:15']) {

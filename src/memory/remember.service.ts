@@ -4,6 +4,7 @@ import { Settings } from '../config/index.js';
 import { turnsIn } from '../sessions/index.js';
 import { describeError, fullJitterBackoffMs, Semaphore, sleep } from '../shared/index.js';
 import { detectChange, type DetectedChange } from './change/change-detector.js';
+import { hasFittedCosines } from './fitted-embedder.js';
 import { indexMemory } from './indexed-memory.js';
 import type { Decision, Memory } from './memory.js';
 import {
@@ -172,7 +173,9 @@ export class RememberService {
   /** A message is worth more than knowing what it changes: a fault in telling that does not fail it. */
   private changeBy(message: ScoredMessage, candidates: readonly Candidate[]): DetectedChange | undefined {
     try {
-      return detectChange({ ...message, createdAtMs: message.receivedAtMs }, candidates);
+      const isFitted = hasFittedCosines(this.settings.vorpal.embeddingsModel);
+      const comparable = isFitted ? candidates : candidates.map((one) => ({ ...one, cosine: null }));
+      return detectChange({ ...message, createdAtMs: message.receivedAtMs }, comparable);
     } catch (error) {
       this.logger.error(`Whether entry ${message.id} changes a memory is not known: ${describeError(error)}`);
       return undefined;

@@ -1,5 +1,6 @@
 import { CANARY_SENTENCE } from '../shared/index.js';
 import {
+  type EmbeddingRole,
   type TextEmbeddings,
   VorpalClient,
   VorpalContextLengthError,
@@ -20,8 +21,12 @@ const LEAST_CHARACTERS = 64;
 export interface WindowOptions {
   /** Parts of one text that are embedded at most. */
   readonly maxWindows: number;
+  /** Not set: a passage. */
+  readonly role?: EmbeddingRole;
   readonly signal?: AbortSignal;
 }
+
+type EmbedOptions = Pick<WindowOptions, 'role' | 'signal'>;
 
 /**
  * Texts to unit vectors, whatever their length: a text that is longer than the model's window is embedded in parts, which
@@ -38,7 +43,7 @@ export class WindowEmbedder {
       const fits = tokensAbout(text) <= windowTokens;
       return fits ? [text] : textWindows(text, windowTokens - SPECIAL_TOKENS, options.maxWindows);
     });
-    const { model, parts } = await this.embedParts(windows.flat(), options.signal);
+    const { model, parts } = await this.embedParts(windows.flat(), options);
     let next = 0;
     const vectors = windows.map(({ length }) => {
       const own = parts.slice(next, next + length).flat();
@@ -54,26 +59,26 @@ export class WindowEmbedder {
   }
 
   /** One or more vectors for each text: what the server refuses as too long is halved until it does not. */
-  private async embedParts(texts: readonly string[], signal: AbortSignal | undefined): Promise<EmbeddedParts> {
+  private async embedParts(texts: readonly string[], options: EmbedOptions): Promise<EmbeddedParts> {
     try {
-      const { model, vectors } = await this.client.embed(texts, { signal });
+      const { model, vectors } = await this.client.embed(texts, options);
       return { model, parts: vectors.map((vector) => [toUnitVector(vector)]) };
     } catch (error) {
       if (!(error instanceof VorpalRequestError)) throw error;
       // Some of many is refused: halving the list finds it with few requests.
-      if (texts.length > 1) return this.embedBoth(texts, signal);
-      if (!(error instanceof VorpalContextLengthError)) return this.blameTextOrServer(error, signal);
+      if (texts.length > 1) return this.embedBoth(texts, options);
+      if (!(error instanceof VorpalContextLengthError)) return this.blameTextOrServer(error, options.signal);
       const [text = ''] = texts;
       if (text.length <= LEAST_CHARACTERS) throw error;
-      const { model, parts } = await this.embedParts(halves(text), signal);
+      const { model, parts } = await this.embedParts(halves(text), options);
       return { model, parts: [parts.flat()] };
     }
   }
 
-  private async embedBoth(texts: readonly string[], signal: AbortSignal | undefined): Promise<EmbeddedParts> {
+  private async embedBoth(texts: readonly string[], options: EmbedOptions): Promise<EmbeddedParts> {
     const middle = Math.ceil(texts.length / 2);
-    const first = await this.embedParts(texts.slice(0, middle), signal);
-    const second = await this.embedParts(texts.slice(middle), signal);
+    const first = await this.embedParts(texts.slice(0, middle), options);
+    const second = await this.embedParts(texts.slice(middle), options);
     return { model: second.model, parts: [...first.parts, ...second.parts] };
   }
 

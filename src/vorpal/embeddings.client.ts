@@ -20,6 +20,15 @@ export interface TextEmbeddings {
   readonly vectors: Float32Array[];
 }
 
+/** What a text is embedded for. Some models want to be told, in a word before the text. */
+export type EmbeddingRole = 'query' | 'passage';
+
+export interface EmbedOptions {
+  /** Not set: a passage, which is what is remembered. */
+  readonly role?: EmbeddingRole;
+  readonly signal?: AbortSignal;
+}
+
 // One request with thousands of texts would pass the server's body limit and time limit.
 const BATCH_TEXTS = 64;
 
@@ -52,11 +61,15 @@ export class EmbeddingsClient {
   }
 
   /** One vector per text, all of the same dimension and model, in their order. */
-  async embed(texts: readonly string[], signal?: AbortSignal): Promise<TextEmbeddings> {
+  async embed(
+    texts: readonly string[],
+    { role = 'passage', signal }: EmbedOptions = {},
+  ): Promise<TextEmbeddings> {
+    const prefix = this.settings.embeddingPrefixes[role];
     const vectors: Float32Array[] = [];
     const models = new Set<string>();
     for (let start = 0; start < texts.length; start += BATCH_TEXTS) {
-      const input = texts.slice(start, start + BATCH_TEXTS).map((text) => text.toWellFormed());
+      const input = texts.slice(start, start + BATCH_TEXTS).map((text) => prefix + text.toWellFormed());
       const answer = await this.ask(input, this.settings.scoringTimeoutMs, signal);
       vectors.push(...readEmbeddings(answer, input.length));
       models.add(answer.model);
@@ -70,13 +83,15 @@ export class EmbeddingsClient {
   }
 
   /**
-   * Tokens of one text that the model reads. Asked for once, and again after a refusal: the model may be another
-   * one.
+   * Tokens of one text that the model reads behind a prefix. Asked for once, and again after a refusal: the model may be
+   * another one.
    */
   async windowTokens(signal?: AbortSignal): Promise<number> {
     const url = this.endpoint.url();
     if (this.window?.url !== url) this.window = { url, tokens: await this.askWindowTokens(signal) };
-    return this.window.tokens;
+    // No prefix has more tokens than characters.
+    const { query, passage } = this.settings.embeddingPrefixes;
+    return this.window.tokens - Math.max(query.length, passage.length);
   }
 
   /**

@@ -8,7 +8,7 @@ export {
 export { informationOf } from './scoring/perplexity.js';
 export { TokenSpansService } from './scoring/token-spans.service.js';
 export type { TokenSpan } from './scoring/token-spans.js';
-export type { TextEmbeddings } from './embeddings.client.js';
+export type { EmbeddingRole, TextEmbeddings } from './embeddings.client.js';
 export type { ModelInfo } from './model-lookup.js';
 export { type ChatOptions, type ChatTokens, VorpalClient } from './vorpal.client.js';
 export { FixedVorpalEndpoint, VorpalEndpoint } from './endpoint/vorpal-endpoint.js';

@@ -772,6 +772,16 @@ describe(VorpalClient.name, () => {
       expect(stub.requestsFor('/v1/embeddings')[0]?.body.model).toBe('all-MiniLM-L6-v2');
     });
 
+    it('tells a model that wants to know what a text is for, in a word before it', async () => {
+      const sut = await start({ EMBEDDINGS_MODEL: 'multilingual-e5-small' });
+      await sut.embed(['When?'], { role: 'query' });
+      await sut.embed(['At noon.']);
+      const asked = stub.requestsFor('/v1/embeddings').map(({ body }) => body.input);
+      expect(asked).toEqual([['query: When?'], ['passage: At noon.']]);
+      stub.model = 'multilingual-e5-small';
+      expect(await sut.embeddingWindowTokens()).toBe(2_048 - 'passage: '.length);
+    });
+
     it('asks nothing for nothing', async () => {
       const sut = await start();
       await expect(sut.embed([])).resolves.toEqual({ model: '', vectors: [] });

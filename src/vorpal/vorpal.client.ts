@@ -20,7 +20,7 @@ import {
   type ScoringPrompt,
 } from './scoring/prompt-logprobs.js';
 import { ScoringScheduler } from './scoring/scoring-scheduler.js';
-import { EmbeddingsClient, type TextEmbeddings } from './embeddings.client.js';
+import { EmbeddingsClient, type EmbedOptions, type TextEmbeddings } from './embeddings.client.js';
 import { VorpalEndpoint } from './endpoint/vorpal-endpoint.js';
 import { ChatHttp } from './http/chat-http.js';
 import { VorpalHttp } from './http/vorpal-http.js';
@@ -246,8 +246,8 @@ export class VorpalClient {
   }
 
   /** One vector per text, all of the same dimension and model, in their order. */
-  async embed(texts: readonly string[], { signal }: CallOptions = {}): Promise<TextEmbeddings> {
-    return this.embedding.embed(texts, signal);
+  async embed(texts: readonly string[], options: EmbedOptions = {}): Promise<TextEmbeddings> {
+    return this.embedding.embed(texts, options);
   }
 
   /** Tokens of one text that the embedding model reads. */

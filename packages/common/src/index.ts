@@ -11,6 +11,9 @@ export {
 } from './settings/configuration-docs.js';
 export {
   apiKeyVariables,
+  EMBEDDING_MODEL_IDS,
+  type EmbeddingModelName,
+  embeddingModelVariables,
   logSettings,
   type LogSettings,
   logVariables,

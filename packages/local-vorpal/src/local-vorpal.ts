@@ -64,7 +64,7 @@ function createSlots({ server: settings, models }: Settings, logger: LoggerServi
     logger,
     activity,
     load: async (signal) => {
-      const files = await store.embeddingModel(signal);
+      const files = await store.embeddingModel(settings.embeddingModel, signal);
       const { OnnxEmbedder } = await import('./engine/onnx-embedder.js');
       return OnnxEmbedder.load({ ...files, settings });
     },

@@ -3,6 +3,7 @@ import {
   deepFreeze,
   type DeepReadonly,
   documented,
+  embeddingModelVariables,
   httpUrl,
   integer,
   logSettings,
@@ -35,6 +36,7 @@ export const environmentSchema = z.object({
       'Chat model: `tiny`, `small`, `medium` or `english` (docs/models.md), or any GGUF model: a path, or `hf:owner/repository/file.gguf`, with `@revision` after the repository if wanted.',
     defaultText: '`tiny`, which is SmolLM2-135M-Instruct',
   }),
+  ...embeddingModelVariables,
   LOCAL_VORPAL_SERVES: documented(z.enum(['all', 'embeddings'], 'must be all or embeddings').default('all'), {
     section: 'Local Vorpal',
     description: 'Which models it loads: both, or the small one for embeddings alone.',
@@ -101,6 +103,7 @@ const nest = (env: z.output<typeof environmentSchema>) => ({
     port: env.LOCAL_VORPAL_PORT,
     apiKey: env.VORPAL_API_KEY,
     model: env.LOCAL_VORPAL_MODEL,
+    embeddingModel: env.LOCAL_VORPAL_EMBEDDING_MODEL,
     serves: env.LOCAL_VORPAL_SERVES,
     contextTokens: env.LOCAL_VORPAL_CONTEXT_TOKENS,
     sequences: env.LOCAL_VORPAL_SEQUENCES,

@@ -21,6 +21,23 @@ export const apiKeyVariables = {
   }),
 };
 
+/** What the local Vorpal calls the embedding models that `LOCAL_VORPAL_EMBEDDING_MODEL` can name. */
+export const EMBEDDING_MODEL_IDS = { minilm: 'all-MiniLM-L6-v2', multilingual: 'multilingual-e5-small' } as const;
+
+export type EmbeddingModelName = keyof typeof EMBEDDING_MODEL_IDS;
+
+/** The brain asks for the model that the local Vorpal is told to load. */
+export const embeddingModelVariables = {
+  LOCAL_VORPAL_EMBEDDING_MODEL: documented(
+    z.enum(['minilm', 'multilingual'], 'must be minilm or multilingual').default('minilm'),
+    {
+      section: 'Local Vorpal',
+      description:
+        'Embedding model: `minilm` reads English, `multilingual` a hundred languages, at a few times the work (docs/models.md). After a change, `npm run memories:reembed`.',
+    },
+  ),
+};
+
 export const logVariables = {
   NODE_ENV: documented(text.default('development'), {
     section: 'Logs',

@@ -19,14 +19,14 @@ export interface OnnxEmbedderOptions {
   readonly build: string;
   /** Laid out for transformers.js: `config.json`, `tokenizer.json`, `tokenizer_config.json`, `onnx/model_quantized.onnx`. */
   readonly directory: string;
+  /** Tokens that it reads, special ones included. */
+  readonly windowTokens: number;
+  /** Characters of its longest token. */
+  readonly longestToken: number;
   readonly settings: Settings['server'];
 }
 
-/** all-MiniLM-L6-v2 was trained on 256 tokens; its positions up to 512 have never been used. */
-const WINDOW_TOKENS = 256;
-/** BERT reads a word of more than 100 characters as one unknown token. */
-const LONGEST_TOKEN = 101;
-/** What BERT puts before a text, and after it. */
+/** What the tokenizers of BERT and XLM-RoBERTa put before a text, and after it. */
 const SPECIAL_TOKENS = 2;
 
 /** A sentence encoder on ONNX Runtime: mean over the tokens' last hidden states, scaled to unit length. */
@@ -35,19 +35,21 @@ export class OnnxEmbedder implements EmbeddingModel {
   readonly build: string;
   readonly dimensions: number;
   readonly vocabularySize: number;
-  readonly windowTokens = WINDOW_TOKENS;
-  readonly maxCharacters = WINDOW_TOKENS * LONGEST_TOKEN;
+  readonly windowTokens: number;
+  readonly maxCharacters: number;
   readonly queueLimit: number;
   private readonly pool: SequencePool<PreTrainedModel>;
 
   private constructor(
     private readonly tokenizer: PreTrainedTokenizer,
     private readonly model: PreTrainedModel,
-    { id, build, settings }: OnnxEmbedderOptions,
+    { id, build, windowTokens, longestToken, settings }: OnnxEmbedderOptions,
   ) {
     const config = model.config as unknown as { hidden_size: number; vocab_size: number };
     this.id = id;
     this.build = build;
+    this.windowTokens = windowTokens;
+    this.maxCharacters = windowTokens * longestToken;
     this.dimensions = config.hidden_size;
     this.vocabularySize = config.vocab_size;
     this.queueLimit = settings.queueLimit;

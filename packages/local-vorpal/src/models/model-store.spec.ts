@@ -11,7 +11,7 @@ import { fileURLToPath } from 'node:url';
 import { FileServer } from '../../../../test/support/file-server.js';
 import { readSettings } from '../settings.js';
 import { HuggingFaceSource } from './hugging-face.source.js';
-import { MODEL_MANIFEST, type Model, type ModelManifest } from './manifest.js';
+import { type EmbeddingModelEntry, MODEL_MANIFEST, type Model, type ModelManifest } from './manifest.js';
 import { ModelStore } from './model-store.js';
 import { ModelInvalidError, ModelUnavailableError } from './models.errors.js';
 import { DEFAULT_MODEL_NAME, NAMED_MODELS } from './named-models.js';
@@ -47,9 +47,11 @@ function manifestOf(): ModelManifest {
       },
     ],
   };
-  const embedding: Model = {
+  const embedding: EmbeddingModelEntry = {
     ...facts,
     id: 'tiny-embedding',
+    windowTokens: 256,
+    longestToken: 101,
     builds: [
       {
         source: 'huggingface',
@@ -63,7 +65,7 @@ function manifestOf(): ModelManifest {
       },
     ],
   };
-  return { language, embedding };
+  return { language, embedding: { minilm: embedding, multilingual: { ...embedding, id: 'tiny-multilingual' } } };
 }
 
 describe(ModelStore.name, () => {
@@ -119,7 +121,7 @@ describe(ModelStore.name, () => {
   });
 
   it('lays the embedding model out for transformers.js and tells its build', async () => {
-    const model = await storeWith().embeddingModel(signal);
+    const model = await storeWith().embeddingModel('minilm', signal);
     expect(model).toMatchObject({ id: 'tiny-embedding', build: 'hub-int8' });
     expect(await readFile(join(model.directory, 'onnx/model_quantized.onnx'))).toEqual(onnx);
     expect(await readFile(join(model.directory, 'tokenizer.json'))).toEqual(tokenizer);
@@ -128,7 +130,7 @@ describe(ModelStore.name, () => {
 
   it('needs no network once the cache is filled, and does not hash again', async () => {
     const first = storeWith();
-    await Promise.all([first.languageModel(undefined, signal), first.embeddingModel(signal)]);
+    await Promise.all([first.languageModel(undefined, signal), first.embeddingModel('minilm', signal)]);
     const asked = server.requests.length;
     // Would be noticed by hashing, not by size and time: what a warm start may not pay for 98 MB.
     const { atime, mtime } = await stat(cachedGguf());
@@ -139,7 +141,7 @@ describe(ModelStore.name, () => {
     await writeFile(marker, JSON.stringify({ ...(JSON.parse(await readFile(marker, 'utf8')) as object), mtimeMs }));
     const offline = storeWith({ HF_ENDPOINT: 'http://archive-brain.invalid' });
     await offline.languageModel(undefined, signal);
-    await offline.embeddingModel(signal);
+    await offline.embeddingModel('minilm', signal);
     expect(server.requests).toHaveLength(asked);
   });
 
@@ -364,8 +366,8 @@ describe(ModelStore.name, () => {
 
 describe('MODEL_MANIFEST', () => {
   it('pins every file by size and SHA-256, and every build to its own source', () => {
-    const builds = [...MODEL_MANIFEST.language.builds, ...MODEL_MANIFEST.embedding.builds];
-    expect(builds).toHaveLength(4);
+    const builds = [MODEL_MANIFEST.language, ...Object.values(MODEL_MANIFEST.embedding)].flatMap(({ builds: own }) => own);
+    expect(builds).toHaveLength(5);
     for (const { source, files } of builds) {
       for (const file of files) {
         expect(file.from.source).toBe(source);
@@ -376,7 +378,7 @@ describe('MODEL_MANIFEST', () => {
   });
 
   it('keeps builds with different bytes in different folders', () => {
-    const { builds } = MODEL_MANIFEST.embedding;
+    const { builds } = MODEL_MANIFEST.embedding.minilm;
     expect(new Set(builds.map((build) => build.directory)).size).toBe(builds.length);
   });
 });

@@ -2,12 +2,13 @@ import type { LoggerService } from '@nestjs/common';
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import type { Settings } from '../settings.js';
-import { BrainError, describeError } from '@archive-brain/common';
+import { BrainError, describeError, type EmbeddingModelName } from '@archive-brain/common';
 import { hasErrorCode } from './error-code.js';
 import { withFileLock } from './file-lock.js';
 import { assertGguf } from './gguf.js';
 import { HuggingFaceSource, type RemoteFile } from './hugging-face.source.js';
 import {
+  type EmbeddingModelEntry,
   type HuggingFaceLocation,
   type Model,
   MODEL_MANIFEST,
@@ -37,7 +38,7 @@ export interface LanguageModelFile {
   readonly path: string;
 }
 
-export interface EmbeddingModelFiles {
+export interface EmbeddingModelFiles extends Pick<EmbeddingModelEntry, 'windowTokens' | 'longestToken'> {
   /** Name to serve it under. */
   readonly id: string;
   /** Which weights these are: the sources carry different quantisations, whose vectors differ in the last digits. */
@@ -86,14 +87,15 @@ export class ModelStore {
   }
 
   /**
-   * The embedding model's folder.
+   * An embedding model's folder.
    * @throws ModelUnavailableError when no source delivers it
    */
-  async embeddingModel(signal: AbortSignal): Promise<EmbeddingModelFiles> {
+  async embeddingModel(name: EmbeddingModelName, signal: AbortSignal): Promise<EmbeddingModelFiles> {
     signal.throwIfAborted();
-    const model = this.manifest.embedding;
+    const model = this.manifest.embedding[name];
+    const { id, windowTokens, longestToken } = model;
     const { build, directory } = await this.obtain(model, signal);
-    return { id: model.id, build, directory: join(this.root, directory) };
+    return { id, build, directory: join(this.root, directory), windowTokens, longestToken };
   }
 
   private async locateLanguageModel(reference: string | undefined, signal: AbortSignal): Promise<LanguageModelFile> {

