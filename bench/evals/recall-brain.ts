@@ -13,7 +13,7 @@ import { type MemoryTask, turnKey } from './memory-task.js';
 const POLL_MS = 250;
 const START_LIMIT_MS = 120_000;
 const MEMORY_LINES = /<memories>\n(?<lines>[\s\S]*)\n<\/memories>/;
-const systemSchema = z.object({ messages: z.array(z.object({ content: z.string() })).min(1) });
+const promptSchema = z.object({ messages: z.array(z.object({ content: z.string() })).min(1) });
 
 const foundSchema = z.object({ memories: z.array(z.object({ id: z.string() })) });
 const keptSchema = z.object({ id: z.string() });
@@ -110,8 +110,8 @@ export class RecallBrain {
   /** What a chat recalls for a question that begins a session. */
   async ask(userId: string, message: string): Promise<Recalled> {
     const { memories } = foundSchema.parse(await this.post('/chat', { user_id: userId, message }));
-    const [system] = systemSchema.parse(this.standIn.lastChat).messages;
-    const lines = MEMORY_LINES.exec(system?.content ?? '')?.groups?.lines ?? '';
+    const asked = promptSchema.parse(this.standIn.lastChat).messages.at(-1);
+    const lines = MEMORY_LINES.exec(asked?.content ?? '')?.groups?.lines ?? '';
     const quoted = lines === '' ? 0 : lines.split('\n').length;
     if (quoted !== memories.length) {
       throw new Error(`The answer names ${memories.length} memories, and the prompt has ${quoted}.`);

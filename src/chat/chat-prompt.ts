@@ -53,9 +53,10 @@ const ANSWER_SHARE = 0.5;
 export const mostTokens: CountTokens = (text) => Buffer.byteLength(text);
 
 /**
- * System message with the time and memories, the newest turns, and the message. Message and answer have their room first; of
- * the rest memories have up to a half where there are turns, and the turns what is left. The roles are ours; what a tokenizer
- * makes of control markers in the words of a turn is for the server to say, which is told them as content.
+ * System message with the time, the newest turns, and the message with the memories before it: small models make use of what
+ * stands near the question, and what a user said has no more authority there than the user. Message and answer have their
+ * room first; of the rest memories have up to a half where there are turns, and the turns what is left. The roles are ours;
+ * what a tokenizer makes of control markers in the words of a turn is for the server to say, which is told them as content.
  */
 export function buildPrompt(
   parts: PromptParts,
@@ -69,7 +70,7 @@ export function buildPrompt(
   const said = newestWithin(room - block.tokens, parts.turns, countTokens);
   const [system, message] = messageAlone(parts);
   return {
-    messages: [{ ...system, content: [system.content, ...block.lines].join('\n') }, ...said.messages, message],
+    messages: [system, ...said.messages, { ...message, content: [...block.lines, message.content].join('\n') }],
     memories: block.memories,
     maxTokens: Math.max(1, Math.min(budget.answerTokens, budget.windowTokens - alone - block.tokens - said.tokens)),
   };

@@ -32,6 +32,10 @@ const aloneTokens = (message: string): number => promptTokens([system, user(mess
 const system = { role: 'system', content: SYSTEM };
 const user = (content: string) => ({ role: 'user', content });
 
+/** What the model is asked where a memory bears on it. */
+const withMemory = (text: string, message: string) =>
+  expect.stringMatching(new RegExp(`"${text}"\\n</memories>\\n\\n${message.replace('?', String.raw`\?`)}$`)) as string;
+
 describe.each(['answer', 'stream'] as const)(`${ChatService.name}.%s`, (method) => {
   let stub: StubVorpal;
   let sut: ChatParts;
@@ -100,9 +104,7 @@ describe.each(['answer', 'stream'] as const)(`${ChatService.name}.%s`, (method) 
     const [kept] = await remember('My dog is called Bruno.');
     await say('Hello', 'Hi!');
     const response = await ask({ message: 'Who is Bruno?', session_id: 'talk' });
-    const [first, ...rest] = lastContents();
-    expect(first).toContain('My dog is called Bruno.');
-    expect(rest).toEqual(['Hello', 'Hi!', 'Who is Bruno?']);
+    expect(lastContents()).toEqual([SYSTEM, 'Hello', 'Hi!', withMemory('My dog is called Bruno.', 'Who is Bruno?')]);
     expect(lastPrompt().max_tokens).toBe(512);
     expect(response).toEqual({
       response: 'Hello.',
@@ -205,7 +207,11 @@ describe.each(['answer', 'stream'] as const)(`${ChatService.name}.%s`, (method) 
         await say('Hello', 'Hi!');
         const response = await ask({ message: 'Who is Bruno?', session_id: 'talk' });
         expect(response).toMatchObject({ response: 'Hello.', memories: [{ text: 'My dog is called Bruno.' }] });
-        expect(lastContents().slice(1)).toEqual(['Hello', 'Hi!', 'Who is Bruno?']);
+        expect(lastContents().slice(1)).toEqual([
+          'Hello',
+          'Hi!',
+          withMemory('My dog is called Bruno.', 'Who is Bruno?'),
+        ]);
         expect(prompts()).toHaveLength(1);
         await until(() => warnings.length > 0, 'the setting is warned of');
         expect(warnings).toEqual([
@@ -305,7 +311,11 @@ describe.each(['answer', 'stream'] as const)(`${ChatService.name}.%s`, (method) 
     await ask({ message: 'Thank you.', session_id: 'talk' });
     const [delivered] = await sut.stream.read({ count: 10, blockMs: 10_000, signal: NEVER });
     expect(delivered?.entry).toMatchObject({ message: 'Thank you.', context: '' });
-    expect(lastContents().slice(1)).toEqual(['My code is 4711.', 'Hello.', 'Thank you.']);
+    expect(lastContents().slice(1)).toEqual([
+      'My code is 4711.',
+      'Hello.',
+      withMemory('My dog is called Bruno.', 'Thank you.'),
+    ]);
   });
 
   it('captures the message with the turns before it', async () => {
@@ -387,9 +397,9 @@ describe.each(['answer', 'stream'] as const)(`${ChatService.name}.%s`, (method) 
     await sut.memories.add('ada', [{ text: 'My dog is called Bruno.', createdAtMs }]);
     await ask({ message: 'Who is Bruno?', timezone: 'Asia/Tokyo' });
     expect(lastContents()[0]).toMatch(/Now it is \w{3} [-\d]+ [:\d]+ \(Asia\/Tokyo\)\./);
-    expect(lastContents()[0]).toContain('{"date":"2026-01-01 05:00, ');
+    expect(lastContents().at(-1)).toContain('- 2026-01-01 05:00 (');
     await ask({ message: 'Who is Bruno?' });
-    expect(lastContents()[0]).toContain('{"date":"2025-12-31 20:00, ');
+    expect(lastContents().at(-1)).toContain('- 2025-12-31 20:00 (');
   });
 
   it('has the versions of a fact in order, and notes that they were recalled', async () => {
@@ -403,12 +413,13 @@ describe.each(['answer', 'stream'] as const)(`${ChatService.name}.%s`, (method) 
       { id: berlin!.memory.id, is_current: false, superseded_by: munich.memory.id },
       { text: 'Bread is good.' },
     ]);
-    const said = lastContents()[0]!
+    const said = lastContents()
+      .at(-1)!
       .split('\n')
-      .filter((line) => line.startsWith('{'));
+      .filter((line) => line.startsWith('- '));
     const berlinAt = said.findIndex((line) => line.includes('Berlin'));
-    expect(said[berlinAt]).toContain('"outdated_since":');
-    expect(said[berlinAt + 1]).toMatch(/"current":true.*Munich/);
+    expect(said[berlinAt]).toContain(', outdated since ');
+    expect(said[berlinAt + 1]).toMatch(/, holds now\): ".*Munich/);
     const recalls = async () => (await sut.store.get('ada', berlin!.memory.id))?.recallCount;
     await until(async () => (await recalls()) === 1, 'the recall is noted');
   });

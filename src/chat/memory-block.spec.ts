@@ -1,3 +1,4 @@
+import { quotedMemories } from '../../test/support/quoted-memories.js';
 import { recalled } from '../../test/support/recalled-memory.js';
 import { estimateTokens } from '../shared/index.js';
 import { LocalTime } from './local-time.js';
@@ -20,8 +21,7 @@ const outdated = (text: string, daysAgo: number, by: string, currentId = by) =>
     currentId,
   );
 
-const linesOf = (block: ReturnType<typeof memoryBlock>) =>
-  block.lines.filter((line) => line.startsWith('{')).map((line) => JSON.parse(line) as { text: string });
+const linesOf = (block: ReturnType<typeof memoryBlock>) => quotedMemories(block.lines.join('\n'));
 const textsOf = (block: ReturnType<typeof memoryBlock>) => linesOf(block).map(({ text }) => text);
 
 describe(memoryBlock.name, () => {
@@ -40,12 +40,12 @@ describe(memoryBlock.name, () => {
     const ranked = [said('c', 2), outdated('a', 40, 'b', 'c'), said('x', 10), said('y', 1), outdated('b', 20, 'c')];
     const block = memoryBlock(ranked, TIME, AMPLE);
     expect(textsOf(block)).toEqual(['x', 'a', 'b', 'c', 'y']);
-    expect(linesOf(block).map((line) => Object.keys(line).filter((key) => key !== 'date' && key !== 'text'))).toEqual([
-      [],
-      ['outdated_since'],
-      ['outdated_since'],
-      ['current'],
-      [],
+    expect(linesOf(block).map(({ date }) => /outdated since|holds now/.exec(date)?.[0])).toEqual([
+      undefined,
+      'outdated since',
+      'outdated since',
+      'holds now',
+      undefined,
     ]);
   });
 

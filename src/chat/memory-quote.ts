@@ -13,18 +13,21 @@ const LINE_ENDS = '[\\u0085\\u2028\\u2029]';
 const CONTROLS = new RegExp(`(?:${BRACKETS}|${HEADING}|${SPEAKER_COLON}|${LINE_ENDS})+`, 'giu');
 
 /**
- * A memory as a JSON string in which no text can end the quote, its line or the block around it, nor form a control marker
- * of a chat template: the characters that would are written as `\uXXXX`. The words stay as they were said. That the user
- * said it goes without saying.
+ * A memory as one line with its date, and its words as a JSON string in which no text can end the quote, its line or the
+ * block around it, nor form a control marker of a chat template: the characters that would are written as `\uXXXX`. The
+ * words stay as they were said. That the user said it goes without saying.
  * @param isCurrent whether it is to be told apart from others that it supersedes
  */
 export function quote({ memory, quotation }: RecalledMemory, isCurrent: boolean, time: LocalTime): string {
   const { role, lastSeenAtMs, supersededBy } = memory;
-  const speaker = role === 'user' ? '' : `"said_by":"${role}",`;
-  const since = supersededBy ? `"outdated_since":"${time.at(supersededBy.atMs)}",` : '';
-  const current = isCurrent ? '"current":true,' : '';
-  const date = `${time.at(lastSeenAtMs)}, ${time.ago(lastSeenAtMs)}`;
-  return `{"date":"${date}",${speaker}${since}${current}"text":"${escape(quotation)}"}`;
+  // In parentheses: a speaker's name right before a colon would be such a marker itself.
+  const notes = [
+    time.ago(lastSeenAtMs),
+    ...(role === 'user' ? [] : [`said by the ${role}`]),
+    ...(supersededBy ? [`outdated since ${time.at(supersededBy.atMs)}`] : []),
+    ...(isCurrent ? ['holds now'] : []),
+  ];
+  return `- ${time.at(lastSeenAtMs)} (${notes.join(', ')}): "${escape(quotation)}"`;
 }
 
 function escape(text: string): string {
