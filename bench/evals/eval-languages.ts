@@ -38,7 +38,12 @@ export async function evaluateLanguages(args: readonly string[]): Promise<void> 
   const sayings = readSayings(positionals.length === 0 ? OWN_SAYINGS : requireFile(positionals));
   const dataDir = mkdtempSync(join(tmpdir(), 'eval-languages-'));
   // Nothing is generated or scored, so that the brain needs no Vorpal but the embedder.
-  const environment = { REDIS_URL: '', BRAIN_DATA_DIR: dataDir, ASYNC_MEMORY: 'false', VORPAL_URL: 'http://127.0.0.1:1' };
+  const environment = {
+    REDIS_URL: '',
+    BRAIN_DATA_DIR: dataDir,
+    ASYNC_MEMORY: 'false',
+    VORPAL_URL: 'http://127.0.0.1:1',
+  };
   const brain = ChildProgram.start('brain', { NODE_ENV: '', ...environment });
   try {
     const url = await brain.url();

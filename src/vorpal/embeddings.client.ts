@@ -61,10 +61,7 @@ export class EmbeddingsClient {
   }
 
   /** One vector per text, all of the same dimension and model, in their order. */
-  async embed(
-    texts: readonly string[],
-    { role = 'passage', signal }: EmbedOptions = {},
-  ): Promise<TextEmbeddings> {
+  async embed(texts: readonly string[], { role = 'passage', signal }: EmbedOptions = {}): Promise<TextEmbeddings> {
     const prefix = this.settings.embeddingPrefixes[role];
     const vectors: Float32Array[] = [];
     const models = new Set<string>();

@@ -366,7 +366,9 @@ describe(ModelStore.name, () => {
 
 describe('MODEL_MANIFEST', () => {
   it('pins every file by size and SHA-256, and every build to its own source', () => {
-    const builds = [MODEL_MANIFEST.language, ...Object.values(MODEL_MANIFEST.embedding)].flatMap(({ builds: own }) => own);
+    const builds = [MODEL_MANIFEST.language, ...Object.values(MODEL_MANIFEST.embedding)].flatMap(
+      ({ builds: own }) => own,
+    );
     expect(builds).toHaveLength(5);
     for (const { source, files } of builds) {
       for (const file of files) {
