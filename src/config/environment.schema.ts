@@ -39,41 +39,49 @@ const variables = z.object({
   BRAIN_ROLE: documented(z.enum(['all', 'api', 'worker'], 'must be all, api or worker').default('all'), {
     section: 'Server',
     description:
-      '`api` answers chats and captures, `worker` processes what was captured and has health and metrics only, `all` does both. Roles in processes of their own need one store: `REDIS_URL`, or one `BRAIN_DATA_DIR` on one machine, which one `api` and one `worker` may share.',
+      '`api` answers chats and captures, `worker` processes what was captured and has health and metrics only, ' +
+      '`all` does both. Roles in processes of their own need one store: `REDIS_URL`, or one `BRAIN_DATA_DIR` on ' +
+      'one machine, which one `api` and one `worker` may share.',
   }),
   PORT: documented(port(8080), { section: 'Server', description: 'Port to listen on; `0` picks a free one.' }),
   ALLOWED_HOSTS: documented(list(z.string().regex(/^[^\s/,]+$/, 'must list names without a scheme')), {
     section: 'Server',
     description:
-      'Names, separated by commas, that a `Host` header may have besides addresses and `localhost`. A foreign name that was made to point here is refused.',
+      'Names, separated by commas, that a `Host` header may have besides addresses and `localhost`. A foreign ' +
+      'name that was made to point here is refused.',
     defaultText: 'none where `HOST` is a loopback address; elsewhere any name is accepted until this is set',
   }),
   CORS_ORIGINS: documented(list(z.string().refine(isOrigin, 'must list origins, like https://app.example.org')), {
     section: 'Server',
     description:
-      'Origins, separated by commas, whose pages may send requests and read the answers. Pages of any other site are refused.',
+      'Origins, separated by commas, whose pages may send requests and read the answers. Pages of any other site ' +
+      'are refused.',
     defaultText: 'none',
   }),
   REQUEST_TIMEOUT_MS: documented(milliseconds(60_000, 100), {
     section: 'Server',
     description:
-      'How long a client may take to send the headers of a request, and how long for its body; an import may stand still for as long. Answers have limits of their own.',
+      'How long a client may take to send the headers of a request, and how long for its body; an import may ' +
+      'stand still for as long. Answers have limits of their own.',
   }),
   KEEP_ALIVE_TIMEOUT_MS: documented(milliseconds(72_000), {
     section: 'Server',
     description:
-      'How long a connection is kept for another request. Keep it above the idle time of the load balancer before it, which otherwise sends requests into connections that are closing.',
+      'How long a connection is kept for another request. Keep it above the idle time of the load balancer before ' +
+      'it, which otherwise sends requests into connections that are closing.',
   }),
   MAX_CONNECTIONS: documented(integer(2_048, 1, 1_000_000), {
     section: 'Server',
     description:
-      'Most connections. Above it the one that has been idle for longest is closed; where none is idle, new ones get 503.',
+      'Most connections. Above it the one that has been idle for longest is closed; where none is idle, new ones ' +
+      'get 503.',
   }),
   ...serverVariables,
   BRAIN_DATA_DIR: documented(text.default(paths.data), {
     section: 'Server',
     description:
-      'Folder for the embedded stream, sessions and memories, and for messages that wait while the stream cannot be reached.',
+      'Folder for the embedded stream, sessions and memories, and for messages that wait while the stream cannot ' +
+      'be reached.',
     defaultText: "the user's data folder (`~/.local/share/archive-brain` on Linux)",
   }),
 
@@ -84,7 +92,8 @@ const variables = z.object({
   CHAT_MAX_TOKENS: documented(integer(512, 1, 131_072), {
     section: 'Chat',
     description:
-      'Most tokens of one answer; less where the window leaves less. Without it a model that does not stop fills its whole window.',
+      'Most tokens of one answer; less where the window leaves less. Without it a model that does not stop fills ' +
+      'its whole window.',
   }),
   CHAT_TEMPERATURE: documented(z.coerce.number<string>('must be a number').min(0).max(2).optional(), {
     section: 'Chat',
@@ -99,7 +108,9 @@ const variables = z.object({
   CHAT_CONCURRENCY: documented(optionalInteger(1, 4_096), {
     section: 'Chat',
     description:
-      'Most chats of this process under way at Vorpal at once, streamed ones until their end; a further one is answered 503 with `Retry-After` at once. Each holds a connection of its own. More than Vorpal answers side by side (vLLM’s `--max-num-seqs`) only wait there.',
+      'Most chats of this process under way at Vorpal at once, streamed ones until their end; a further one is ' +
+      'answered 503 with `Retry-After` at once. Each holds a connection of its own. More than Vorpal answers side ' +
+      'by side (vLLM’s `--max-num-seqs`) only wait there.',
     defaultText: '256; 32 with the embedded Vorpal',
   }),
 
@@ -128,12 +139,16 @@ const variables = z.object({
   REDIS_URL: documented(redisUrl.optional(), {
     section: 'Stream',
     description:
-      'Redis (8 or later) that carries stream, sessions and memories: `redis[s]://[user[:password]@]host[:port][,host[:port]…][/database]`, with percent-encoding in user and password; `rediss` is TLS. Not set: an SQLite file in `BRAIN_DATA_DIR`.',
+      'Redis (8 or later) that carries stream, sessions and memories: ' +
+      '`redis[s]://[user[:password]@]host[:port][,host[:port]…][/database]`, with percent-encoding in user and ' +
+      'password; `rediss` is TLS. Not set: an SQLite file in `BRAIN_DATA_DIR`.',
   }),
   REDIS_TOPOLOGY: documented(z.enum(REDIS_TOPOLOGIES, 'must be single, sentinel or cluster').default('single'), {
     section: 'Stream',
     description:
-      'What the hosts of `REDIS_URL` are. `single`: the one server. `sentinel`: Sentinels (port 26379 unless told otherwise) that know the server; user, password and database are the server’s. `cluster`: some nodes of a Redis Cluster, which name the others.',
+      'What the hosts of `REDIS_URL` are. `single`: the one server. `sentinel`: Sentinels (port 26379 unless told ' +
+      'otherwise) that know the server; user, password and database are the server’s. `cluster`: some nodes of a ' +
+      'Redis Cluster, which name the others.',
   }),
   REDIS_SENTINEL_MASTER: documented(text.default('mymaster'), {
     section: 'Stream',
@@ -150,12 +165,14 @@ const variables = z.object({
   STREAM_KEY: documented(text.default('session:input_stream'), {
     section: 'Stream',
     description:
-      'Key of the stream in Redis. Dead letters go to the same key with `:dead` appended; on a cluster to `{STREAM_KEY}:dead`, which is on the stream’s slot.',
+      'Key of the stream in Redis. Dead letters go to the same key with `:dead` appended; on a cluster to ' +
+      '`{STREAM_KEY}:dead`, which is on the stream’s slot.',
   }),
   REDIS_KEY_PREFIX: documented(z.string().default(''), {
     section: 'Stream',
     description:
-      'Put before the keys of memories and sessions in Redis, so that two brains with different data can share one server.',
+      'Put before the keys of memories and sessions in Redis, so that two brains with different data can share ' +
+      'one server.',
   }),
   STREAM_GROUP: documented(text.default('memory-workers'), {
     section: 'Stream',
@@ -170,12 +187,14 @@ const variables = z.object({
   STREAM_CLAIM_IDLE_MS: documented(milliseconds(60_000, 100), {
     section: 'Stream',
     description:
-      'An entry that another consumer has held this long is taken over. A consumer renews its hold on what it works on at a third of this time, so only those that hang or are gone lose their entries.',
+      'An entry that another consumer has held this long is taken over. A consumer renews its hold on what it ' +
+      'works on at a third of this time, so only those that hang or are gone lose their entries.',
   }),
   STREAM_SPOOL_MAX_BYTES: documented(integer(268_435_456, 0, 68_719_476_736), {
     section: 'Stream',
     description:
-      'Most bytes of messages kept on the disk (`BRAIN_DATA_DIR`) while the stream cannot be reached; what comes on top is dropped, counted and logged. `0`: none is kept.',
+      'Most bytes of messages kept on the disk (`BRAIN_DATA_DIR`) while the stream cannot be reached; what comes ' +
+      'on top is dropped, counted and logged. `0`: none is kept.',
   }),
   STREAM_MAX_ATTEMPTS: documented(integer(3, 1, 100), {
     section: 'Stream',
@@ -193,9 +212,11 @@ const variables = z.object({
   WORKER_MAX_BATCHES: documented(optionalInteger(1, 256), {
     section: 'Memory worker',
     description:
-      'Most batches processed at once, and never more than `SCORING_CONCURRENCY`; each is held in memory. Up to it the worker begins as many as find their turn to be scored. `1`: one after another.',
+      'Most batches processed at once, and never more than `SCORING_CONCURRENCY`; each is held in memory. Up to ' +
+      'it the worker begins as many as find their turn to be scored. `1`: one after another.',
     defaultText:
-      '64, which leaves a third of `SCORING_CONCURRENCY` to `/perplexity`; 1 with the embedded Vorpal, whose processors one batch keeps busy',
+      '64, which leaves a third of `SCORING_CONCURRENCY` to `/perplexity`; 1 with the embedded Vorpal, whose ' +
+      'processors one batch keeps busy',
   }),
   WORKER_BLOCK_MS: documented(milliseconds(1_000), {
     section: 'Memory worker',
@@ -218,12 +239,15 @@ const variables = z.object({
   SURPRISE_MODE: documented(z.enum(['all', 'fixed', 'adaptive'], 'must be all, fixed or adaptive').default('all'), {
     section: 'Memory',
     description:
-      '`all`: every message is kept, and its surprise says what is forgotten first. The others keep less: `adaptive` the most surprising `SURPRISE_KEEP_RATE` of what a user says, `fixed` what reaches `SURPRISE_THRESHOLD`.',
+      '`all`: every message is kept, and its surprise says what is forgotten first. The others keep less: ' +
+      '`adaptive` the most surprising `SURPRISE_KEEP_RATE` of what a user says, `fixed` what reaches ' +
+      '`SURPRISE_THRESHOLD`.',
   }),
   MEMORY_MAX_MEMORIES: documented(integer(50_000, 10, 10_000_000), {
     section: 'Memory',
     description:
-      'Most memories of a user. Over it, the one that carries least information goes, unless it is pinned; having been recalled counts for it.',
+      'Most memories of a user. Over it, the one that carries least information goes, unless it is pinned; having ' +
+      'been recalled counts for it.',
   }),
   MEMORY_MAX_BYTES: documented(integer(67_108_864, 65_536, 1_099_511_627_776), {
     section: 'Memory',
@@ -232,7 +256,8 @@ const variables = z.object({
   CAPTURE_ASSISTANT: documented(z.enum(['off', 'context', 'all'], 'must be off, context or all').default('context'), {
     section: 'Memory',
     description:
-      'What becomes of the answers. `context`: they are part of the context that the next message is scored and found by. `all`: they become memories as well. `off`: neither.',
+      'What becomes of the answers. `context`: they are part of the context that the next message is scored and ' +
+      'found by. `all`: they become memories as well. `off`: neither.',
   }),
   SURPRISE_PERPLEXITY_WEIGHT: documented(number(0.6, 0, 1), {
     section: 'Memory',
@@ -286,7 +311,8 @@ const variables = z.object({
   TIME_ZONE: documented(timeZone.default(localTimeZone), {
     section: 'Recall',
     description:
-      'Time zone of the dates that the model is told with the memories, like `Europe/Berlin`, where a request names none.',
+      'Time zone of the dates that the model is told with the memories, like `Europe/Berlin`, where a request ' +
+      'names none.',
     defaultText: 'that of the machine',
   }),
 
@@ -302,7 +328,8 @@ const variables = z.object({
   EMBEDDINGS_URL: documented(httpUrl.optional(), {
     section: 'Vorpal',
     description:
-      'Server for `/v1/embeddings`, without `/v1`. Not set: the local Vorpal, which the brain starts for that even where `VORPAL_URL` names another server for chats.',
+      'Server for `/v1/embeddings`, without `/v1`. Not set: the local Vorpal, which the brain starts for that ' +
+      'even where `VORPAL_URL` names another server for chats.',
   }),
   EMBEDDINGS_API_KEY: documented(text.optional(), {
     section: 'Vorpal',
@@ -352,23 +379,28 @@ const variables = z.object({
   SCORING_MAX_TOKENS_PER_REQUEST: documented(integer(4_096, 16, 1_000_000), {
     section: 'Vorpal',
     description:
-      'Most prompt tokens in one scoring request. Prompt logprobs cost the GPU about tokens × vocabulary × 6 bytes at once.',
+      'Most prompt tokens in one scoring request. Prompt logprobs cost the GPU about tokens × vocabulary × 6 ' +
+      'bytes at once.',
   }),
   SCORING_CONCURRENCY: documented(optionalInteger(1, 256), {
     section: 'Vorpal',
     description:
-      'Most scoring requests of this process under way at once, those of the memory worker and of `/perplexity` together; further ones wait. How many tokens they may hold follows chats and what Vorpal works off.',
+      'Most scoring requests of this process under way at once, those of the memory worker and of `/perplexity` ' +
+      'together; further ones wait. How many tokens they may hold follows chats and what Vorpal works off.',
     defaultText: '96; 2 with the embedded Vorpal',
   }),
   SCORING_WINDOW_TOKENS: documented(integer(512, 16, 1_048_576), {
     section: 'Vorpal',
     description:
-      'Longest piece of text scored at once, cut to the model’s window; a longer text is scored in overlapping pieces. A chat’s next token may have to wait for one.',
+      'Longest piece of text scored at once, cut to the model’s window; a longer text is scored in overlapping ' +
+      'pieces. A chat’s next token may have to wait for one.',
   }),
   SCORING_PREFIX: documented(text.default('auto'), {
     section: 'Vorpal',
     description:
-      'Token that every text is scored after, so that its first token has a score, too. `auto`: none where the tokenizer adds a BOS, else the model’s document separator (like `<|endoftext|>`) if it knows one; `none`: nothing; else the token as the model spells it.',
+      'Token that every text is scored after, so that its first token has a score, too. `auto`: none where the ' +
+      'tokenizer adds a BOS, else the model’s document separator (like `<|endoftext|>`) if it knows one; `none`: ' +
+      'nothing; else the token as the model spells it.',
   }),
   SCORING_WINDOW_OVERLAP_TOKENS: documented(integer(128, 0, 65_536), {
     section: 'Vorpal',
@@ -395,7 +427,8 @@ const RULES: readonly {
   {
     variable: 'REDIS_URL',
     problem:
-      'names several hosts; set REDIS_TOPOLOGY=cluster if they are nodes of a Redis Cluster, or REDIS_TOPOLOGY=sentinel if they are Sentinels',
+      'names several hosts; set REDIS_TOPOLOGY=cluster if they are nodes of a Redis Cluster, or ' +
+      'REDIS_TOPOLOGY=sentinel if they are Sentinels',
     holds: ({ REDIS_TOPOLOGY, REDIS_URL }) =>
       REDIS_TOPOLOGY !== 'single' || (addressOf(REDIS_URL)?.hosts.length ?? 1) === 1,
   },
@@ -408,7 +441,8 @@ const RULES: readonly {
   {
     variable: 'STREAM_KEY',
     problem:
-      'has a } and no hash tag, so that no other key can be put on its slot of the cluster; leave it out, or use a hash tag, as in {brain}:stream',
+      'has a } and no hash tag, so that no other key can be put on its slot of the cluster; leave it out, or use ' +
+      'a hash tag, as in {brain}:stream',
     holds: ({ REDIS_TOPOLOGY, STREAM_KEY }) =>
       REDIS_TOPOLOGY !== 'cluster' || hasHashTag(STREAM_KEY) || !STREAM_KEY.includes('}'),
   },

@@ -11,8 +11,8 @@ export interface SessionStart {
 }
 
 /**
- * Sessions for a chat, which they neither fail nor hold up: past the time limit, or while the store cannot be reached, a chat goes on
- * without its earlier turns. An outage is logged when it begins and when it ends.
+ * Sessions for a chat, which they neither fail nor hold up: past the time limit, or while the store cannot be reached,
+ * a chat goes on without its earlier turns. An outage is logged when it begins and when it ends.
  */
 @Injectable()
 export class SessionService {

@@ -19,9 +19,9 @@ const REPORT_INTERVAL_MS = 1_000;
 /**
  * Sends messages to the stream without anyone waiting for it: a capture never delays and never fails a chat.
  *
- * While the stream cannot be reached messages go to the spool. They, and all that come after them, are sent from there, so that
- * the stream has the messages of this process in the order of their captures. A message that is sent twice, because
- * nobody knows what became of the first attempt, is recognised by its id.
+ * While the stream cannot be reached messages go to the spool. They, and all that come after them, are sent from there,
+ * so that the stream has the messages of this process in the order of their captures. A message that is sent twice,
+ * because nobody knows what became of the first attempt, is recognised by its id.
  */
 @Injectable()
 export class CaptureService {

@@ -34,8 +34,8 @@ export class StreamHealth {
   }
 
   /**
-   * Whether a message would be kept: degraded, not down, while the stream cannot be reached and the spool takes messages. Every
-   * brain would be unready with its Redis otherwise, and chats would have nobody to answer them.
+   * Whether a message would be kept: degraded, not down, while the stream cannot be reached and the spool takes
+   * messages. Every brain would be unready with its Redis otherwise, and chats would have nobody to answer them.
    */
   async checkCapture(): Promise<HealthIndicatorResult<'stream'>> {
     const result = await this.check();

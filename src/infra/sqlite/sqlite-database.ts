@@ -53,7 +53,8 @@ export class SqliteDatabase {
 
   /**
    * Opens `path`, with its folder and schema made where they are missing.
-   * @throws the system's error if folder or file cannot be written; SqliteFileError if the file is not a usable database
+   * @throws the system's error if folder or file cannot be written; SqliteFileError if the file is not a usable
+   * database
    */
   static async open(path: string): Promise<SqliteDatabase> {
     // For the owner only: it holds what people wrote.

@@ -29,8 +29,8 @@ export class Storage {
 
   /**
    * A Redis that cannot be reached yet is connected to later.
-   * @throws StorageConfigurationError for a folder that cannot be used; RedisUnsupportedError for a Redis without vector
-   * sets
+   * @throws StorageConfigurationError for a folder that cannot be used; RedisUnsupportedError for a Redis without
+   * vector sets
    */
   static async open({ server, redis }: Settings): Promise<Storage> {
     if (redis === undefined) {
