@@ -22,10 +22,16 @@ const ownServices = services.flatMap(([name, service]) =>
   service.build === undefined ? [] : [{ name, service, image: imageConfig(stages, service.build.target) }],
 );
 
+/** The environment of a service's container. */
+const environmentOf = (service: ComposeService, image: ImageConfig) => ({
+  ...image.environment,
+  ...service.environment,
+});
+
 /** The settings of the server that the program of a service reads in its container. */
 function serverOf(service: ComposeService, image: ImageConfig) {
   const read = service.build?.target === 'local-vorpal' ? readLocalVorpalSettings : readSettings;
-  return read({ ...image.environment, ...service.environment }).server;
+  return read(environmentOf(service, image)).server;
 }
 
 describe('docker-compose.yml', () => {
@@ -66,10 +72,9 @@ describe('docker-compose.yml', () => {
   });
 
   it('gives its own programs only settings that exist, with values that they accept', () => {
-    const known = Object.keys({ ...brainSchema.shape, ...localVorpalSchema.shape });
-
     for (const { service, image } of ownServices) {
-      expect(known).toEqual(expect.arrayContaining(Object.keys({ ...image.environment, ...service.environment })));
+      const { shape } = service.build?.target === 'local-vorpal' ? localVorpalSchema : brainSchema;
+      expect(Object.keys(shape)).toEqual(expect.arrayContaining(Object.keys(environmentOf(service, image))));
       expect(() => serverOf(service, image)).not.toThrow();
     }
   });
@@ -93,7 +98,7 @@ describe('docker-compose.yml', () => {
   it('lets each of its programs listen where the others look for it', () => {
     const { service, image } = ownServices.find(({ name }) => name === 'brain')!;
     const local = ownServices.find(({ name }) => name === 'local-vorpal')!;
-    const brain = readSettings({ ...image.environment, ...service.environment });
+    const brain = readSettings(environmentOf(service, image));
     const localVorpal = serverOf(local.service, local.image);
     const vorpal = new URL(brain.vorpal.url ?? '');
 
@@ -103,6 +108,9 @@ describe('docker-compose.yml', () => {
     expect(vorpal.port).toBe(String(localVorpal.port));
     expect(Object.keys(compose.services)).toContain(vorpal.hostname);
     expect(local.service.networks?.default?.aliases).toContain(vorpal.hostname);
+    const embeddings = ownServices.find(({ name }) => name === 'embeddings')!;
+    expect(brain.vorpal.embeddingsUrl).toBe(`http://embeddings:${serverOf(embeddings.service, embeddings.image).port}`);
+    expect(serverOf(embeddings.service, embeddings.image)).toMatchObject({ host: '0.0.0.0', serves: 'embeddings' });
   });
 
   it('keeps what must outlive a container in volumes that are declared', () => {
@@ -110,9 +118,10 @@ describe('docker-compose.yml', () => {
     const targetOf = (service: string) => compose.services[service]?.volumes?.map((volume) => volume.split(':')[1]);
 
     expect(mounts.map(([source]) => source).sort()).toEqual(Object.keys(compose.volumes).sort());
-    const { BRAIN_DATA_DIR, BRAIN_CACHE_DIR } = imageConfig(stages, 'brain').environment;
-    expect(targetOf('brain')).toEqual([BRAIN_DATA_DIR, BRAIN_CACHE_DIR]);
-    expect(targetOf('local-vorpal')).toEqual([imageConfig(stages, 'local-vorpal').environment.BRAIN_CACHE_DIR]);
+    const { BRAIN_CACHE_DIR } = imageConfig(stages, 'local-vorpal').environment;
+    expect(targetOf('brain')).toEqual([imageConfig(stages, 'brain').environment.BRAIN_DATA_DIR]);
+    expect(targetOf('local-vorpal')).toEqual([BRAIN_CACHE_DIR]);
+    expect(targetOf('embeddings')).toEqual([BRAIN_CACHE_DIR]);
   });
 
   it('runs a Redis that loses nothing to a crash and evicts nothing when it is full', () => {
@@ -125,9 +134,10 @@ describe('docker-compose.yml', () => {
   it('waits only for services that exist and say when they are healthy', () => {
     const dependencies = services.flatMap(([, { depends_on = {} }]) => Object.entries(depends_on));
 
-    expect(dependencies.map(([name]) => name).sort()).toEqual(['local-vorpal', 'redis', 'vorpal']);
+    expect(dependencies.map(([name]) => name).sort()).toEqual(['embeddings', 'local-vorpal', 'redis', 'vorpal']);
     for (const [name, { condition }] of dependencies) {
-      expect(condition).toBe('service_healthy');
+      // A brain without embeddings answers all the same.
+      expect(condition).toBe(name === 'embeddings' ? 'service_started' : 'service_healthy');
       expect(compose.services[name]?.healthcheck?.test.length).toBeGreaterThan(1);
     }
   });
@@ -143,11 +153,16 @@ describe('docker-compose.yml', () => {
 
 describe('The documented command lines', () => {
   it('start all on a machine with a GPU', () => {
-    expect([...servicesStartedBy(GPU_COMMAND, compose)].sort()).toEqual(['brain', 'redis', 'vorpal']);
+    expect([...servicesStartedBy(GPU_COMMAND, compose)].sort()).toEqual(['brain', 'embeddings', 'redis', 'vorpal']);
   });
 
   it('start all on a machine without one, where the GPU service must not start', () => {
-    expect([...servicesStartedBy(CPU_COMMAND, compose)].sort()).toEqual(['brain', 'local-vorpal', 'redis']);
+    expect([...servicesStartedBy(CPU_COMMAND, compose)].sort()).toEqual([
+      'brain',
+      'embeddings',
+      'local-vorpal',
+      'redis',
+    ]);
   });
 
   it('are understood wherever a guide shows one', () => {
@@ -170,8 +185,8 @@ describe('The documented command lines', () => {
 });
 
 describe('Dockerfile', () => {
-  it('builds the brain unless told otherwise', () => {
-    expect(stages.at(-1)?.name).toBe('brain');
+  it('builds the one image that needs no other unless told otherwise', () => {
+    expect(stages.at(-1)?.name).toBe('all-in-one');
   });
 
   it('is based on the Node that the project is developed with', () => {
@@ -180,17 +195,21 @@ describe('Dockerfile', () => {
     expect([...bases]).toEqual([`node:${read('.node-version').trim()}-slim`]);
   });
 
-  it.each(['brain', 'local-vorpal'])('runs %s as a user that is not root, as the first process', (name) => {
-    const image = imageConfig(stages, name);
+  it.each(['brain', 'local-vorpal', 'all-in-one'])(
+    'runs %s as a user that is not root, as the first process',
+    (name) => {
+      const image = imageConfig(stages, name);
 
-    expect(image.user).toBe('node');
-    expect(image.entrypoint[0]).toBe('node');
-    expect(image.healthcheck[0]).toBe('node');
-  });
+      expect(image.user).toBe('node');
+      expect(image.entrypoint[0]).toBe('node');
+      expect(image.healthcheck[0]).toBe('node');
+    },
+  );
 
   it.each([
     ['brain', 'start'],
     ['local-vorpal', 'vorpal'],
+    ['all-in-one', 'start'],
   ])('runs %s as npm run %s does', (name, script) => {
     const { scripts } = JSON.parse(read('package.json')) as { scripts: Record<string, string> };
 

@@ -150,7 +150,8 @@ export class FolderBuild {
     if (known !== undefined) return known;
     const stage = stageNamed(this.options.stages, name);
     const folder = await this.startFrom(stage);
-    let workdir = '/';
+    const below = inheritedSteps(this.options.stages, name).slice(0, -stage.steps.length);
+    let workdir = below.findLast(({ keyword }) => keyword === 'WORKDIR')?.rest ?? '/';
     const environment: NodeJS.ProcessEnv = { ...this.options.environment };
     for (const step of stage.steps) {
       if (step.keyword === 'WORKDIR') workdir = step.rest;
@@ -167,11 +168,12 @@ export class FolderBuild {
   }
 
   private async startFrom({ name, base, steps }: Stage): Promise<string> {
-    if (!this.options.stages.some((stage) => stage.name === base)) return join(this.options.target, name);
-    if (steps.some(({ keyword }) => keyword === 'COPY' || keyword === 'RUN')) {
-      throw new Error(`Stage "${name}" changes the files of "${base}", which this build does not copy`);
-    }
-    return this.build(base);
+    const folder = join(this.options.target, name);
+    if (!this.options.stages.some((stage) => stage.name === base)) return folder;
+    const below = await this.build(base);
+    if (!steps.some(({ keyword }) => keyword === 'COPY' || keyword === 'RUN')) return below;
+    await run('cp', ['-a', below, folder]);
+    return folder;
   }
 
   private async copy({ flags, rest }: Step, folder: string, workdir: string): Promise<void> {

