@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { buffer } from 'node:stream/consumers';
 import { Pool } from 'undici';
 import type { ChatCompletionRequest } from '@archive-brain/vllm-protocol';
-import type { Answered, ScoreFile } from '../evals/score-file.js';
+import type { Answered, ScoreFile } from '../evals/recall/score-file.js';
 
 const CHAT = '/v1/chat/completions';
 const SCORING = '/v1/completions';

@@ -2,14 +2,14 @@ import { Logger } from '@nestjs/common';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
 import type { Settings } from '../config/index.js';
-import { answerClientError, answerExpectation } from './client-error.js';
-import { ConnectionLimit } from './connection-limit.js';
-import { acceptJson } from './json-body.js';
-import { acceptNdjson } from './ndjson-body.js';
-import { PROBLEM_CONTENT_TYPE } from './problem.js';
-import { problemOf } from './problem-of.js';
-import { refuseRequests } from './refuse-requests.js';
-import { limitBodies, limitReaders } from './time-limits.js';
+import { answerClientError, answerExpectation } from './problem/client-error.js';
+import { ConnectionLimit } from './limits/connection-limit.js';
+import { acceptJson } from './body/json-body.js';
+import { acceptNdjson } from './body/ndjson-body.js';
+import { PROBLEM_CONTENT_TYPE } from './problem/problem.js';
+import { problemOf } from './problem/problem-of.js';
+import { refuseRequests } from './guard/refuse-requests.js';
+import { limitBodies, limitReaders } from './limits/time-limits.js';
 
 // A client that stops reading without closing would otherwise keep what is made for it waiting for ever.
 const STALLED_CLIENT_MS = 60_000;

@@ -1,5 +1,5 @@
 import { BrainError } from '../shared/index.js';
-import type { Problem } from './problem.js';
+import type { Problem } from './problem/problem.js';
 
 /** The request's body or query does not have the form that the route asks for. */
 export class InvalidRequestError extends BrainError {

@@ -1,9 +1,9 @@
 import { Global, Module } from '@nestjs/common';
 import { APP_FILTER, APP_PIPE } from '@nestjs/core';
 import { DrainService } from './drain.service.js';
-import { ProblemFilter } from './problem.filter.js';
+import { ProblemFilter } from './problem/problem.filter.js';
 import { RequestMetrics } from './request-metrics.js';
-import { ValidationPipe } from './validation-pipe.js';
+import { ValidationPipe } from './validation/validation-pipe.js';
 
 @Global()
 @Module({

@@ -1,12 +1,12 @@
-export { ClientSignal } from './client-signal.js';
+export { ClientSignal } from './streaming/client-signal.js';
 export { DrainService } from './drain.service.js';
-export { type SendEvents, ServerSentEvents } from './event-stream.js';
+export { type SendEvents, ServerSentEvents } from './streaming/event-stream.js';
 export { createFastifyAdapter } from './fastify-adapter.js';
 export { InvalidRequestError, TextsTooLongError, TextTooLongError } from './http.errors.js';
-export { NdjsonBody } from './ndjson-body.js';
+export { NdjsonBody } from './body/ndjson-body.js';
 export { BrainHttpModule } from './http.module.js';
-export { describeIssue } from './request-issues.js';
-export { streamedAnswer } from './streamed-answer.js';
+export { describeIssue } from './validation/request-issues.js';
+export { streamedAnswer } from './streaming/streamed-answer.js';
 export {
   assertTextLength,
   identifier,
@@ -16,4 +16,4 @@ export {
   userId,
   wellFormedText,
   withDefault,
-} from './validation.js';
+} from './validation/validation.js';

@@ -19,10 +19,10 @@ import {
   VorpalProtocolError,
   VorpalUnavailableError,
 } from '../vorpal/index.js';
-import type { CanaryProbe } from './canary-probe.js';
+import type { CanaryProbe } from './failures/canary-probe.js';
 import { EntryProcessor } from './entry-processor.js';
-import { InFlightEntries } from './in-flight-entries.js';
-import { UserSequencer } from './user-sequencer.js';
+import { InFlightEntries } from './scheduling/in-flight-entries.js';
+import { UserSequencer } from './scheduling/user-sequencer.js';
 import { WorkerStatus } from './worker-status.js';
 
 const POISON = 'poison';

@@ -4,11 +4,11 @@ import { Embedder, type Remembered, RememberService } from '../memory/index.js';
 import { BrainError, describeError, KeyedMutex, previewOf } from '../shared/index.js';
 import { type DeliveredEntry, InputStream } from '../stream/index.js';
 import { PerplexityScorer } from '../vorpal/index.js';
-import { CanaryProbe } from './canary-probe.js';
+import { CanaryProbe } from './failures/canary-probe.js';
 import { describeOutcome, outcomeOf } from './entry-outcome.js';
-import { isOutage, isUnanswered, isWrongAnswer } from './failure-classification.js';
+import { isOutage, isUnanswered, isWrongAnswer } from './failures/failure-classification.js';
 import { type ScoredStreamEntry, toScoredMessage, toScoringInput } from './scored-entry.js';
-import { UserSequencer } from './user-sequencer.js';
+import { UserSequencer } from './scheduling/user-sequencer.js';
 import { WorkerStatus } from './worker-status.js';
 
 /** An entry that Vorpal failed on while it answered a canary: neither processed nor counted as failed. */

@@ -2,8 +2,8 @@ import { Controller, Get } from '@nestjs/common';
 import { CaptureService, InputStream, type StreamStatistics } from '../stream/index.js';
 import { StreamUnavailableError } from '../stream/index.js';
 import { VorpalClient } from '../vorpal/index.js';
-import { BatchAdmission } from './batch-admission.js';
-import { Quarantine } from './quarantine.js';
+import { BatchAdmission } from './scheduling/batch-admission.js';
+import { Quarantine } from './failures/quarantine.js';
 import { type ScoredEntry, type WorkerState, WorkerStatus } from './worker-status.js';
 
 interface MemoryWorkerReport {

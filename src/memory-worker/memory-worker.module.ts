@@ -4,15 +4,15 @@ import { Settings } from '../config/index.js';
 import { MemoryModule } from '../memory/index.js';
 import { InputStream, StreamModule } from '../stream/index.js';
 import { VorpalModule } from '../vorpal/index.js';
-import { BatchAdmission } from './batch-admission.js';
-import { CanaryProbe } from './canary-probe.js';
-import { InFlightEntries } from './in-flight-entries.js';
+import { BatchAdmission } from './scheduling/batch-admission.js';
+import { CanaryProbe } from './failures/canary-probe.js';
+import { InFlightEntries } from './scheduling/in-flight-entries.js';
 import { EntryProcessor } from './entry-processor.js';
 import { MemoryWorkerController } from './memory-worker.controller.js';
 import { MemoryWorkerHealth } from './memory-worker.health.js';
 import { MemoryWorker } from './memory-worker.service.js';
-import { Quarantine } from './quarantine.js';
-import { longestWaitMs, UserSequencer } from './user-sequencer.js';
+import { Quarantine } from './failures/quarantine.js';
+import { longestWaitMs, UserSequencer } from './scheduling/user-sequencer.js';
 import { WorkerStatus } from './worker-status.js';
 
 @Module({

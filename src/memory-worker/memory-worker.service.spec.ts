@@ -16,13 +16,13 @@ import {
   VorpalTimeoutError,
   VorpalUnavailableError,
 } from '../vorpal/index.js';
-import { BatchAdmission } from './batch-admission.js';
-import type { CanaryProbe } from './canary-probe.js';
+import { BatchAdmission } from './scheduling/batch-admission.js';
+import type { CanaryProbe } from './failures/canary-probe.js';
 import type { EntryProcessor, FailedEntry, ProcessingHooks } from './entry-processor.js';
-import { InFlightEntries } from './in-flight-entries.js';
+import { InFlightEntries } from './scheduling/in-flight-entries.js';
 import { MemoryWorker } from './memory-worker.service.js';
-import { Quarantine } from './quarantine.js';
-import { UserSequencer } from './user-sequencer.js';
+import { Quarantine } from './failures/quarantine.js';
+import { UserSequencer } from './scheduling/user-sequencer.js';
 import { WorkerStatus } from './worker-status.js';
 
 const never = new AbortController().signal;

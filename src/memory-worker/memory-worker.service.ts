@@ -3,14 +3,14 @@ import { Settings } from '../config/index.js';
 import { ShutdownDeadline } from '../infra/lifecycle/index.js';
 import { Condition, describeError, isAbortError, sleep } from '../shared/index.js';
 import { type DeliveredEntry, InputStream } from '../stream/index.js';
-import { BatchAdmission } from './batch-admission.js';
-import { type Batch, BatchQueue } from './batch-queue.js';
-import { CanaryProbe } from './canary-probe.js';
+import { BatchAdmission } from './scheduling/batch-admission.js';
+import { type Batch, BatchQueue } from './scheduling/batch-queue.js';
+import { CanaryProbe } from './failures/canary-probe.js';
 import { EntryProcessor, type FailedEntry } from './entry-processor.js';
-import { isOutage, isOverload, isUnanswered } from './failure-classification.js';
-import { InFlightEntries } from './in-flight-entries.js';
-import { OutageBackoff } from './outage-backoff.js';
-import { Quarantine } from './quarantine.js';
+import { isOutage, isOverload, isUnanswered } from './failures/failure-classification.js';
+import { InFlightEntries } from './scheduling/in-flight-entries.js';
+import { OutageBackoff } from './failures/outage-backoff.js';
+import { Quarantine } from './failures/quarantine.js';
 import { WorkerStatus } from './worker-status.js';
 
 // Running batches may use this share of the grace period; the rest is for requests that are still being answered.

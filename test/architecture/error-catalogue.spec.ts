@@ -51,7 +51,7 @@ const classIn =
 
 /** Codes of the problems that the HTTP edge makes out of other libraries' errors. */
 function edgeCodes(): ErrorCode[] {
-  const file = 'src/http/problem-of.ts';
+  const file = 'src/http/problem/problem-of.ts';
   const text = readFileSync(join(root, file), 'utf8');
   return [...text.matchAll(/(?:createProblem\(|^ {2})(\d{3})[,:] '([A-Z_]+)'/gm)].map(([, status, code = '']) => ({
     code,

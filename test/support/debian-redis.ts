@@ -4,7 +4,7 @@ import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promise
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 // Two test files may start at once, and two checkouts share the cache.
-import { withFileLock } from '../../packages/local-vorpal/src/models/file-lock.js';
+import { withFileLock } from '../../packages/local-vorpal/src/models/files/file-lock.js';
 
 const execute = promisify(execFile);
 

@@ -2,7 +2,7 @@ import { cp, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { MODEL_MANIFEST } from '../../packages/local-vorpal/src/models/manifest.js';
+import { MODEL_MANIFEST } from '../../packages/local-vorpal/src/models/manifest/manifest.js';
 import { type NoisyCommand, runNoisily, type Say } from './noisy-command.js';
 import type { Release } from './release/releases.js';
 

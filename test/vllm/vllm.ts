@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { readSettings } from '../../packages/local-vorpal/src/settings.js';
 import { ChildProgram } from '../../bench/load/child-program.js';
 import { describeMachine, print } from '../../bench/figures/report.js';
-import { withFileLock } from '../../packages/local-vorpal/src/models/file-lock.js';
+import { withFileLock } from '../../packages/local-vorpal/src/models/files/file-lock.js';
 import type { Check, CheckContext, CheckResult } from './check.js';
 import { chatsBesideScoring } from './checks/chats-beside-scoring.js';
 import { contractSuite } from './checks/contract-suite.js';

@@ -7,8 +7,8 @@ import { type ChangePair, isChange } from './change-pairs.js';
 import { ChatStandIn } from '../../load/chat-stand-in.js';
 import { ChildProgram } from '../../load/child-program.js';
 import { FixedLatencyVorpal } from '../../load/fixed-latency-vorpal.js';
-import { type MemoryTask, type TaskTurn, turnKey } from '../memory-task.js';
-import { RecallBrain } from '../recall-brain.js';
+import { type MemoryTask, type TaskTurn, turnKey } from '../recall/memory-task.js';
+import { RecallBrain } from '../recall/recall-brain.js';
 import { formatTable, print } from '../../figures/report.js';
 
 // Each among the others, so that far more was said than a prompt has room for.

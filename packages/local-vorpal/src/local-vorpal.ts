@@ -55,7 +55,7 @@ function createSlots({ server: settings, models }: Settings, logger: LoggerServi
     activity,
     load: async (signal, onFailure) => {
       const file = await store.languageModel(settings.model, signal);
-      const { LlamaEngine } = await import('./engine/llama-engine.js');
+      const { LlamaEngine } = await import('./engine/llama/llama-engine.js');
       return LlamaEngine.load({ ...file, settings, signal, onFailure });
     },
   });
@@ -65,7 +65,7 @@ function createSlots({ server: settings, models }: Settings, logger: LoggerServi
     activity,
     load: async (signal) => {
       const files = await store.embeddingModel(settings.embeddingModel, signal);
-      const { OnnxEmbedder } = await import('./engine/onnx-embedder.js');
+      const { OnnxEmbedder } = await import('./engine/embedding/onnx-embedder.js');
       return OnnxEmbedder.load({ ...files, settings });
     },
   });

@@ -1,4 +1,4 @@
-import { type EmbeddingModel, exactNameOf } from './engine/embedding-model.js';
+import { type EmbeddingModel, exactNameOf } from './engine/embedding/embedding-model.js';
 import type { LanguageModel } from './engine/language-model.js';
 import { InvalidRequestError, UnknownModelError } from './errors.js';
 import type { ModelSlot, SlotHealth } from './model-slot.js';

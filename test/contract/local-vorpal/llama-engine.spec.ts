@@ -5,7 +5,7 @@ import { readSettings } from '../../../packages/local-vorpal/src/settings.js';
 import { EngineFailedError, EngineLoadError } from '../../../packages/local-vorpal/src/errors.js';
 import { ModelStore } from '../../../packages/local-vorpal/src/models/index.js';
 import type { GenerationEvent, GenerationRequest } from '../../../packages/local-vorpal/src/engine/language-model.js';
-import { LlamaEngine } from '../../../packages/local-vorpal/src/engine/llama-engine.js';
+import { LlamaEngine } from '../../../packages/local-vorpal/src/engine/llama/llama-engine.js';
 
 const { server: settings, models } = readSettings({
   ...process.env,

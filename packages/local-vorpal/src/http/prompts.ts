@@ -1,6 +1,6 @@
 import type { Prompt } from '@archive-brain/vllm-protocol';
 import type { LanguageModel } from '../engine/language-model.js';
-import { type Truncation, truncateText, truncateTokens } from '../engine/truncation.js';
+import { type Truncation, truncateText, truncateTokens } from '../engine/embedding/truncation.js';
 import { InvalidParameterError, InvalidRequestError } from '../errors.js';
 
 export interface TokenizedPrompt {

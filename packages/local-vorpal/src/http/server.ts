@@ -14,12 +14,12 @@ import {
 import type { ModelsInService } from '../models-in-service.js';
 import type { VorpalMetrics } from '../vorpal-metrics.js';
 import { isBearerToken } from './api-key.js';
-import { registerChat } from './chat.route.js';
-import { registerCompletions } from './completions.route.js';
-import { registerEmbeddings } from './embeddings.route.js';
+import { registerChat } from './routes/chat.route.js';
+import { registerCompletions } from './routes/completions.route.js';
+import { registerEmbeddings } from './routes/embeddings.route.js';
 import type { ServerContext } from './server-context.js';
-import { registerService } from './service.routes.js';
-import { registerTokenize } from './tokenize.route.js';
+import { registerService } from './routes/service.routes.js';
+import { registerTokenize } from './routes/tokenize.route.js';
 
 export interface ServerOptions {
   readonly settings: Settings['server'];

