@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { readSettings, type Settings } from '../config/index.js';
 import { SqliteDatabase } from '../infra/sqlite/index.js';
-import { SqliteMemoryStore } from '../memory/adapters/sqlite-memory-store.js';
+import { SqliteMemoryStore } from '../memory/adapters/sqlite/sqlite-memory-store.js';
 import { type Embedder, RememberService } from '../memory/index.js';
 import { newId } from '../shared/index.js';
 import { SqliteInputStream } from '../stream/adapters/sqlite/sqlite-input-stream.js';

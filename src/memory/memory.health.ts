@@ -2,8 +2,8 @@ import { Injectable } from '@nestjs/common';
 import { HealthIndicatorService } from '@nestjs/terminus';
 import { describeError } from '../shared/index.js';
 import { SessionStore } from '../sessions/index.js';
-import { MemoryStore } from './memory-store.port.js';
-import { ReindexNotice } from './reindex-notice.js';
+import { MemoryStore } from './store/memory-store.port.js';
+import { ReindexNotice } from './maintenance/reindex-notice.js';
 
 // A probe must be answered before its own time-out; Kubernetes gives one second unless told otherwise.
 const CHECK_TIMEOUT_MS = 900;

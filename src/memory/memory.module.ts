@@ -5,19 +5,19 @@ import { Storage } from '../infra/storage/index.js';
 import { SessionsModule } from '../sessions/index.js';
 import { StreamModule } from '../stream/index.js';
 import { VorpalModule } from '../vorpal/index.js';
-import { RedisMemoryStore } from './adapters/redis-memory-store.js';
-import { SqliteMemoryStore } from './adapters/sqlite-memory-store.js';
-import { Embedder } from './embedder.js';
-import { ForgetService } from './forget.service.js';
-import { ImportService } from './import.service.js';
+import { RedisMemoryStore } from './adapters/redis/redis-memory-store.js';
+import { SqliteMemoryStore } from './adapters/sqlite/sqlite-memory-store.js';
+import { Embedder } from './embedding/embedder.js';
+import { ForgetService } from './api/forget.service.js';
+import { ImportService } from './maintenance/import.service.js';
 import { MemoryHealth } from './memory.health.js';
-import { MemoryService } from './memory.service.js';
-import { MemoryStore } from './memory-store.port.js';
-import { RecallService } from './recall.service.js';
-import { ReembedService } from './reembed.service.js';
-import { ReindexNotice } from './reindex-notice.js';
-import { ReindexService } from './reindex.service.js';
-import { RememberService } from './remember.service.js';
+import { MemoryService } from './api/memory.service.js';
+import { MemoryStore } from './store/memory-store.port.js';
+import { RecallService } from './recall/recall.service.js';
+import { ReembedService } from './maintenance/reembed.service.js';
+import { ReindexNotice } from './maintenance/reindex-notice.js';
+import { ReindexService } from './maintenance/reindex.service.js';
+import { RememberService } from './remember/remember.service.js';
 
 function openMemories({ backend }: Storage, { memory, stream: { keyPrefix } }: Settings): MemoryStore {
   return backend.kind === 'redis'

@@ -3,11 +3,11 @@ import { z } from 'zod';
 import { readSettings } from '../../src/config/settings.js';
 import { replyCodeOf } from '../../src/infra/redis/errors/redis-errors.js';
 import { memoryKeys, streamKeys, type UserMemoryKeys } from '../../src/infra/redis/redis-keys.js';
-import { decodeDecision } from '../../src/memory/adapters/stored-decision.js';
-import { decodeMemoryBody } from '../../src/memory/adapters/stored-memory.js';
-import type { DecodedRecord } from '../../src/memory/adapters/stored-record.js';
+import { decodeDecision } from '../../src/memory/adapters/shared/stored-decision.js';
+import { decodeMemoryBody } from '../../src/memory/adapters/shared/stored-memory.js';
+import type { DecodedRecord } from '../../src/memory/adapters/shared/stored-record.js';
 import type { Decision, Memory } from '../../src/memory/memory.js';
-import { distributionOf, messagesBehind } from '../../src/memory/surprise.js';
+import { distributionOf, messagesBehind } from '../../src/memory/remember/surprise.js';
 
 // What a brain uses that is told nothing else, as those of the scenarios are.
 const { memory: RULE, stream: STREAM } = readSettings({});

@@ -8,9 +8,9 @@ import { ConfigModule } from '../../src/config/index.js';
 import { LifecycleModule } from '../../src/infra/lifecycle/index.js';
 import { StorageModule } from '../../src/infra/storage/index.js';
 import { Embedder, MemoryStore, RecallService } from '../../src/memory/index.js';
-import { ForgetService } from '../../src/memory/forget.service.js';
-import { ImportService } from '../../src/memory/import.service.js';
-import { MemoryService } from '../../src/memory/memory.service.js';
+import { ForgetService } from '../../src/memory/api/forget.service.js';
+import { ImportService } from '../../src/memory/maintenance/import.service.js';
+import { MemoryService } from '../../src/memory/api/memory.service.js';
 import { SessionService, SessionStore } from '../../src/sessions/index.js';
 import { CaptureService, InputStream } from '../../src/stream/index.js';
 

@@ -1,5 +1,5 @@
 import type { Memory } from '../memory.js';
-import type { Candidate } from '../memory-store.port.js';
+import type { Candidate } from '../store/memory-store.port.js';
 import { detectChange } from './change-detector.js';
 
 const NOON = Date.UTC(2026, 4, 1, 12);

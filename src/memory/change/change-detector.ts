@@ -1,7 +1,7 @@
 import type { Memory } from '../memory.js';
-import type { Candidate } from '../memory-store.port.js';
-import { isPureQuestion } from '../questions.js';
-import { textDigest } from '../text-digest.js';
+import type { Candidate } from '../store/memory-store.port.js';
+import { isPureQuestion } from '../remember/questions.js';
+import { textDigest } from '../remember/text-digest.js';
 import { scoreChange } from './change-model.js';
 import { CHANGE_MODELS } from './change-weights.js';
 import { type ComparableText, comparableText, differenceOf, type TextDifference } from './text-difference.js';

@@ -1,9 +1,9 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import type { Embedder } from '../embedder.js';
+import type { Embedder } from '../embedding/embedder.js';
 import type { Memory, Supersession } from '../memory.js';
-import type { Candidate, IndexedMemory, MemoryStore, MemoryToPut } from '../memory-store.port.js';
-import { relatedMemories } from '../related-memories.js';
-import { textDigest } from '../text-digest.js';
+import type { Candidate, IndexedMemory, MemoryStore, MemoryToPut } from '../store/memory-store.port.js';
+import { relatedMemories } from '../search/related-memories.js';
+import { textDigest } from '../remember/text-digest.js';
 import { detectChange, type DetectedChange, detectSuccessor } from './change-detector.js';
 
 export interface FindChangesOptions {

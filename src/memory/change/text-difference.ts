@@ -1,4 +1,4 @@
-import { wordsOf } from '../lexical-text.js';
+import { wordsOf } from '../search/lexical-text.js';
 import { digitsOf } from './value-words.js';
 
 /** A word of a text: as it stands there, and folded for comparisons. */

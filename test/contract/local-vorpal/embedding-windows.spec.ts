@@ -2,8 +2,8 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { SqliteDatabase } from '../../../src/infra/sqlite/index.js';
-import { SqliteMemoryStore } from '../../../src/memory/adapters/sqlite-memory-store.js';
-import { Embedder } from '../../../src/memory/embedder.js';
+import { SqliteMemoryStore } from '../../../src/memory/adapters/sqlite/sqlite-memory-store.js';
+import { Embedder } from '../../../src/memory/embedding/embedder.js';
 import { type RunningVorpal, startLocalVorpal } from '../../support/local-vorpal.js';
 import { startVorpalModule, type VorpalParts } from '../../support/vorpal-module.js';
 

@@ -1,6 +1,6 @@
 import { MemoryVectorError } from '../../../src/memory/memory.errors.js';
 import type { Memory } from '../../../src/memory/memory.js';
-import type { Candidate, IndexedMemory } from '../../../src/memory/memory-store.port.js';
+import type { Candidate, IndexedMemory } from '../../../src/memory/store/memory-store.port.js';
 import {
   BAD_VECTORS,
   OTHER_SPACE,

@@ -1,4 +1,4 @@
-import type { IndexedMemory, MemoryStore } from '../../../src/memory/memory-store.port.js';
+import type { IndexedMemory, MemoryStore } from '../../../src/memory/store/memory-store.port.js';
 import { newId } from '../../../src/shared/index.js';
 import {
   axis,

@@ -1,4 +1,4 @@
-import type { MemoryFilter, MemoryStore } from '../../../src/memory/memory-store.port.js';
+import type { MemoryFilter, MemoryStore } from '../../../src/memory/store/memory-store.port.js';
 import {
   axis,
   indexed,

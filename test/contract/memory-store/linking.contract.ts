@@ -1,4 +1,4 @@
-import type { IndexedMemory, MemoryStore, MemoryToPut } from '../../../src/memory/memory-store.port.js';
+import type { IndexedMemory, MemoryStore, MemoryToPut } from '../../../src/memory/store/memory-store.port.js';
 import { newId } from '../../../src/shared/index.js';
 import { axis, indexed, judgementOf, keep, listAll } from './memory-store.fixtures.js';
 import type { ContractContext } from './memory-store.harness.js';

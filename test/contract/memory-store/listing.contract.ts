@@ -1,6 +1,6 @@
 import { newId } from '../../../src/shared/index.js';
 import { axis, idsOf, indexed, listAll, newestFirst, numbered, put, textsOf } from './memory-store.fixtures.js';
-import type { ListPosition } from '../../../src/memory/memory-store.port.js';
+import type { ListPosition } from '../../../src/memory/store/memory-store.port.js';
 import type { ContractContext } from './memory-store.harness.js';
 
 export function describeListing({ open }: ContractContext): void {

@@ -1,6 +1,6 @@
 import { Logger } from '@nestjs/common';
-import type { MemoryLimits } from '../../../src/memory/memory-limits.js';
-import type { MemoryStore } from '../../../src/memory/memory-store.port.js';
+import type { MemoryLimits } from '../../../src/memory/store/memory-limits.js';
+import type { MemoryStore } from '../../../src/memory/store/memory-store.port.js';
 import { describeCandidates } from './candidates.contract.js';
 import { describeChanging } from './changing.contract.js';
 import { describeFilters } from './filters.contract.js';

@@ -9,8 +9,8 @@ import type {
   Judgement,
   MemoryStore,
   PendingReembedding,
-} from '../../../src/memory/memory-store.port.js';
-import { textDigest } from '../../../src/memory/text-digest.js';
+} from '../../../src/memory/store/memory-store.port.js';
+import { textDigest } from '../../../src/memory/remember/text-digest.js';
 import { newId } from '../../../src/shared/index.js';
 
 export const SPACE: EmbeddingSpace = { model: 'embedder-a', dimensions: 8 };

@@ -1,5 +1,5 @@
-import type { MemoryLimits } from '../../../src/memory/memory-limits.js';
-import type { MemoryStore } from '../../../src/memory/memory-store.port.js';
+import type { MemoryLimits } from '../../../src/memory/store/memory-limits.js';
+import type { MemoryStore } from '../../../src/memory/store/memory-store.port.js';
 import type { DamagedRecord } from './undecodable.contract.js';
 
 /** One backing, empty at first, and what a test must be able to do to it behind the adapter's back. */

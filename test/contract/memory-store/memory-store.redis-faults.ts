@@ -1,9 +1,9 @@
 import { Logger } from '@nestjs/common';
 import { inspect } from 'node:util';
 import { memoryKeys, type UserMemoryKeys } from '../../../src/infra/redis/index.js';
-import { RedisMemoryStore } from '../../../src/memory/adapters/redis-memory-store.js';
+import { RedisMemoryStore } from '../../../src/memory/adapters/redis/redis-memory-store.js';
 import { MemoryStoreUnavailableError } from '../../../src/memory/memory.errors.js';
-import type { IndexedMemory, MemoryStore } from '../../../src/memory/memory-store.port.js';
+import type { IndexedMemory, MemoryStore } from '../../../src/memory/store/memory-store.port.js';
 import { StoreRefusedError } from '../../../src/shared/index.js';
 import { axis, indexed, judgementOf, keep, nearest, OTHER_SPACE, SPACE } from './memory-store.fixtures.js';
 import { fill, USER } from './memory-store.redis-filled.js';

@@ -1,5 +1,5 @@
 import type { Memory } from '../../../src/memory/memory.js';
-import type { MemoryStore } from '../../../src/memory/memory-store.port.js';
+import type { MemoryStore } from '../../../src/memory/store/memory-store.port.js';
 import { indexed, judgementOf, keep, axis } from './memory-store.fixtures.js';
 
 /** A user whose name could be taken for parts of a key. */

@@ -1,7 +1,7 @@
 import { memoryKeys } from '../../../src/infra/redis/index.js';
-import { RedisMemoryStore } from '../../../src/memory/adapters/redis-memory-store.js';
-import { RECORD_VERSION } from '../../../src/memory/adapters/stored-record.js';
-import type { MemoryLimits } from '../../../src/memory/memory-limits.js';
+import { RedisMemoryStore } from '../../../src/memory/adapters/redis/redis-memory-store.js';
+import { RECORD_VERSION } from '../../../src/memory/adapters/shared/stored-record.js';
+import type { MemoryLimits } from '../../../src/memory/store/memory-limits.js';
 import type { RedisUnderTest } from '../../support/redis-settings.js';
 import { type MemoryStoreHarness, TEST_LIMITS } from './memory-store.harness.js';
 import { RedisBacking } from '../../support/redis-backing.js';

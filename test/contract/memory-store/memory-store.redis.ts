@@ -1,7 +1,7 @@
 import { Logger } from '@nestjs/common';
 import { memoryKeys, type UserMemoryKeys } from '../../../src/infra/redis/index.js';
-import { RedisMemoryStore } from '../../../src/memory/adapters/redis-memory-store.js';
-import type { MemoryStore } from '../../../src/memory/memory-store.port.js';
+import { RedisMemoryStore } from '../../../src/memory/adapters/redis/redis-memory-store.js';
+import type { MemoryStore } from '../../../src/memory/store/memory-store.port.js';
 import { newId } from '../../../src/shared/index.js';
 import {
   axis,

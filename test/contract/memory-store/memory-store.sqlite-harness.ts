@@ -3,10 +3,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { SqliteDatabase } from '../../../src/infra/sqlite/index.js';
-import { SqliteMemoryStore } from '../../../src/memory/adapters/sqlite-memory-store.js';
+import { SqliteMemoryStore } from '../../../src/memory/adapters/sqlite/sqlite-memory-store.js';
 import { type MemoryStoreHarness, TEST_LIMITS } from './memory-store.harness.js';
-import { termsIn } from '../../../src/memory/adapters/sqlite-packed-words.js';
-import { SqliteTermIndex } from '../../../src/memory/adapters/sqlite-term-index.js';
+import { termsIn } from '../../../src/memory/adapters/sqlite/sqlite-packed-words.js';
+import { SqliteTermIndex } from '../../../src/memory/adapters/sqlite/search/sqlite-term-index.js';
 import { takeTablesAway } from '../../support/sqlite-outage.js';
 
 const TABLES = [

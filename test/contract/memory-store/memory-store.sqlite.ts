@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { SqliteDatabase } from '../../../src/infra/sqlite/index.js';
-import { SqliteMemoryStore } from '../../../src/memory/adapters/sqlite-memory-store.js';
+import { SqliteMemoryStore } from '../../../src/memory/adapters/sqlite/sqlite-memory-store.js';
 import { MemoryStoreUnavailableError, MemoryVectorError, ReembeddingError } from '../../../src/memory/memory.errors.js';
 import { StoreRefusedError } from '../../../src/shared/index.js';
 import { axis, indexed, judgementOf, keep, nearest, range, search } from './memory-store.fixtures.js';

@@ -1,5 +1,5 @@
 import { newId } from '../../../src/shared/index.js';
-import type { Effect, IndexedMemory, Judgement, MemoryStore } from '../../../src/memory/memory-store.port.js';
+import type { Effect, IndexedMemory, Judgement, MemoryStore } from '../../../src/memory/store/memory-store.port.js';
 import {
   DROP,
   axis,

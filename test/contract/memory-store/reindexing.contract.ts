@@ -1,4 +1,4 @@
-import type { IndexedMemory, MemoryStore } from '../../../src/memory/memory-store.port.js';
+import type { IndexedMemory, MemoryStore } from '../../../src/memory/store/memory-store.port.js';
 import { axis, idsOf, indexed, listAll, numbered, put, range, textsFound } from './memory-store.fixtures.js';
 import type { ContractContext } from './memory-store.harness.js';
 

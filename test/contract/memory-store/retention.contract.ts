@@ -1,6 +1,6 @@
 import type { Memory } from '../../../src/memory/memory.js';
-import type { IndexedMemory, MemoryStore } from '../../../src/memory/memory-store.port.js';
-import { bytesOf } from '../../../src/memory/retention.js';
+import type { IndexedMemory, MemoryStore } from '../../../src/memory/store/memory-store.port.js';
+import { bytesOf } from '../../../src/memory/store/retention.js';
 import {
   axis,
   indexed,

@@ -1,4 +1,4 @@
-import type { MemoryStore } from '../../../src/memory/memory-store.port.js';
+import type { MemoryStore } from '../../../src/memory/store/memory-store.port.js';
 import { indexed, judgementOf, keep, search, textsFound, textsOf } from './memory-store.fixtures.js';
 import type { MemoryStoreHarness } from './memory-store.harness.js';
 

@@ -1,7 +1,7 @@
 import { Logger } from '@nestjs/common';
 import { jest } from '@jest/globals';
 import { RedisConnections } from '../../../src/infra/redis/index.js';
-import { RedisMemoryStore } from '../../../src/memory/adapters/redis-memory-store.js';
+import { RedisMemoryStore } from '../../../src/memory/adapters/redis/redis-memory-store.js';
 import { RedisInputStream } from '../../../src/stream/adapters/redis/redis-input-stream.js';
 import { TestCluster } from '../../support/redis-cluster.js';
 import { redisSettings } from '../../support/redis-settings.js';

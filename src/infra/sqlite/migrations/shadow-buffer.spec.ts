@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import * as sqliteVec from 'sqlite-vec';
-import { SqliteMemoryStore } from '../../../memory/adapters/sqlite-memory-store.js';
+import { SqliteMemoryStore } from '../../../memory/adapters/sqlite/sqlite-memory-store.js';
 import { SqliteDatabase } from '../index.js';
 import { MIGRATIONS } from './index.js';
 import { endShadowBuffer } from './shadow-buffer.js';

@@ -1,0 +1,414 @@
+import {
+  carriedMark,
+  FORGET_MARK_LASTS_MS,
+  memoryKeys,
+  type RedisConnections,
+  type ScriptArgument,
+} from '../../../infra/redis/index.js';
+import type { Decision, EmbeddingSpace, Memory } from '../../memory.js';
+import { assertVectors, type MemoryLimits } from '../../store/memory-limits.js';
+import {
+  type Candidate,
+  type CandidateQuery,
+  type Effect,
+  type IndexedMemory,
+  type Judgement,
+  type ListOptions,
+  type ListPosition,
+  type MemoryChange,
+  MemoryStore,
+  type MemoryToPut,
+  type MemoryUsage,
+  type PendingReembedding,
+  type PendingReindexing,
+  type PutOptions,
+  type PutOutcome,
+  type RecordOutcome,
+  type StatisticsStep,
+  type StoreSpaces,
+} from '../../store/memory-store.port.js';
+import { bytesOf, retentionOf } from '../../store/retention.js';
+import { inWaves, oneByOne } from '../shared/batches.js';
+import { decodableOf, decodablePage } from '../shared/decodable.js';
+import { asOf, matchesFilter } from '../shared/memory-filter.js';
+import { NO_GENERATION, RedisEmbeddingSpaces, type StoredSpaces } from './redis-embedding-spaces.js';
+import { reachingRedis, reachingSharedKeys } from './redis-failures.js';
+import { decodeMemoryRow, encodeSupersession, memoryArguments } from './redis-memory-records.js';
+import {
+  type DecisionRow,
+  type MemoryRow,
+  parseChange,
+  parseCount,
+  parseDecisions,
+  parseFlag,
+  parsePut,
+  parseRecord,
+  parseReplace,
+  parseRows,
+  parseSums,
+} from './redis-memory-replies.js';
+import { RedisMemorySearch } from './redis-memory-search.js';
+import { DECISIONS, LIST, READ } from './scripts/redis-read-scripts.js';
+import { RedisReembedding } from './reembedding/redis-reembedding.js';
+import { RedisReindexing } from './reembedding/redis-reindexing.js';
+import { RedisUsers } from './redis-users.js';
+import {
+  CHANGE,
+  DELETE,
+  FORGET,
+  MAKE_ROOM,
+  NOTE_RECALLED,
+  PUT,
+  RECORD,
+  REINSTATE,
+  REPLACE,
+} from './scripts/redis-write-scripts.js';
+import { decodeDecision, encodeDecision } from '../shared/stored-decision.js';
+import { encodeMemoryBody } from '../shared/stored-memory.js';
+
+// The layout of the keys, for a later version that changes it.
+const LAYOUT = 1;
+// Memories that one look of a list with a filter takes in, which may leave few of them.
+const FILTERED_PAGE = 500;
+
+export interface RedisMemoryStoreOptions {
+  /** Stands before every key. */
+  readonly keyPrefix?: string;
+}
+
+/**
+ * {@link MemoryStore} on Redis 8: for each user a vector set, sorted sets of terms, and hashes and sorted sets beside them,
+ * all on one slot. Whatever changes more than one of them is one script.
+ */
+export class RedisMemoryStore extends MemoryStore {
+  private readonly users: RedisUsers;
+  private readonly embeddingSpaces: RedisEmbeddingSpaces;
+  private readonly search: RedisMemorySearch;
+  private readonly reembedding: RedisReembedding;
+  private readonly reindexing: RedisReindexing;
+
+  constructor(
+    private readonly connections: RedisConnections,
+    private readonly limits: MemoryLimits,
+    { keyPrefix = '' }: RedisMemoryStoreOptions = {},
+  ) {
+    super();
+    const keys = memoryKeys(keyPrefix);
+    this.users = new RedisUsers(connections, keys);
+    this.embeddingSpaces = new RedisEmbeddingSpaces(connections, keys.spaces);
+    this.search = new RedisMemorySearch(this.users, this.embeddingSpaces, (userId, row) => this.decode(userId, row));
+    this.reembedding = new RedisReembedding(this.users, this.embeddingSpaces, this.undecodable);
+    this.reindexing = new RedisReindexing(this.users, this.embeddingSpaces, limits, this.undecodable);
+  }
+
+  async spaces(): Promise<StoreSpaces> {
+    return reachingRedis(async () => toStoreSpaces(await this.embeddingSpaces.read()));
+  }
+
+  async claimSpace(space: EmbeddingSpace): Promise<StoreSpaces> {
+    return reachingRedis(async () => toStoreSpaces(await this.embeddingSpaces.claim(space)));
+  }
+
+  async put(userId: string, memories: readonly MemoryToPut[], options: PutOptions = {}): Promise<PutOutcome[]> {
+    if (memories.length === 0) return [];
+    return reachingRedis(async () => {
+      const spaces = await this.writableSpaces(memories);
+      return this.users.registering(userId, async () => {
+        const putOne = async (memory: MemoryToPut) => {
+          const args = [
+            carriedMark(options.forgetMark),
+            ...this.room(),
+            ...linkArguments(memory),
+            ...memoryArguments(memory, options),
+          ];
+          const put = parsePut(await this.users.run(PUT, userId, writable(spaces), args));
+          await this.makeRoom(userId, spaces, put.hasMore);
+          return put;
+        };
+        // What supersedes another of them comes after it for certain.
+        const isLinked = memories.some(({ supersedes, supersededBy }) => supersedes ?? supersededBy);
+        const replies = isLinked ? await oneByOne(memories, putOne) : await inWaves(memories, putOne);
+        return {
+          result: replies.map(({ outcome }) => outcome),
+          isFirst: replies.some(({ isFirstOfUser }) => isFirstOfUser),
+        };
+      });
+    });
+  }
+
+  async get(userId: string, id: string): Promise<Memory | undefined> {
+    const row = await reachingRedis(() => this.row(userId, id));
+    return row && this.decode(userId, row);
+  }
+
+  async list(userId: string, options: ListOptions): Promise<Memory[]> {
+    const { limit, filter } = options;
+    const count = filter === undefined ? limit : Math.max(limit, FILTERED_PAGE);
+    const read = async (after: ListPosition | undefined): Promise<MemoryRow[]> => {
+      const position = after === undefined ? [] : [after.createdAtMs, after.id];
+      return parseRows(await reachingRedis(() => this.users.run(LIST, userId, [], [count, ...position])));
+    };
+    const decode = (row: MemoryRow): Memory | undefined => {
+      const memory = this.decode(userId, row);
+      return memory && matchesFilter(memory, filter) ? asOf(memory, filter?.asOfMs) : undefined;
+    };
+    // Found again by its id; only where it is deleted meanwhile, its time says where it was.
+    const positionOf = (row: MemoryRow): ListPosition => ({
+      id: row.id,
+      createdAtMs: decodeMemoryRow(userId, row).record?.createdAtMs ?? 0,
+    });
+    return decodablePage(options, read, positionOf, decode);
+  }
+
+  async candidates(userId: string, query: CandidateQuery): Promise<Candidate[]> {
+    return reachingRedis(() => this.search.candidates(userId, query));
+  }
+
+  async findText(userId: string, digest: string): Promise<string | undefined> {
+    const { texts } = this.users.keys.ofUser(userId);
+    return (await reachingRedis(() => this.connections.commands.hget(texts, digest))) ?? undefined;
+  }
+
+  async delete(userId: string, id: string): Promise<boolean> {
+    return reachingRedis(async () =>
+      parseFlag(await this.onAllGenerations((all) => this.users.run(DELETE, userId, all, [id]))),
+    );
+  }
+
+  async change(userId: string, id: string, change: MemoryChange): Promise<Memory | undefined> {
+    return reachingRedis(async () => {
+      const spaces = await this.embeddingSpaces.recent();
+      for (;;) {
+        const row = await this.row(userId, id);
+        const memory = row && this.decode(userId, row);
+        if (row === undefined || memory === undefined || row.body === null) return undefined;
+        const changed = { ...memory, ...change };
+        // Read beforehand, because a script cannot change one field of a JSON text faithfully.
+        const body = change.metadata === undefined ? row.body : encodeMemoryBody(changed);
+        const pin = change.isPinned === undefined ? '' : Number(change.isPinned);
+        const args = [id, row.body, body, bytesOf(changed), pin, retentionOf(changed), ...this.room()];
+        const { isDone, hasMore } = parseChange(await this.users.run(CHANGE, userId, writable(spaces), args));
+        await this.makeRoom(userId, spaces, hasMore);
+        if (isDone) return changed;
+      }
+    });
+  }
+
+  async replace(userId: string, id: string, edited: IndexedMemory): Promise<PutOutcome | undefined> {
+    return reachingRedis(async () => {
+      const spaces = await this.writableSpaces([edited]);
+      const args = [id, edited.memory.validFromMs, ...this.room(), ...memoryArguments(edited)];
+      const replaced = parseReplace(await this.users.run(REPLACE, userId, writable(spaces), args));
+      await this.makeRoom(userId, spaces, replaced?.hasMore ?? false);
+      return replaced?.outcome;
+    });
+  }
+
+  async reinstate(userId: string, id: string): Promise<Memory | undefined> {
+    await reachingRedis(() => this.users.run(REINSTATE, userId, [], [id]));
+    return this.get(userId, id);
+  }
+
+  async noteRecalled(userId: string, ids: readonly string[], atMs: number): Promise<void> {
+    if (ids.length === 0) return;
+    await reachingRedis(() => this.users.run(NOTE_RECALLED, userId, [], [atMs, ...ids]));
+  }
+
+  async usage(userId: string): Promise<MemoryUsage> {
+    const { ids, pinned, totals } = this.users.keys.ofUser(userId);
+    const { commands } = this.connections;
+    return reachingRedis(async () => {
+      const [memories, pins, sums] = await Promise.all([
+        commands.zcard(ids),
+        commands.zcard(pinned),
+        commands.hmget(totals, 'bytes', 'pinned_bytes'),
+      ]);
+      const [bytes = 0, pinnedBytes = 0] = sums.map(Number);
+      return { memories, bytes, pinned: pins, pinnedBytes };
+    });
+  }
+
+  async record({ decision, forgetMark, effect, statistics }: Judgement): Promise<RecordOutcome> {
+    const { userId } = decision;
+    return reachingRedis(async () => {
+      const spaces =
+        effect.kind === 'keep' ? await this.writableSpaces([effect.memory]) : await this.embeddingSpaces.recent();
+      const write = async () => {
+        const reply = await this.users.run(RECORD, userId, writable(spaces), [
+          ...[decision.id, encodeDecision(decision), decision.decidedAtMs, carriedMark(forgetMark)],
+          ...[this.limits.maxDecisions, ...this.room()],
+          ...effectArguments(effect),
+          ...statistics.flatMap(stepArguments),
+        ]);
+        const { outcome, isFirstOfUser, hasMore } = parseRecord(reply);
+        await this.makeRoom(userId, spaces, hasMore);
+        if (outcome === 'forgotten') await this.users.unregister(userId);
+        return { result: outcome, isFirst: isFirstOfUser };
+      };
+      // A user whose memory was the nearest has one, and is listed since.
+      return decision.nearestId === null
+        ? this.users.registering(userId, write)
+        : this.users.registeringFirst(userId, write);
+    });
+  }
+
+  async statistics(userId: string, model: string): Promise<number[]> {
+    const { statistics } = this.users.keys.ofUser(userId);
+    const sums = parseSums(await reachingRedis(() => this.connections.commands.hget(statistics, model)));
+    if (sums === undefined) this.note('statistics', userId, model, 'they are no numbers');
+    return sums ?? [];
+  }
+
+  async decisions(userId: string, limit: number): Promise<Decision[]> {
+    const read = async (count: number): Promise<DecisionRow[]> =>
+      parseDecisions(await reachingRedis(() => this.users.run(DECISIONS, userId, [], [count])));
+    return decodableOf(limit, read, ([id, body]) => {
+      const { record, problem } = decodeDecision(userId, id, body);
+      if (!record) this.note('decision', userId, id, problem);
+      return record;
+    });
+  }
+
+  async forgetMark(userId: string): Promise<string> {
+    const { forgetMark } = this.users.keys.ofUser(userId);
+    return (await reachingRedis(() => this.connections.commands.get(forgetMark))) ?? '';
+  }
+
+  async forget(userId: string, mark: string): Promise<number> {
+    const { shadow } = this.users.keys.ofUser(userId);
+    return reachingRedis(async () => {
+      const reply = await this.onAllGenerations((all) =>
+        this.users.run(
+          FORGET,
+          userId,
+          all,
+          [mark, FORGET_MARK_LASTS_MS],
+          all.map((generation) => shadow.vectors(generation)),
+        ),
+      );
+      await this.users.unregister(userId);
+      return parseCount(reply);
+    });
+  }
+
+  async beginReembedding(space: EmbeddingSpace): Promise<void> {
+    await reachingRedis(() => this.reembedding.begin(space));
+  }
+
+  async pendingReembedding(limit: number): Promise<PendingReembedding[]> {
+    return reachingRedis(() => this.reembedding.pending(limit));
+  }
+
+  async reembeddingProgress(): Promise<{ total: number; done: number }> {
+    return reachingRedis(() => this.reembedding.progress());
+  }
+
+  async putReembedded(items: readonly (PendingReembedding & { readonly vector: Float32Array })[]): Promise<void> {
+    await reachingRedis(() => this.reembedding.put(items));
+  }
+
+  async finishReembedding(): Promise<void> {
+    await reachingRedis(() => this.reembedding.finish());
+  }
+
+  async pendingReindexing(limit: number): Promise<PendingReindexing[]> {
+    return reachingRedis(() => this.reindexing.pending(limit));
+  }
+
+  async reindexingProgress(): Promise<{ total: number; done: number }> {
+    return reachingRedis(() => this.reindexing.progress());
+  }
+
+  async putReindexed(items: readonly Omit<IndexedMemory, 'vector'>[]): Promise<void> {
+    await reachingRedis(() => this.reindexing.put(items));
+  }
+
+  /** A write that changes nothing after the first time, and is refused when writes are. */
+  async check(): Promise<void> {
+    await reachingSharedKeys(async () => {
+      await this.connections.commands.hsetnx(this.users.keys.spaces, 'layout', LAYOUT);
+      // The memories of users are on all masters of a cluster, that key on one.
+      await this.connections.ping();
+    });
+  }
+
+  private async row(userId: string, id: string): Promise<MemoryRow | undefined> {
+    const [row] = parseRows(await this.users.run(READ, userId, [], [id]));
+    return row === undefined || row.body === null ? undefined : row;
+  }
+
+  private decode(userId: string, row: MemoryRow): Memory | undefined {
+    const { record, problem } = decodeMemoryRow(userId, row);
+    if (!record) this.note('memory', userId, row.id, problem);
+    return record;
+  }
+
+  private note(kind: 'memory' | 'decision' | 'statistics', userId: string, id: string, problem: string): void {
+    this.undecodable.note({ kind, userId, id, problem });
+  }
+
+  private room(): [number, number] {
+    return [this.limits.maxMemories, this.limits.maxBytes];
+  }
+
+  /** Goes on where one script would have held the server for too long. */
+  private async makeRoom(userId: string, spaces: StoredSpaces, hasMore: boolean): Promise<void> {
+    for (let goesOn = hasMore; goesOn;) {
+      goesOn = parseFlag(await this.users.run(MAKE_ROOM, userId, writable(spaces), this.room()));
+    }
+  }
+
+  /** @throws MemoryVectorError unless all vectors belong into the current space */
+  private async writableSpaces(memories: readonly IndexedMemory[]): Promise<StoredSpaces> {
+    const spaces = await this.embeddingSpaces.recent();
+    assertVectors(
+      memories.map(({ vector }) => vector),
+      spaces.current,
+    );
+    return spaces;
+  }
+
+  /**
+   * Runs `remove` on the vectors of every generation; once more if another had been begun by then. What is removed gets
+   * no vector afterwards, so that is enough.
+   */
+  private async onAllGenerations(remove: (generations: readonly number[]) => Promise<unknown>): Promise<unknown> {
+    const known = allGenerations(await this.embeddingSpaces.recent());
+    const reply = await remove(known);
+    const now = allGenerations(await this.embeddingSpaces.read());
+    if (now.some((generation) => !known.includes(generation))) await remove(now);
+    return reply;
+  }
+}
+
+/** The generations that a write has to do with: it adds to the first and takes away from both. */
+function writable({ current, next }: StoredSpaces): number[] {
+  return [current?.generation ?? NO_GENERATION, ...(next ? [next.generation] : [])];
+}
+
+function allGenerations(spaces: StoredSpaces): number[] {
+  return [...writable(spaces), ...spaces.abandoned];
+}
+
+function toStoreSpaces({ current, next }: StoredSpaces): StoreSpaces {
+  const toSpace = ({ model, dimensions }: EmbeddingSpace): EmbeddingSpace => ({ model, dimensions });
+  return { current: current && toSpace(current), next: next && toSpace(next) };
+}
+
+function effectArguments(effect: Effect): ScriptArgument[] {
+  if (effect.kind === 'drop') return [effect.kind, '', '', '', 0];
+  const { memory, duplicateOf, supersedes } = effect;
+  const args = memoryArguments(memory);
+  return [
+    ...[effect.kind, duplicateOf ?? '', supersedes?.id ?? '', supersedes ? encodeSupersession(supersedes) : ''],
+    ...[args.length, ...args],
+  ];
+}
+
+function linkArguments({ supersedes, supersededBy }: MemoryToPut): ScriptArgument[] {
+  return [supersedes, supersededBy].flatMap((link) => (link ? [link.id, encodeSupersession(link)] : ['', '']));
+}
+
+function stepArguments({ model, decay, addends }: StatisticsStep): ScriptArgument[] {
+  return [model, decay, addends.join(' ')];
+}

@@ -1,0 +1,88 @@
+import { estimateTokens } from '../../shared/index.js';
+import { excerpt } from './excerpt.js';
+import type { FoundMemory, Memory } from '../memory.js';
+import { textDigest } from '../remember/text-digest.js';
+
+/** A memory as it goes into a prompt. */
+export interface RecalledMemory extends FoundMemory {
+  /** What is quoted of it: its text, or, where that is too long, what stands around the matched terms. */
+  readonly quotation: string;
+  /** The id of the memory that holds now in its place, which goes into the prompt with it; `null`: it holds itself. */
+  readonly currentId: string | null;
+}
+
+export interface RecallBudget {
+  /** Most memories. */
+  readonly limit: number;
+  /** Most tokens of all quotations with what stands around each. */
+  readonly maxTokens: number;
+}
+
+/** Date, quotes and the line around a memory in the prompt; the spec of the quotes holds them to it. */
+export const FRAME_TOKENS = 20;
+// One long memory leaves room for others: an answer needs several more often than it needs all of one. Where there is little
+// room, the best one may have it.
+const LARGEST_SHARE = 0.2;
+const LARGEST_AT_LEAST_TOKENS = 200;
+// Less than a sentence says nothing.
+const LEAST_TOKENS = 16;
+
+/**
+ * What of the found goes into a prompt, best first. Equal texts once; what holds now before what it supersedes, which is
+ * left out where that finds no room. A text that is too long is cut, and none is left out while a sentence of it fits.
+ * @param ranked best first
+ * @param currentOf what holds now in the place of a superseded memory, by its id
+ * @param said texts that stand in the prompt anyway
+ */
+export function selectMemories(
+  ranked: readonly FoundMemory[],
+  currentOf: ReadonlyMap<string, Memory>,
+  said: readonly string[],
+  { limit, maxTokens }: RecallBudget,
+): RecalledMemory[] {
+  const taken: RecalledMemory[] = [];
+  const ids = new Set<string>();
+  const known = new Set(said.map(digestOf));
+  const largest = Math.max(maxTokens * LARGEST_SHARE, LARGEST_AT_LEAST_TOKENS);
+  let room = maxTokens;
+
+  const take = (found: FoundMemory, currentId: string | null): boolean => {
+    if (ids.has(found.memory.id)) return true;
+    if (taken.length >= limit) return false;
+    const quotation = quotationOf(found, Math.floor(Math.min(room, largest)) - FRAME_TOKENS);
+    if (quotation === undefined) return false;
+    taken.push({ ...found, quotation, currentId });
+    ids.add(found.memory.id);
+    known.add(digestOf(found.memory.text));
+    room -= FRAME_TOKENS + estimateTokens(quotation);
+    return true;
+  };
+
+  const byId = new Map(ranked.map((found) => [found.memory.id, found]));
+  for (const found of ranked) {
+    if (known.has(digestOf(found.memory.text))) continue;
+    const current = currentOf.get(found.memory.id);
+    // Also where it was just said: beside it the older one would seem to hold.
+    if (current && !take(byId.get(current.id) ?? broughtAlong(current, found), null)) continue;
+    take(found, current?.id ?? null);
+  }
+  return taken;
+}
+
+/** `undefined` where too little of it would fit. */
+function quotationOf({ memory, matchedTerms }: FoundMemory, maxTokens: number): string | undefined {
+  if (estimateTokens(memory.text) <= maxTokens) return memory.text;
+  return maxTokens < LEAST_TOKENS ? undefined : excerpt(memory.text, matchedTerms, maxTokens);
+}
+
+/** It stands where the one stands that it came with, and was not looked at itself. */
+const broughtAlong = (memory: Memory, { score }: FoundMemory): FoundMemory => ({
+  memory,
+  cosine: null,
+  bm25: null,
+  matchedTerms: [],
+  score,
+});
+
+/** Who said it makes no difference here. */
+const digestOf = (value: string): string => textDigest({ role: 'user', text: value });

@@ -1,0 +1,27 @@
+import { contextTail, memoryTerms } from '../search/lexical-text.js';
+import type { Memory } from '../memory.js';
+import type { IndexedMemory } from '../store/memory-store.port.js';
+import { isPureQuestion } from './questions.js';
+import { textDigest } from './text-digest.js';
+
+/** What a memory says, without what is known of it by its text alone. */
+export type MemoryContent = Omit<Memory, 'isQuestion'>;
+
+/**
+ * A memory as a store takes it. Everything that becomes a memory passes here, so that it is found alike whoever said it.
+ * @param content its context may be of any length; only the tail is kept
+ * @param vector a unit vector of the store's dimensions
+ */
+export function indexMemory(content: MemoryContent, vector: Float32Array): IndexedMemory {
+  return { ...indexWords(content), vector };
+}
+
+/** The same without a vector, for what has one in the store already. */
+export function indexWords(content: MemoryContent): Omit<IndexedMemory, 'vector'> {
+  const memory = {
+    ...content,
+    context: contextTail(content.text, content.context),
+    isQuestion: isPureQuestion(content.text),
+  };
+  return { memory, terms: memoryTerms(memory), digest: textDigest(memory) };
+}

@@ -1,0 +1,266 @@
+import { Injectable, Logger } from '@nestjs/common';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { Settings } from '../../config/index.js';
+import { turnsIn } from '../../sessions/index.js';
+import { describeError, fullJitterBackoffMs, Semaphore, sleep } from '../../shared/index.js';
+import { detectChange, type DetectedChange } from '../change/change-detector.js';
+import { hasFittedCosines } from '../embedding/fitted-embedder.js';
+import { indexMemory } from './indexed-memory.js';
+import type { Decision, Memory } from '../memory.js';
+import {
+  type Candidate,
+  type Effect,
+  type IndexedMemory,
+  MemoryStore,
+  type RecordOutcome,
+} from '../store/memory-store.port.js';
+import { MemoryContendedError } from '../memory.errors.js';
+import { type ReadText, relatedMemories } from '../search/related-memories.js';
+import { decayOf, distributionOf, judge, statisticsAddends, type Surprisal, type Verdict } from './surprise.js';
+import { textDigest } from './text-digest.js';
+
+// SQLite works on the event loop: the writes of several batches in one piece would hold up chats (744 ms at the 99th
+// percentile where this was measured). Redis works elsewhere; this many calls keep it busy.
+const STORE_CALLS_AT_ONCE = { sqlite: 1, redis: 64 };
+
+// The words of more turns than these make a memory no easier to find; docs/evaluation.md.
+const CONTEXT_TURNS = 2;
+
+// Each time somebody else stored, or removed, just this text of this user in between.
+const MOST_ATTEMPTS = 8;
+const CONTENTION_BACKOFF = { initialMs: 10, maxMs: 500 };
+
+/** A message with what is needed to decide about it. */
+export interface ScoredMessage extends ReadText {
+  /** The stream entry's id, which becomes the memory's. */
+  readonly id: string;
+  /** The turns before it, as they were captured. */
+  readonly context: string;
+  readonly userId: string;
+  readonly sessionId: string | null;
+  readonly role: Memory['role'];
+  readonly receivedAtMs: number;
+  /** The mark that its user had when it was received, as far as that is known. */
+  readonly forgetMark?: string;
+  /** The language model that scored it. */
+  readonly model: string;
+  readonly perplexity: number | null;
+  readonly avgLogprob: number | null;
+  /** `-Σ logprob` over the tokens that `avgLogprob` is the mean of. */
+  readonly informationNats: number | null;
+  /** Whether `perplexity` was taken given the turns before. */
+  readonly contextual: boolean;
+  /** Without the turns before, where that was scored as well. */
+  readonly plainPerplexity: number | null;
+  /** Why there is no perplexity. */
+  readonly unscorable?: string;
+}
+
+export interface Remembered {
+  readonly decision: Decision;
+  readonly outcome: Exclude<RecordOutcome, 'stale'>;
+}
+
+/** What the store knows of a message's user that matters to the message. */
+interface Known {
+  readonly candidates: readonly Candidate[];
+  readonly sums: readonly number[];
+  /** The id of the memory with the same text. */
+  readonly duplicateOf: string | undefined;
+}
+
+/** The memories that a message has to do with. */
+type Related = Pick<Decision, 'nearestId' | 'duplicateOf' | 'supersedes' | 'supersessionScore'>;
+
+/** Decides about one message and writes the decision together with all that follows from it. */
+@Injectable()
+export class RememberService {
+  private readonly logger = new Logger('Memory');
+  private readonly storeCalls: Semaphore;
+
+  constructor(
+    private readonly store: MemoryStore,
+    private readonly settings: Settings,
+  ) {
+    this.storeCalls = new Semaphore(STORE_CALLS_AT_ONCE[settings.redis === undefined ? 'sqlite' : 'redis']);
+  }
+
+  /**
+   * Makes the message a memory, counts the memory with the same text, or, where a gate is set, does neither. A message that
+   * was decided before is left as it is.
+   * @throws MemoryStoreUnavailableError, MemoryVectorError, MemoryContendedError, AbortError
+   */
+  async remember(message: ScoredMessage, signal: AbortSignal): Promise<Remembered> {
+    const digest = textDigest(message);
+    for (let attempt = 0; attempt < MOST_ATTEMPTS; attempt++) {
+      const known = await this.atStore(signal, () => this.look(message, digest));
+      const { decision, effect, surprisal } = this.decide(message, known);
+      const outcome = await this.atStore(signal, () =>
+        this.store.record({
+          decision,
+          ...(message.forgetMark !== undefined && { forgetMark: message.forgetMark }),
+          effect,
+          statistics: [
+            {
+              model: message.model,
+              decay: decayOf(this.settings.memory.halfLifeMessages),
+              addends: statisticsAddends(surprisal),
+            },
+          ],
+        }),
+      );
+      if (outcome !== 'stale') return { decision, outcome };
+      await sleep(fullJitterBackoffMs(attempt, CONTENTION_BACKOFF), signal);
+    }
+    throw new MemoryContendedError();
+  }
+
+  /** What to give with a message of the user that nobody gave it yet. @throws MemoryStoreUnavailableError */
+  async forgetMark(userId: string): Promise<string> {
+    return this.store.forgetMark(userId);
+  }
+
+  private async atStore<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> {
+    return this.storeCalls.run(async () => {
+      try {
+        return await work();
+      } finally {
+        // Before the next call, so that chats get their turn of the event loop.
+        await nextTurn();
+      }
+    }, signal);
+  }
+
+  private async look(message: ScoredMessage, digest: string): Promise<Known> {
+    const { userId, model } = message;
+    const [candidates, sums, duplicateOf] = await Promise.all([
+      relatedMemories(this.store, userId, message),
+      this.store.statistics(userId, model),
+      this.store.findText(userId, digest),
+    ]);
+    return { candidates, sums, duplicateOf };
+  }
+
+  private decide(message: ScoredMessage, { candidates, sums, duplicateOf }: Known) {
+    const nearest = nearestOf(candidates);
+    const surprisal: Surprisal = {
+      perplexity: message.perplexity,
+      informationNats: message.informationNats,
+      novelty: noveltyOf(nearest, duplicateOf),
+    };
+    const verdict = judge(surprisal, this.settings.memory, distributionOf(sums));
+    const { receivedAtMs } = message;
+    const isNew = verdict.kept && duplicateOf === undefined;
+    const change = isNew && message.role === 'user' ? this.changeBy(message, candidates) : undefined;
+    const decision = toDecision(message, surprisal, verdict, {
+      nearestId: duplicateOf ?? nearest?.memory.id ?? null,
+      duplicateOf: duplicateOf ?? null,
+      supersedes: change?.id ?? null,
+      supersessionScore: change?.score ?? null,
+    });
+    const supersedes = change && ({ ...change, atMs: receivedAtMs, reason: 'changed' } as const);
+    const effect: Effect = decision.kept
+      ? {
+          kind: 'keep',
+          memory: toMemory(message, decision),
+          duplicateOf: decision.duplicateOf,
+          ...(supersedes && { supersedes }),
+        }
+      : { kind: 'drop' };
+    return { decision, effect, surprisal };
+  }
+
+  /** A message is worth more than knowing what it changes: a fault in telling that does not fail it. */
+  private changeBy(message: ScoredMessage, candidates: readonly Candidate[]): DetectedChange | undefined {
+    try {
+      const isFitted = hasFittedCosines(this.settings.vorpal.embeddingsModel);
+      const comparable = isFitted ? candidates : candidates.map((one) => ({ ...one, cosine: null }));
+      return detectChange({ ...message, createdAtMs: message.receivedAtMs }, comparable);
+    } catch (error) {
+      this.logger.error(`Whether entry ${message.id} changes a memory is not known: ${describeError(error)}`);
+      return undefined;
+    }
+  }
+}
+
+function nearestOf(candidates: readonly Candidate[]): Candidate | undefined {
+  const near = candidates.filter(({ cosine }) => cosine !== null);
+  return near.toSorted((a, b) => Number(b.cosine) - Number(a.cosine))[0];
+}
+
+/** Of a text that is there already none; where no vector tells, and where there is no memory, all. */
+function noveltyOf(nearest: Candidate | undefined, duplicateOf: string | undefined): number {
+  if (duplicateOf !== undefined) return 0;
+  return Math.max(0, 1 - (nearest?.cosine ?? 0));
+}
+
+function toDecision(
+  message: ScoredMessage,
+  { perplexity, informationNats, novelty }: Surprisal,
+  verdict: Verdict,
+  related: Related,
+): Decision {
+  const { surprise, threshold, mode } = verdict;
+  return {
+    id: message.id,
+    userId: message.userId,
+    sessionId: message.sessionId,
+    decidedAtMs: Date.now(),
+    model: message.model,
+    perplexity,
+    informationNats,
+    contextual: message.contextual,
+    plainPerplexity: message.plainPerplexity,
+    novelty,
+    ...related,
+    surprise,
+    threshold,
+    mode,
+    // A gate decides what becomes a memory; the text of this one is a memory already, and is counted.
+    kept: verdict.kept || related.duplicateOf !== null,
+    reason: reasonOf(verdict, related, message.unscorable),
+  };
+}
+
+function reasonOf(
+  { surprise, threshold, mode }: Verdict,
+  { duplicateOf, supersedes, supersessionScore }: Related,
+  unscorable: string | undefined,
+): string {
+  const judged = `surprise ${surprise.toFixed(2)}${unscorable === undefined ? '' : `, by novelty alone: ${unscorable}`}`;
+  if (duplicateOf !== null) return `Memory ${duplicateOf} has the same text and was counted once more (${judged}).`;
+  if (supersedes !== null)
+    return `It changes what memory ${supersedes} says (certainty ${supersessionScore?.toFixed(2)}, ${judged}).`;
+  if (mode === 'all') return `Every message is kept (${judged}).`;
+  return `It ${surprise >= threshold ? 'reaches' : 'is below'} the threshold of ${threshold.toFixed(2)} (${judged}).`;
+}
+
+function toMemory(message: ScoredMessage, { novelty, surprise }: Decision): IndexedMemory {
+  const { id, text, userId, sessionId, role, receivedAtMs, perplexity, avgLogprob, informationNats, model } = message;
+  const content = {
+    id,
+    text,
+    userId,
+    sessionId,
+    role,
+    createdAtMs: receivedAtMs,
+    perplexity,
+    avgLogprob,
+    informationNats,
+    novelty: message.isReadable ? novelty : null,
+    surprise,
+    model,
+    source: 'worker',
+    metadata: {},
+    context: turnsIn(message.context).slice(-CONTEXT_TURNS).join('\n'),
+    isPinned: false,
+    count: 1,
+    lastSeenAtMs: receivedAtMs,
+    recallCount: 0,
+    lastRecalledAtMs: null,
+    validFromMs: receivedAtMs,
+    supersededBy: null,
+    supersedes: [],
+  } as const;
+  return indexMemory(content, message.vector);
+}

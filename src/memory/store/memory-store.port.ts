@@ -1,0 +1,295 @@
+import { Logger } from '@nestjs/common';
+import { UndecodableRecords } from '../../observability/index.js';
+import type { Decision, EmbeddingSpace, Memory, Supersession } from '../memory.js';
+
+/** What a memory is found by: a unit vector of the store's dimensions, and its terms. */
+export interface IndexedMemory {
+  readonly memory: Memory;
+  readonly vector: Float32Array;
+  /** Of its index text, in order and with repetitions; see `lexical-text.ts`. No term holds a space or a control character. */
+  readonly terms: readonly string[];
+  /** What the same text has in common, whatever its case and spaces; see `text-digest.ts`. */
+  readonly digest: string;
+}
+
+/** A memory that is put, with what it has to do with others. */
+export interface MemoryToPut extends IndexedMemory {
+  /** A memory that no longer holds since this one; passed over if it is gone, or something later holds in its place. */
+  readonly supersedes?: SupersededMemory;
+  /** That a later memory holds in the place of this one; passed over if it is gone. */
+  readonly supersededBy?: Supersession;
+}
+
+/** The id of a memory that no longer holds, and how that came. */
+export interface SupersededMemory extends Omit<Supersession, 'id'> {
+  readonly id: string;
+}
+
+export interface ListOptions {
+  /** Most memories to return. */
+  readonly limit: number;
+  /** The memory after which to go on; not set: from the newest. It need not exist any more. */
+  readonly after?: ListPosition;
+  /** Not set: all. */
+  readonly filter?: MemoryFilter;
+}
+
+export interface ListPosition {
+  readonly createdAtMs: number;
+  readonly id: string;
+}
+
+/** Which memories are looked at; what is not set leaves none out. */
+export interface MemoryFilter {
+  readonly sessionId?: string;
+  readonly role?: Memory['role'];
+  readonly source?: Memory['source'];
+  readonly isPinned?: boolean;
+  /** Created at or after. */
+  readonly sinceMs?: number;
+  /** Created before. */
+  readonly untilMs?: number;
+  /** Fields of the metadata's top level that must be equal. */
+  readonly metadata?: Readonly<Record<string, string | number | boolean | null>>;
+  /** `false` leaves out pure questions. */
+  readonly includeQuestions?: boolean;
+  /** `false` leaves out what was superseded, before `asOfMs` where that is set. */
+  readonly includeSuperseded?: boolean;
+  /** As the memories were then: without those created later; what superseded one later counts for nothing. */
+  readonly asOfMs?: number;
+}
+
+/** What candidates are looked for by; either may be left out, and then its numbers are `null`. */
+export interface CandidateQuery {
+  /** A unit vector. */
+  readonly vector?: Float32Array;
+  /** Distinct terms. */
+  readonly terms?: readonly string[];
+  /** Most candidates of each kind; their union is returned. */
+  readonly limit: number;
+  readonly filter?: MemoryFilter;
+}
+
+/** A memory that a query may mean. All numbers are exact, also of what only the other kind of search found. */
+export interface Candidate {
+  readonly memory: Memory;
+  readonly cosine: number | null;
+  readonly bm25: number | null;
+  readonly matchedTerms: readonly string[];
+}
+
+/** What a decision does to the store. */
+export type Effect =
+  | {
+      readonly kind: 'keep';
+      readonly memory: IndexedMemory;
+      /**
+       * The memory with the same text that the decision is about, or `null` for none. If the store by now knows better,
+       * nothing is written and the outcome is `stale`.
+       */
+      readonly duplicateOf: string | null;
+      /** As in {@link MemoryToPut}. Not with `duplicateOf`. */
+      readonly supersedes?: SupersededMemory;
+    }
+  /** The message is not kept. */
+  | { readonly kind: 'drop' };
+
+/** A step of exponentially weighted sums: each becomes `sum · decay + addend`. */
+export interface StatisticsStep {
+  /** The language model whose numbers they are; sums of two models are never mixed. */
+  readonly model: string;
+  readonly decay: number;
+  readonly addends: readonly number[];
+}
+
+/** Everything that processing one message leaves behind, written together or not at all. */
+export interface Judgement {
+  readonly decision: Decision;
+  /** The mark that its user had when the message was received; not given: nobody knows, and it is recorded. */
+  readonly forgetMark?: string;
+  readonly effect: Effect;
+  readonly statistics: readonly StatisticsStep[];
+}
+
+/**
+ * `known`: the message had a decision already, and nothing was changed. `forgotten`: its user was forgotten after it was
+ * received. `stale`: see {@link Effect}.
+ */
+export type RecordOutcome = 'recorded' | 'known' | 'forgotten' | 'stale';
+
+/**
+ * What became of a memory that was put. `known`: the user has that id, or counted it before (see {@link PutOptions}), and
+ * nothing was changed. `duplicate`: the user has
+ * its text under the id `id`, which was counted as often as the new one. `forgotten`: the user was forgotten meanwhile.
+ */
+export interface PutOutcome {
+  readonly status: 'new' | 'known' | 'duplicate' | 'forgotten';
+  /** Of the memory that now stands for it. */
+  readonly id: string;
+}
+
+export interface PutOptions {
+  /** What the user had when this was begun: nothing is kept if the user was forgotten since. */
+  readonly forgetMark?: string;
+  /**
+   * Whether the same may be put again under the same ids. Those of {@link PutOutcome} `duplicate` are remembered with the
+   * memory that was counted, up to the last thousand of them, and are `known` from then on.
+   */
+  readonly isRepeatable?: boolean;
+}
+
+/** What is changed of a memory in place. */
+export interface MemoryChange {
+  readonly isPinned?: boolean;
+  readonly metadata?: Memory['metadata'];
+}
+
+/** How much a user has. */
+export interface MemoryUsage {
+  readonly memories: number;
+  /** UTF-8 bytes of their texts, contexts and metadata as JSON. */
+  readonly bytes: number;
+  readonly pinned: number;
+  /** Of the pinned ones. */
+  readonly pinnedBytes: number;
+}
+
+/** A memory that the next embedding space lacks. */
+export interface PendingReembedding {
+  readonly userId: string;
+  readonly id: string;
+  readonly text: string;
+}
+
+/** A memory whose words are not in the index, or as another version of the program indexed them. */
+export interface PendingReindexing {
+  readonly memory: Memory;
+}
+
+export interface StoreSpaces {
+  /** `undefined` until the first memory. */
+  readonly current: EmbeddingSpace | undefined;
+  /** Where the memories are being moved to; nobody but the one who moves them may write meanwhile. */
+  readonly next: EmbeddingSpace | undefined;
+}
+
+/**
+ * Memories with what they are found by, decisions and running statistics, all by user.
+ *
+ * Isolation: no method returns or changes anything of another user than the one it is given.
+ * Atomicity: a memory, its vector and its terms appear and vanish together, also when the process dies in between; so does
+ * a {@link Judgement}. Of a deleted memory no term is left. Concurrency: any number of processes may use one store.
+ * Room: what would take a user over a limit makes those go that are worth least, in the same step; see `retention.ts`. Before
+ * a memory that supersedes others these go, the first superseded first, whatever they are worth, so that nothing holds again
+ * that no longer did; where all of them are pinned, it stays itself while something else can go.
+ * One text is one memory of its user and role: see {@link PutOutcome} and {@link Effect}. A superseded memory that is
+ * said again holds again, and supersedes what had superseded it in the end.
+ * Vectors are unit vectors of the claimed space's dimensions. One of another length, or with a number that is none, makes
+ * every method that takes it throw `MemoryVectorError` before anything is written.
+ * Records that cannot be read, of a newer version of the program or damaged, are passed over and noted; the others of their
+ * user are found all the same.
+ * Order: memories are listed newest first, by when they were created and then by id. Search by vector may be approximate.
+ * Failures: every method throws `MemoryStoreUnavailableError` (transient) when the store cannot be reached.
+ */
+export abstract class MemoryStore {
+  readonly undecodable = new UndecodableRecords(new Logger('Memory'));
+
+  abstract spaces(): Promise<StoreSpaces>;
+
+  /** Takes `space` for the store's own where it has none. Returns the store's spaces, which may be others. */
+  abstract claimSpace(space: EmbeddingSpace): Promise<StoreSpaces>;
+
+  /**
+   * Keeps memories of one user, one after another. An id that the user has is left as it is, and a text that the user has is
+   * counted; what is said to supersede what counts for what is new alone.
+   */
+  abstract put(userId: string, memories: readonly MemoryToPut[], options?: PutOptions): Promise<PutOutcome[]>;
+
+  /** The memory as it is now. */
+  abstract get(userId: string, id: string): Promise<Memory | undefined>;
+
+  abstract list(userId: string, options: ListOptions): Promise<Memory[]>;
+
+  /**
+   * The nearest by vector and the best by BM25 (k1 1.2, b 0.75, `idf = ln(1 + (N − n + 0.5) / (n + 0.5))` within the
+   * user), in no particular order.
+   */
+  abstract candidates(userId: string, query: CandidateQuery): Promise<Candidate[]>;
+
+  /** The id of the memory of that digest. */
+  abstract findText(userId: string, digest: string): Promise<string | undefined>;
+
+  /** Deletes a memory. Returns whether there was one. */
+  abstract delete(userId: string, id: string): Promise<boolean>;
+
+  /** Changes a memory in place. Returns it as it is then; `undefined` where there is none. */
+  abstract change(userId: string, id: string, change: MemoryChange): Promise<Memory | undefined>;
+
+  /**
+   * Puts `edited` in the place of the memory `id`, which is kept as superseded (`edited`), in one step. A text that the
+   * user has already makes that memory the one that supersedes. `undefined` where there is no memory `id`.
+   */
+  abstract replace(userId: string, id: string, edited: IndexedMemory): Promise<PutOutcome | undefined>;
+
+  /** Takes back that a memory was superseded. Returns it as it is then; `undefined` where there is none. */
+  abstract reinstate(userId: string, id: string): Promise<Memory | undefined>;
+
+  /** Notes that memories stood in a prompt. What is gone is passed over. */
+  abstract noteRecalled(userId: string, ids: readonly string[], atMs: number): Promise<void>;
+
+  abstract usage(userId: string): Promise<MemoryUsage>;
+
+  /** Writes what became of a message of `decision.userId`. The decisions of a user are bounded: the oldest give way. */
+  abstract record(judgement: Judgement): Promise<RecordOutcome>;
+
+  /** The decayed sums of `model`, as many as were ever added; `[]` where there are none. */
+  abstract statistics(userId: string, model: string): Promise<number[]>;
+
+  /** Newest first. */
+  abstract decisions(userId: string, limit: number): Promise<Decision[]>;
+
+  /**
+   * What the user was marked with by the last {@link forget} within a day, else the empty string. Sessions share it. Read
+   * before something is begun for the user, and given with what comes of it, it has the store drop what comes too late.
+   */
+  abstract forgetMark(userId: string): Promise<string>;
+
+  /**
+   * Deletes everything of a user: memories, vectors, terms, decisions, statistics. What was begun before, under another
+   * mark, is not written any more. Returns the number of memories deleted.
+   * @param mark one that never was before
+   */
+  abstract forget(userId: string, mark: string): Promise<number>;
+
+  /**
+   * Begins to move all memories to `space`, or goes on with it; a move to yet another space that was begun and not
+   * finished is given up. Everything goes on being found by its old vector until {@link finishReembedding}.
+   */
+  abstract beginReembedding(space: EmbeddingSpace): Promise<void>;
+
+  /** Memories, of all users, that have no vector in the next space; at most `limit`. `[]`: none is left. */
+  abstract pendingReembedding(limit: number): Promise<PendingReembedding[]>;
+
+  /** How many memories, of all users, there are, and how many have a vector in the next space. */
+  abstract reembeddingProgress(): Promise<{ readonly total: number; readonly done: number }>;
+
+  /** Gives memories their vectors in the next space. One that was deleted meanwhile is passed over. */
+  abstract putReembedded(items: readonly (PendingReembedding & { readonly vector: Float32Array })[]): Promise<void>;
+
+  /** Makes the next space the current one and drops the old vectors. Only call it when none is pending. */
+  abstract finishReembedding(): Promise<void>;
+
+  /**
+   * Memories, of all users, whose terms or digest are missing or of another {@link TERMS_VERSION}; at most `limit`. `[]`:
+   * none is left. Brains may go on meanwhile.
+   */
+  abstract pendingReindexing(limit: number): Promise<PendingReindexing[]>;
+
+  abstract reindexingProgress(): Promise<{ readonly total: number; readonly done: number }>;
+
+  /** Replaces terms and digest. One that was deleted meanwhile is passed over. */
+  abstract putReindexed(items: readonly Omit<IndexedMemory, 'vector'>[]): Promise<void>;
+
+  /** Throws `MemoryStoreUnavailableError` unless a write would work now. */
+  abstract check(): Promise<void>;
+}
