@@ -1,4 +1,5 @@
-// npm run bench -- memory [--json] [--sizes 1000,10000]: insert and search of both stores beside their engines' own commands.
+// npm run bench -- memory [--json] [--sizes 1000,10000]
+// Insert and search of both stores, beside the commands of their engines.
 import 'reflect-metadata';
 import type { INestApplicationContext } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
@@ -19,66 +20,35 @@ import {
   BareRedisWithMemories,
   BareSqlite,
   BareSqliteWithMemories,
-  type Contender,
   StoreContender,
 } from './memory-contenders.js';
-import { describeMachine, formatTable, percentile, print, round } from '../figures/report.js';
+import {
+  type Arena,
+  type Data,
+  INSERTS,
+  INSERTS_BEFORE,
+  LOAD_PORTION,
+  measure,
+  type Result,
+  RESULTS,
+  SEARCHES,
+} from './memory-measurement.js';
+import { describeMachine, formatTable, print } from '../figures/report.js';
 import { DIMENSIONS, ExactSearch, SyntheticEmbeddings } from '../synthetic/synthetic-embeddings.js';
 import { SyntheticTexts } from '../synthetic/synthetic-texts.js';
 import { ImportsOnly } from '../load/imports-only.js';
 
 const SIZES = '1000,10000,100000';
 const SEED = 1;
-const INSERTS = 300;
-const SEARCHES = 200;
-const RESULTS = 10;
-const INSERTS_BEFORE = 20;
 const TEXT_WORDS = 25;
 const CONTEXT_WORDS = 55;
-// Node compiles what runs often, and until it has, our side of a search takes nearly 0.1 ms longer.
-const SEARCH_WARM_UP_MS = 2_000;
-// Few enough that the bar moves, and no command is waited for too long.
-const LOAD_PORTION = 256;
 const USER = 'bench';
 // Nothing is embedded here; without an address the brain's modules would start a local Vorpal.
 const NOWHERE = 'http://127.0.0.1:9';
 
-const ROLES = ['ours', 'bare', 'withMemories'] as const;
-type Role = (typeof ROLES)[number];
-type Arena = Readonly<Record<Role, Contender>>;
-type Times = Readonly<Record<Role, number[]>>;
-
-interface Data {
-  readonly items: readonly IndexedMemory[];
-  /** For contenders that take back what they insert. */
-  readonly spares: readonly IndexedMemory[];
-  readonly queries: readonly Float32Array[];
-  /** Size → for each query, the ids of the memories that are nearest. */
-  readonly nearest: ReadonlyMap<number, readonly string[][]>;
-}
-
-interface Figures {
-  readonly p50_ms: number;
-  readonly p99_ms: number;
-  readonly bare_p50_ms: number;
-  readonly bare_p99_ms: number;
-  readonly ratio_p50: number;
-  readonly with_memories_p50_ms: number;
-  readonly with_memories_p99_ms: number;
-  readonly ratio_with_memories_p50: number;
-}
-
-interface Result {
-  readonly adapter: 'redis' | 'sqlite';
-  readonly size: number;
-  readonly insert: Figures;
-  readonly search: Figures;
-  readonly recall_at_10: number;
-}
-
 const { values } = parseArgs({ options: { json: { type: 'boolean' }, sizes: { type: 'string', default: SIZES } } });
 const sizes = readSizes(values.sizes);
-// Between bar and table only what is wrong should stand.
+// Only warnings and errors appear between the progress bar and the table.
 const environment: NodeJS.ProcessEnv = {
   ...process.env,
   VORPAL_URL: NOWHERE,
@@ -90,7 +60,7 @@ const folder = mkdtempSync(join(tmpdir(), 'bench-memory-'));
 const stop = new AbortController();
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   process.once(signal, () => {
-    stop.abort(new Error(`Broken off by ${signal}; what was written is removed.`));
+    stop.abort(new Error(`Interrupted by ${signal}; everything written is removed.`));
   });
 }
 
@@ -98,7 +68,7 @@ try {
   report(await run());
 } catch (error) {
   const code = error instanceof BrainError ? `${error.code}: ` : '';
-  const hint = hasRedis && code !== '' ? 'Is the Redis that REDIS_URL names running?\n' : '';
+  const hint = hasRedis && code !== '' ? 'Check that the Redis of REDIS_URL is running.\n' : '';
   process.stderr.write(`${code}${describeError(error)}\n${hint}`);
   process.exitCode = 1;
 } finally {
@@ -115,8 +85,8 @@ function readSizes(text: string): number[] {
 
 async function run(): Promise<Result[]> {
   const data = await prepareData();
-  const ofRedis = hasRedis ? await onRedis((arena) => measure('redis', arena, data)) : [];
-  return [...ofRedis, ...(await onSqlite((arena) => measure('sqlite', arena, data)))];
+  const ofRedis = hasRedis ? await onRedis((arena) => measure('redis', arena, data, sizes, stop.signal)) : [];
+  return [...ofRedis, ...(await onSqlite((arena) => measure('sqlite', arena, data, sizes, stop.signal)))];
 }
 
 async function prepareData(): Promise<Data> {
@@ -208,123 +178,6 @@ async function withStore<T>(
   } finally {
     await app.close();
   }
-}
-
-async function measure(adapter: Result['adapter'], arena: Arena, data: Data): Promise<Result[]> {
-  const results: Result[] = [];
-  let done = 0;
-  for (const size of sizes) {
-    const loaded = Math.max(done, size - INSERTS_BEFORE - INSERTS);
-    await load(`${adapter}: loading up to ${size}`, arena, data.items.slice(done, loaded));
-    const bar = new ProgressBar(`${adapter}: measuring at ${size}`, size - loaded + SEARCHES);
-    const inserts = await measureInserts(arena, data.items.slice(loaded, size), data.spares, bar);
-    const { searches, found } = await measureSearches(arena, data.queries, bar);
-    bar.stop();
-    results.push({
-      adapter,
-      size,
-      insert: figuresOf(inserts),
-      search: figuresOf(searches),
-      recall_at_10: recallOf(found, data.nearest.get(size) ?? []),
-    });
-    done = size;
-  }
-  return results;
-}
-
-async function load(label: string, arena: Arena, items: readonly IndexedMemory[]): Promise<void> {
-  const bar = new ProgressBar(label, items.length);
-  for (let start = 0; start < items.length; start += LOAD_PORTION) {
-    stop.signal.throwIfAborted();
-    const portion = items.slice(start, start + LOAD_PORTION);
-    for (const role of ROLES) await arena[role].load(portion);
-    bar.advance(portion.length);
-  }
-  bar.stop();
-}
-
-async function measureInserts(
-  arena: Arena,
-  items: readonly IndexedMemory[],
-  spares: readonly IndexedMemory[],
-  bar: ProgressBar,
-): Promise<Times> {
-  const times: Times = { ours: [], bare: [], withMemories: [] };
-  for (const [index, item] of items.entries()) {
-    stop.signal.throwIfAborted();
-    for (const role of inTurn(index)) {
-      const contender = arena[role];
-      // Where they share their vectors, one that is there already would show the next one its place.
-      const own = contender.takeBack ? (spares[index] ?? item) : item;
-      const startedAt = performance.now();
-      await contender.insert(own);
-      const ms = performance.now() - startedAt;
-      if (index >= INSERTS_BEFORE) times[role].push(ms);
-      await contender.takeBack?.(own.memory.id);
-    }
-    bar.advance();
-  }
-  return times;
-}
-
-async function measureSearches(
-  arena: Arena,
-  queries: readonly Float32Array[],
-  bar: ProgressBar,
-): Promise<{ searches: Times; found: string[][] }> {
-  // Each is somewhere else in the list, so that none finds in the caches what another one has just looked for.
-  const third = Math.floor(queries.length / ROLES.length);
-  const rounds = queries.map((query, index) => ({
-    ours: query,
-    bare: queries.at(index - third) ?? query,
-    withMemories: queries.at(index - 2 * third) ?? query,
-  }));
-  const searches: Times = { ours: [], bare: [], withMemories: [] };
-  const found = new Map<Float32Array, string[]>();
-  const search = async (role: Role, query: Float32Array): Promise<number> => {
-    const startedAt = performance.now();
-    const ids = await arena[role].search(query, RESULTS);
-    const ms = performance.now() - startedAt;
-    if (ids.length !== RESULTS) throw new Error(`A search found ${ids.length} of ${RESULTS} memories (${role}).`);
-    if (role === 'ours') found.set(query, ids);
-    return ms;
-  };
-  const warm = performance.now() + SEARCH_WARM_UP_MS;
-  while (performance.now() < warm) {
-    for (const queryOf of rounds.slice(0, 10)) for (const role of ROLES) await search(role, queryOf[role]);
-  }
-  for (const [index, queryOf] of rounds.entries()) {
-    stop.signal.throwIfAborted();
-    for (const role of inTurn(index)) searches[role].push(await search(role, queryOf[role]));
-    bar.advance();
-  }
-  return { searches, found: queries.map((query) => found.get(query) ?? []) };
-}
-
-/** Another one first each time: what slows the machine down meets all alike. */
-function inTurn(round_: number): Role[] {
-  const first = round_ % ROLES.length;
-  return [...ROLES.slice(first), ...ROLES.slice(0, first)];
-}
-
-function figuresOf(times: Times): Figures {
-  const ms = (role: Role, p: number) => round(percentile(times[role], p), 3);
-  const ratioTo = (role: Role) => round(percentile(times.ours, 50) / percentile(times[role], 50), 2);
-  return {
-    p50_ms: ms('ours', 50),
-    p99_ms: ms('ours', 99),
-    bare_p50_ms: ms('bare', 50),
-    bare_p99_ms: ms('bare', 99),
-    ratio_p50: ratioTo('bare'),
-    with_memories_p50_ms: ms('withMemories', 50),
-    with_memories_p99_ms: ms('withMemories', 99),
-    ratio_with_memories_p50: ratioTo('withMemories'),
-  };
-}
-
-function recallOf(found: readonly string[][], nearest: readonly string[][]): number {
-  const hits = nearest.map((ids, query) => ids.filter((id) => found[query]?.includes(id)).length);
-  return round(hits.reduce((total, count) => total + count, 0) / (nearest.length * RESULTS), 4);
 }
 
 function report(results: readonly Result[]): void {

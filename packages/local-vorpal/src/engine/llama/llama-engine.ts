@@ -1,6 +1,4 @@
 import {
-  type ControlledEvaluateIndexOutput,
-  type ControlledEvaluateInputItem,
   getLlama,
   type Llama,
   type LlamaContext,
@@ -11,27 +9,20 @@ import {
 } from 'node-llama-cpp';
 import type { Settings } from '../../settings.js';
 import { EngineFailedError, EngineLoadError } from '../../errors.js';
-import { batchTokens, planBatch, PREFILL_CHUNK_TOKENS, SCORED_CHUNK_TOKENS } from './batch-plan.js';
-import { ChatTemplate } from './chat-template.js';
 import type { ChatTurn, GenerationListener, GenerationRequest, LanguageModel } from '../language-model.js';
-import { type PositionLogprobs, positionLogprobs } from '../logprobs.js';
-import { choosesByRawLogits, isGreedy, type Sampling, seedOfStep } from '../sampling.js';
 import { type Lane, SequencePool } from '../sequence-pool.js';
+import { batchTokens, planBatch } from './batch-plan.js';
+import { ChatTemplate } from './chat-template.js';
+import { type Guard, LlamaGeneration, reusableTokens } from './llama-generation.js';
 
 export interface LlamaEngineOptions {
   readonly id: string;
   readonly path: string;
   readonly settings: Settings['server'];
   readonly signal: AbortSignal;
-  /** Called once, when an evaluation failed: the engine answers nothing any more and must be replaced. */
+  /** Called once, when an evaluation has failed. The engine answers no more requests and must be replaced. */
   readonly onFailure: (error: Error) => void;
 }
-
-type NextTokenOptions = NonNullable<Exclude<ControlledEvaluateInputItem, Token>[1]['generateNext']>;
-type NextToken = ControlledEvaluateIndexOutput['next'];
-
-/** The library's priorities go from 1 to 5. */
-const PRIORITY = { interactive: 5, background: 1 } as const;
 
 /** One model and one context, whose sequences are evaluated side by side in shared batches. */
 export class LlamaEngine implements LanguageModel {
@@ -79,7 +70,8 @@ export class LlamaEngine implements LanguageModel {
         sequences: settings.sequences,
         contextSize: windowOf(model, settings),
         batchSize: batchTokens(settings.sequences),
-        // Without the number the library takes one thread a physical core of the machine, not of the process: ten times slower in a container.
+        // The library's default is one thread for each physical core of the machine. In a container that has fewer, it is
+        // ten times slower.
         threads: settings.threads,
         flashAttention: true,
         createSignal: signal,
@@ -133,7 +125,7 @@ export class LlamaEngine implements LanguageModel {
       request.scorePrompt ? -sequence.nextTokenIndex : reusableTokens(sequence, request.prompt);
     const lease = await this.pool.acquire({ lane, signal, suitability });
     try {
-      await new Generation(request, lane, lease.sequence, this.model, signal, this.guard).run(listener);
+      await new LlamaGeneration(request, lane, lease.sequence, this.model, signal, this.guard).run(listener);
     } finally {
       lease.release();
     }
@@ -144,7 +136,7 @@ export class LlamaEngine implements LanguageModel {
     await this.llama.dispose();
   }
 
-  /** Runs native work. What it throws says nothing about the state it left behind, so the engine is given up. */
+  /** Runs native work. After an error the native state is unknown, so the engine is closed and must be replaced. */
   private readonly guard: Guard = async (work) => {
     if (this.failed) throw new EngineFailedError();
     try {
@@ -164,165 +156,6 @@ export class LlamaEngine implements LanguageModel {
   }
 }
 
-type Guard = <T>(work: () => Promise<T>) => Promise<T>;
-
-/** One prompt on one sequence. */
-class Generation {
-  private readonly generated: number[] = [];
-
-  constructor(
-    private readonly request: GenerationRequest,
-    private readonly lane: Lane,
-    private readonly sequence: LlamaContextSequence,
-    private readonly model: LlamaModel,
-    private readonly signal: AbortSignal,
-    private readonly guard: Guard,
-  ) {}
-
-  async run(listener: GenerationListener): Promise<void> {
-    let next = await this.evaluatePrompt(listener);
-    for (;;) {
-      const token = next.token;
-      if (token === undefined || token === null) {
-        throw new EngineFailedError({ cause: new Error('The engine chose no token.') });
-      }
-      const position = await this.positionOf(token, next);
-      this.generated.push(token);
-      const finish = this.finishReason(token);
-      const verdict = await listener({ kind: 'token', token, position, finish });
-      if (finish !== undefined || verdict === 'stop') return;
-      next = await this.evaluateLast(token, this.nextTokenOptions());
-    }
-  }
-
-  private finishReason(token: Token): 'stop' | 'length' | undefined {
-    if (!this.request.ignoreEos && this.model.isEogToken(token)) return 'stop';
-    return this.generated.length >= this.request.maxTokens ? 'length' : undefined;
-  }
-
-  /** Evaluates the prompt, reports its logprobs if wanted, and returns the choice of the token after it. */
-  private async evaluatePrompt(listener: GenerationListener): Promise<NextToken> {
-    const { prompt, scorePrompt } = this.request;
-    const reused = scorePrompt ? 0 : reusableTokens(this.sequence, prompt);
-    await this.keepOnly(reused);
-    const positions: (PositionLogprobs | null)[] = [null];
-    const chunkTokens = scorePrompt ? SCORED_CHUNK_TOKENS : PREFILL_CHUNK_TOKENS;
-    let last: NextToken = {};
-    for (let start = reused; start < prompt.length; start += chunkTokens) {
-      const end = Math.min(start + chunkTokens, prompt.length);
-      const output = await this.evaluate(prompt.slice(start, end).map((_, offset) => this.inputAt(start + offset)));
-      last = output.at(end - start - 1)?.next ?? {};
-      if (scorePrompt) positions.push(...this.positionsOf(output, start, end));
-    }
-    if (scorePrompt) await listener({ kind: 'prompt', positions });
-    return last;
-  }
-
-  private inputAt(index: number): ControlledEvaluateInputItem {
-    const { prompt, scorePrompt } = this.request;
-    const token = prompt[index] as Token;
-    if (index === prompt.length - 1) return [token, { generateNext: this.nextTokenOptions() }];
-    return scorePrompt ? [token, { generateNext: this.logprobOptions(prompt[index + 1] as Token) }] : token;
-  }
-
-  private positionsOf(output: ControlledEvaluateIndexOutput[], start: number, end: number): PositionLogprobs[] {
-    const { prompt } = this.request;
-    const scoredEnd = Math.min(end, prompt.length - 1);
-    return output
-      .slice(0, scoredEnd - start)
-      .map(({ next }, offset) => this.readLogprobs(next, prompt[start + offset + 1] as Token));
-  }
-
-  /** What the model said about the token just chosen. */
-  private async positionOf(token: Token, next: NextToken): Promise<PositionLogprobs | null> {
-    if (this.request.logprobs === null) return null;
-    if (choosesByRawLogits(this.request.sampling)) return this.readLogprobs(next, token);
-    // Temperature and penalties change the logits that the engine returns, and vLLM answers the raw ones.
-    const last = this.generated.at(-1) ?? this.request.prompt.at(-1);
-    await this.keepOnly(this.sequence.nextTokenIndex - 1);
-    return this.readLogprobs(await this.evaluateLast(last as Token, this.logprobOptions(token)), token);
-  }
-
-  private readLogprobs({ logits, totalLogitWeight }: NextToken, token: Token): PositionLogprobs {
-    return positionLogprobs(
-      { logits: logits ?? new Map<number, number>(), totalWeight: totalLogitWeight ?? NaN },
-      token,
-      this.request.logprobs ?? 0,
-    );
-  }
-
-  private nextTokenOptions(): NextTokenOptions {
-    const { sampling, logprobs } = this.request;
-    const options = samplerOptions(sampling, this.generated);
-    const rawLogits = logprobs !== null && choosesByRawLogits(sampling);
-    return { token: true, options, ...(rawLogits ? this.logprobOptions() : {}) };
-  }
-
-  /**
-   * Logits of `token`, of the greedy choice, which is the largest, and of the alternatives. (The library's own
-   * `includeMax` leaves the largest out unless it is asked for by name.) Listing one alternative needs no more; listing
-   * more makes the engine sort the vocabulary, which is four times slower.
-   */
-  private logprobOptions(token?: Token): NextTokenOptions {
-    const alternatives = this.request.logprobs ?? 0;
-    return {
-      totalLogitWeight: true,
-      logits: {
-        filter: {
-          tokens: token === undefined ? [] : [token],
-          includeSelected: true,
-          ...(alternatives > 1 ? { includeTop: alternatives } : {}),
-        },
-      },
-    };
-  }
-
-  private async evaluateLast(token: Token, options: NextTokenOptions): Promise<NextToken> {
-    const [output] = await this.evaluate([[token, { generateNext: options }]]);
-    return output?.next ?? {};
-  }
-
-  private evaluate(input: ControlledEvaluateInputItem[]): Promise<ControlledEvaluateIndexOutput[]> {
-    this.signal.throwIfAborted();
-    return this.guard(async () => {
-      const output = await this.sequence.controlledEvaluate(input, { evaluationPriority: PRIORITY[this.lane] });
-      return output as ControlledEvaluateIndexOutput[];
-    });
-  }
-
-  /** Forgets what the sequence holds beyond its first `count` tokens. */
-  private async keepOnly(count: number): Promise<void> {
-    const held = this.sequence.nextTokenIndex;
-    if (held > count) await this.guard(() => this.sequence.eraseContextTokenRanges([{ start: count, end: held }]));
-  }
-}
-
 function windowOf(model: LlamaModel, settings: Settings['server']): number {
   return Math.min(settings.contextTokens, model.trainContextSize);
-}
-
-/** How many of the prompt's tokens the sequence has evaluated already. The last one is always evaluated anew, for its logits. */
-function reusableTokens(sequence: LlamaContextSequence, prompt: readonly number[]): number {
-  const held: readonly number[] = sequence.contextTokens;
-  const limit = Math.min(held.length, prompt.length - 1);
-  let count = 0;
-  while (count < limit && held[count] === prompt[count]) count++;
-  return count;
-}
-
-function samplerOptions(sampling: Sampling, generated: readonly number[]): NextTokenOptions['options'] {
-  const { temperature, topK, topP, minP, frequencyPenalty, presencePenalty } = sampling;
-  return {
-    temperature: isGreedy(sampling) ? 0 : temperature,
-    topK,
-    topP,
-    minP,
-    seed: seedOfStep(sampling.seed, generated.length),
-    repeatPenalty: {
-      penalty: 1,
-      frequencyPenalty,
-      presencePenalty,
-      punishTokens: generated as readonly Token[] as Token[],
-    },
-  };
 }
