@@ -7,14 +7,16 @@ const EVALUATIONS: readonly Evaluation[] = [
     name: 'answers',
     usage: '[FILE] [--show] [--json]',
     about:
-      'share of questions that the model answers from the memories in its prompt; FILE: {"fact", "question", "answers"}',
+      'share of questions that the model answers from the memories in its prompt; ' +
+      'FILE: {"fact", "question", "answers"}',
     load: async () => (await import('./evals/answers/eval-answers.js')).evaluateAnswers,
   },
   {
     name: 'blimp',
     usage: 'FILE [--json]',
     about:
-      'share of minimal pairs {"paradigm", "good", "bad"} whose good sentence has the higher total logprob; area under the curve of perplexity',
+      'share of minimal pairs {"paradigm", "good", "bad"} whose good sentence has the higher total logprob; ' +
+      'area under the curve of perplexity',
     load: async () => (await import('./evals/blimp/eval-blimp.js')).evaluateBlimp,
   },
   {
@@ -27,7 +29,8 @@ const EVALUATIONS: readonly Evaluation[] = [
   {
     name: 'beam',
     usage:
-      'FILE [--assistant context|all] [--mode MODE] [--gate GATE] [--half] [--conversations N] [--without-scores | --scores FILE] [--json]',
+      'FILE [--assistant context|all] [--mode MODE] [--gate GATE] [--half] [--conversations N] ' +
+      '[--without-scores | --scores FILE] [--json]',
     about: 'the same as locomo, of BEAM: conversations with an assistant',
     load: async () => (await import('./evals/recall/eval-recall.js')).evaluateBeam,
   },
@@ -35,13 +38,15 @@ const EVALUATIONS: readonly Evaluation[] = [
     name: 'languages',
     usage: '[FILE] [--json]',
     about:
-      'share of facts that a search in the same and in another language finds; FILE: {"fact", "language", "same", "cross", "cross_language"}',
+      'share of facts that a search in the same and in another language finds; ' +
+      'FILE: {"fact", "language", "same", "cross", "cross_language"}',
     load: async () => (await import('./evals/languages/eval-languages.js')).evaluateLanguages,
   },
   {
     name: 'locomo',
     usage:
-      'FILE [--view one-user|two-speakers] [--mode hybrid|dense|lexical] [--gate all|fixed|adaptive] [--half] [--conversations N] [--without-scores | --scores FILE] [--json]',
+      'FILE [--view one-user|two-speakers] [--mode hybrid|dense|lexical] [--gate all|fixed|adaptive] [--half] ' +
+      '[--conversations N] [--without-scores | --scores FILE] [--json]',
     about: 'what POST /chat and POST /memories/search find again of the long conversations of LoCoMo',
     load: async () => (await import('./evals/recall/eval-recall.js')).evaluateLocomo,
   },

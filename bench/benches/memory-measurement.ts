@@ -12,7 +12,7 @@ const SEARCH_WARM_UP_MS = 2_000;
 // Small, so that the progress bar moves and no single command takes long.
 export const LOAD_PORTION = 256;
 
-/** `ours`: the store of the brain. `bare`: the engine's own commands. `withMemories`: those, with the memories kept beside. */
+/** `ours`: the store of the brain. `bare`: the engine's own commands. `withMemories`: `bare` with the memories. */
 const ROLES = ['ours', 'bare', 'withMemories'] as const;
 type Role = (typeof ROLES)[number];
 export type Arena = Readonly<Record<Role, Contender>>;
@@ -98,7 +98,7 @@ async function measureInserts(
     signal.throwIfAborted();
     for (const role of inTurn(index)) {
       const contender = arena[role];
-      // Contenders that share their vectors insert others: a vector that is already there would show the next one its place.
+      // Contenders that share their vectors insert others: a vector in the index would show the next one its place.
       const own = contender.takeBack ? (spares[index] ?? item) : item;
       const startedAt = performance.now();
       await contender.insert(own);

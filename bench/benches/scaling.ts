@@ -53,7 +53,7 @@ const [batchSize = 10] = readCounts(values['batch-size']);
 const { redis } = readSettings({ ...process.env, VORPAL_URL: 'http://127.0.0.1:9' });
 if (redis === undefined) {
   process.stderr.write(
-    'Several workers share a store only over Redis: set REDIS_URL to a Redis 8, or start this by npm run bench -- scaling.\n',
+    'Workers share a store only in Redis. Set REDIS_URL to a Redis 8, or run npm run bench -- scaling.\n',
   );
   process.exit(2);
 }
@@ -147,9 +147,7 @@ function report(rows: readonly Row[]): void {
   ]);
   const headers = ['batches', 'workers', 'messages/s', 'per worker', 'machine busy', ...parts, 'lost', 'twice'];
   print(formatTable(headers, cells));
-  print(
-    `\nbatches: most that one worker has in flight, of ${batchSize} messages; the stub takes ${SCORING_MS} ms for each.`,
-  );
+  print(`\nbatches: most in flight at one worker, of ${batchSize} messages; the stub takes ${SCORING_MS} ms for each.`);
   print('per worker: messages/s over those of one worker times the number of workers.');
   print(`machine busy: share of all ${availableParallelism()} processors; then how many of them each part kept busy.`);
   print(verdictOn(rows));

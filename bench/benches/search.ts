@@ -1,4 +1,5 @@
-// npm run bench -- search [--json] [--memories 10000]: POST /memories/search by meaning and words beside meaning alone, and the bytes of a memory.
+// npm run bench -- search [--json] [--memories 10000]
+// POST /memories/search by meaning and words, and by meaning alone; and the bytes of a memory.
 import { mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -151,7 +152,7 @@ async function search(
   const times = { dense: [] as number[], hybrid: [] as number[], lexical: [] as number[] };
   const bar = new ProgressBar(label, SEARCHES + WARM_UP_SEARCHES);
   for (let index = 0; index < SEARCHES + WARM_UP_SEARCHES; index += 1) {
-    // Each mode has a query of its own, so that none finds another's embedding warm, and another one goes first each time.
+    // Each mode has its own query, so that no embedding is cached from another mode; another mode goes first each time.
     const first = index % MODES.length;
     for (const mode of [...MODES.slice(first), ...MODES.slice(0, first)]) {
       const query = texts.next(QUERY_WORDS);

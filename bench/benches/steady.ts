@@ -186,7 +186,8 @@ function report(run: SteadyRun): void {
     print('In less than ten minutes the heap of a new process has not settled: that tells little of memory.');
   }
   print(
-    `The store grows by design up to the limits of each user (here ${LIMIT_OF_A_USER} decisions) and the last 50,000 ids.`,
+    `The store grows by design up to the limits of each user (here ${LIMIT_OF_A_USER} decisions) ` +
+      'and the last 50,000 ids.',
   );
 }
 
@@ -226,7 +227,8 @@ function compare(small: SteadyRun, large: SteadyRun): string {
   const growth = after / before - 1;
   const isFlat = growth <= BACKLOG_GROWTH;
   return (
-    `Resident memory in the first ${untilS} s: ${round(before, 1)} MiB with ${small.backlog} waiting, ${round(after, 1)} MiB with ${large.backlog}: ` +
+    `Resident memory in the first ${untilS} s: ${round(before, 1)} MiB with ${small.backlog} waiting, ` +
+    `${round(after, 1)} MiB with ${large.backlog}: ` +
     `${inPercent(growth)} (${isFlat ? 'flat' : 'NOT FLAT'}, bound ${inPercent(BACKLOG_GROWTH)}).`
   );
 }

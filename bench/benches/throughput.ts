@@ -1,4 +1,5 @@
-// npm run bench -- throughput [--json] [--connections 1,64,256] [--seconds N]: POST /chat over a stub Vorpal that answers at once: capture on beside off, and beside a minimal proxy.
+// npm run bench -- throughput [--json] [--connections 1,64,256] [--seconds N]
+// POST /chat over a stub Vorpal that answers at once: with and without capture, and beside a minimal proxy.
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -16,8 +17,8 @@ const STREAMED_CONNECTIONS = [1, 64];
 // Short slices in turn, so that a slow minute of the machine meets all alike; this many seconds of each in all.
 const SECONDS = '8';
 const SLICE_MS = 1_000;
-// A busy program accepts connections one by one between its other work: after 300 ms some of 256 were still waiting for that,
-// and their first answers, up to a second late, were the p99.
+// A busy program accepts connections one by one between its other work: after 300 ms some of 256 were still waiting for
+// that, and their first answers, up to a second late, were the p99.
 const LEAD_IN_MS = 1_000;
 // Long enough for the compiler to have seen all of it.
 const WARM_UP_MS = 3_000;

@@ -157,10 +157,12 @@ function report(results: readonly Result[]): void {
   const headers = ['batch', '', 'messages/s', 'of nominal', 'of bare client', 'most batches', 'machine busy', ...parts];
   print(formatTable(headers, rows));
   print(
-    `\nThe stub takes ${SCORING_MS} ms a request and serves ${SCORING_AT_ONCE} at once; store ${store}, role ${values.role}.`,
+    `\nThe stub takes ${SCORING_MS} ms a request and serves ${SCORING_AT_ONCE} at once; ` +
+      `store ${store}, role ${values.role}.`,
   );
   print(
-    `machine busy: share of all ${availableParallelism()} processors, whoever used them; then ms of processor time a message.`,
+    `machine busy: share of all ${availableParallelism()} processors, by all programs; ` +
+      'then ms of processor time a message.',
   );
   print(describeMachine());
   if (values.json) {

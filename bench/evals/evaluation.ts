@@ -24,7 +24,7 @@ export class UsageError extends Error {
   override readonly name = 'UsageError';
 }
 
-/** @throws UsageError where there is none, naming what is missing */
+/** @throws UsageError if the file is missing, with its name */
 export function requireFile(positionals: readonly string[]): string {
   const [file, extra] = positionals;
   if (file === undefined) throw new UsageError('Name the file with the data.');

@@ -25,7 +25,8 @@ export function recallAt(k: number, { evidence, found }: Finding): number {
 }
 
 /**
- * 1 if the first `k` hold any turn of a session that holds evidence, else 0: what many publish, and what is nearly always 1.
+ * 1 if the first `k` hold any turn of a session that holds evidence, else 0: what many publish, and what is nearly
+ * always 1.
  * @param sessionOf the session of a turn, by its id
  */
 export function anySessionAt(k: number, { evidence, found }: Finding, sessionOf: ReadonlyMap<string, string>): number {

@@ -1,6 +1,6 @@
 /**
- * Area under the ROC curve: the probability that the one of `higher` has the higher value in a random pair of one of each,
- * ties counted half (Mann–Whitney U / n·m, by ranks). Not a number where one of them is empty.
+ * Area under the ROC curve: the probability that the one of `higher` has the higher value in a random pair of one of
+ * each, ties counted half (Mann–Whitney U / n·m, by ranks). Not a number where one of them is empty.
  */
 export function areaUnderCurve(lower: readonly number[], higher: readonly number[]): number {
   const all = [...lower.map((value) => ({ value, isHigh: 0 })), ...higher.map((value) => ({ value, isHigh: 1 }))];

@@ -1,6 +1,6 @@
 export interface Series {
   readonly name: string;
-  /** One for each x; where there is none the line is interrupted. */
+  /** One for each x; a missing value interrupts the line. */
   readonly values: readonly (number | undefined)[];
 }
 
@@ -28,7 +28,7 @@ const LEGEND_CHARACTER_WIDTH = 7;
 const LEGEND_MARK_WIDTH = 34;
 const TICKS = { x: 8, y: 4 };
 
-// The colours of Okabe and Ito, which people who see colours differently can tell apart; darker ones for a light ground.
+// The colours of Okabe and Ito, which colour-blind people can tell apart; darker ones on a light background.
 const STYLE = `
   svg { font: 12px system-ui, sans-serif; background: #fff; }
   text { fill: #24292f; } .quiet { fill: #57606a; } .title { font-size: 16px; font-weight: 600; } .panel { font-weight: 600; }
@@ -44,7 +44,8 @@ const STYLE = `
 export function renderLineChart(chart: Chart): string {
   const height = HEADER_HEIGHT + chart.panels.length * PANEL_HEIGHT + FOOTER_HEIGHT;
   const parts = [
-    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}" role="img" aria-label="${escape(chart.title)}">`,
+    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}" role="img" ` +
+      `aria-label="${escape(chart.title)}">`,
     `<style>${STYLE}\n</style>`,
     `<text class="title" x="${PLOT.left}" y="24">${escape(chart.title)}</text>`,
     `<text class="quiet" x="${PLOT.left}" y="44">${escape(chart.subtitle)}</text>`,

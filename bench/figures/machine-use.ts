@@ -79,7 +79,7 @@ function rate(now: number | undefined, before: number | undefined, elapsedMs: nu
   return now === undefined || before === undefined ? undefined : (now - before) / elapsedMs;
 }
 
-/** Columns of /proc/stat: user nice system idle iowait irq softirq steal. What a hypervisor takes is not there to be used. */
+/** Columns of /proc/stat: user nice system idle iowait irq softirq steal. Stolen time cannot be used. */
 function machineBusyMs(): number | undefined {
   if (!isLinux) return undefined;
   const [line = ''] = readFileSync('/proc/stat', 'utf8').split('\n', 1);

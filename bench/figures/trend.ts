@@ -23,9 +23,9 @@ const WARM_UP_SHARE = 1 / 3;
 const Z = 1.96;
 
 /**
- * The slope of the line through `points`, no two at one x: the median of the slopes between all pairs, which a quarter of
- * the points may lie about without effect; with the normal approximation of its confidence interval.
- * Source: P. K. Sen, Estimates of the regression coefficient based on Kendall's tau, JASA 63 (1968), 1379–1389.
+ * The slope of the line through `points`, no two at one x: the median of the slopes between all pairs, which a quarter
+ * of the points may lie about without effect; with the normal approximation of its confidence interval. Source: P. K.
+ * Sen, Estimates of the regression coefficient based on Kendall's tau, JASA 63 (1968), 1379–1389.
  */
 export function theilSen(points: readonly Point[]): Slope {
   const slopes = points

@@ -14,8 +14,8 @@ const USERS = 100;
 const APPENDS_AT_ONCE = 200;
 
 /**
- * Runs `work` with the stream that a brain with this environment reads, and the Redis it is in, if any. Afterwards what is
- * in Redis under its `REDIS_KEY_PREFIX`, which therefore has to be given, is removed.
+ * Runs `work` with the stream that a brain with this environment reads, and the Redis it is in, if any. Afterwards what
+ * is in Redis under its `REDIS_KEY_PREFIX`, which therefore has to be given, is removed.
  */
 export async function withStream<T>(
   environment: NodeJS.ProcessEnv & { readonly REDIS_KEY_PREFIX: string },

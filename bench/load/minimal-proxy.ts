@@ -1,4 +1,4 @@
-// The least that a chat server in front of a Vorpal can do: Fastify, an undici pool, and nothing else. `VORPAL_URL` says where.
+// The smallest chat server in front of a Vorpal (`VORPAL_URL`): Fastify, an undici pool, and nothing else.
 import Fastify from 'fastify';
 import { Pool } from 'undici';
 import type { ChatCompletionResponse } from '@archive-brain/vllm-protocol';

@@ -1,4 +1,4 @@
-// A Vorpal that answers after a fixed time, as a program of its own: it takes no time of the event loop of whoever measures.
+// A Vorpal that answers after a fixed time. A separate program, so that it takes no time of the measuring event loop.
 // [--chat-ms 0] [--scoring-ms 0] [--scoring-at-once N]
 import { parseArgs } from 'node:util';
 import { announceAddress } from './child-program.js';

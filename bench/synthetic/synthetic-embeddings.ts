@@ -2,10 +2,10 @@ import { randomFrom } from './random.js';
 
 export const DIMENSIONS = 384;
 
-// Chosen so that 6,739 vectors lie as the embeddings of as many sentences did (all-MiniLM-L6-v2, sentences of the read-me
-// files of npm packages). The median cosine of a vector to its nearest, its tenth nearest and any other one was 0.67, 0.50
-// and 0.09 there, and is 0.68, 0.47 and 0.10 here. Independent components would be another problem: all neighbours about
-// as far as each other, and none worth finding.
+// Chosen so that 6,739 vectors lie as the embeddings of as many sentences did (all-MiniLM-L6-v2, sentences of the
+// read-me files of npm packages). The median cosine of a vector to its nearest, its tenth nearest and any other one was
+// 0.67, 0.50 and 0.09 there, and is 0.68, 0.47 and 0.10 here. Independent components would be another problem: all
+// neighbours about as far as each other, and none worth finding.
 const LATENT_DIMENSIONS = 128;
 const CLUSTERS = 500;
 const COMMON = 0.45;
@@ -14,8 +14,8 @@ const MOST_SPREAD = 1.6;
 
 /**
  * Unit vectors that resemble embeddings of sentences, the same ones for the same seed. Each is a cluster's centre with
- * Gaussian noise, little or much of it, in a space of 128 dimensions that a random linear map takes to 384; all have one
- * component in common, and some clusters are larger than others.
+ * Gaussian noise, little or much of it, in a space of 128 dimensions that a random linear map takes to 384; all have
+ * one component in common, and some clusters are larger than others.
  */
 export class SyntheticEmbeddings {
   private readonly random: () => number;

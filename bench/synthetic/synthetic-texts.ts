@@ -1,7 +1,8 @@
 import { randomFrom } from './random.js';
 
 const VOCABULARY = 20_000;
-// Zipf-Mandelbrot, `1 / (rank + offset)`: what is left of everyday text without its stop words has no word that is everywhere.
+// Zipf-Mandelbrot, `1 / (rank + offset)`: what is left of everyday text without its stop words has no word that is
+// everywhere.
 const ZIPF_OFFSET = 50;
 const STOP_WORDS = ['the', 'and', 'of', 'to', 'a', 'in', 'is', 'it', 'that', 'was', 'for', 'with'];
 const CONSONANTS = Array.from('bcdfghklmnprstvz');
@@ -9,7 +10,7 @@ const VOWELS = Array.from('aeiou');
 const SYLLABLES = CONSONANTS.flatMap((consonant) => VOWELS.map((vowel) => consonant + vowel));
 const PLACES = 3;
 
-/** Texts of English stop words and, every other one, made-up words of everyday frequencies; the same for the same seed. */
+/** Texts in which English stop words alternate with made-up words of everyday frequencies; reproducible by the seed. */
 export class SyntheticTexts {
   private readonly random: () => number;
   private readonly cumulative: Float64Array;

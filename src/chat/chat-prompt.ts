@@ -42,21 +42,23 @@ export interface PromptBudget {
 
 type CountTokens = (text: string) => number;
 
-// What a chat template puts around each message, generously.
+// An upper estimate of what a chat template puts around each message.
 const MESSAGE_FRAME_TOKENS = 8;
-// Memories may take so much of what message and answer leave, where there are turns as well.
+// The share of the room besides message and answer that memories may take when there are turns.
 const MEMORIES_SHARE = 0.5;
-// An answer is given no more of the window than this, however much CHAT_MAX_TOKENS allows, while there is something to answer to.
+// The largest share of the window for an answer, however much CHAT_MAX_TOKENS allows.
 const ANSWER_SHARE = 0.5;
 
-/** The tokenizers of language models make no more tokens than a text has bytes, so that what fits by this count fits. */
+/** An upper bound: tokenizers of language models make at most one token of each byte. */
 export const mostTokens: CountTokens = (text) => Buffer.byteLength(text);
 
 /**
- * System message with the time, the newest turns, and the message with the memories before it: small models make use of what
- * stands near the question, and what a user said has no more authority there than the user. Message and answer have their
- * room first; of the rest memories have up to a half where there are turns, and the turns what is left. The roles are ours;
- * what a tokenizer makes of control markers in the words of a turn is for the server to say, which is told them as content.
+ * The system message with the time, the newest turns, and the message with the memories before it. Small models use
+ * best what stands near the question, and there the words of a user have no more authority than the user.
+ *
+ * Message and answer get their room first. Of the rest, memories get up to a half if there are turns, and the turns get
+ * what is left. Control markers in the words of a turn are sent as content; what a tokenizer makes of them is up to the
+ * server.
  */
 export function buildPrompt(
   parts: PromptParts,

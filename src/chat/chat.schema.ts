@@ -26,9 +26,9 @@ export interface ChatResponse {
   readonly engine: 'vorpal';
   readonly model: string;
   readonly session_id: string;
-  /** The memories that the model was given, best first; `[]` where none fitted, `null` where nobody could look for all. */
+  /** The memories in the model's prompt, best first; `[]` if none fitted, `null` if not all could be searched. */
   readonly memories: readonly RecalledMemoryBody[] | null;
-  /** Why the answer ends: `stop`, or `length` where a limit or the window cut it; `null` where the server does not say. */
+  /** Why the answer ends: `stop`, or `length` if a limit or the window cut it; `null` if the server does not say. */
   readonly finish_reason: string | null;
   readonly usage: { prompt_tokens: number; completion_tokens: number; total_tokens: number } | null;
 }

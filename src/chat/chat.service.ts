@@ -42,9 +42,9 @@ export class ChatService {
   ) {}
 
   /**
-   * Captures the message and answers it with Vorpal, given the conversation so far and what is remembered of its user, as
-   * much of both as fits the model's window. Neither the capture, nor the session, nor recall fails the answer, and the
-   * message is captured whether or not Vorpal can answer.
+   * Captures the message, and has Vorpal answer it with the conversation so far and the user's memories, as far as they
+   * fit the model's window. A failure of the capture, the session or the recall does not fail the answer. The message
+   * is captured even if Vorpal cannot answer.
    * @throws TextTooLongError before anything is captured; any of the Vorpal errors afterwards
    */
   async answer(request: ChatRequest, traceparent: string | undefined, signal: AbortSignal): Promise<ChatResponse> {

@@ -25,8 +25,8 @@ const END = ['</memories>', ''];
 const NONE: MemoryBlock = { memories: [], lines: [], tokens: 0 };
 
 /**
- * The best memories that fit, in order of when they were last said. What was superseded stands right before what holds now in
- * its place, and nowhere without it.
+ * The best memories that fit, in the order in which they were last said. A superseded memory stands right before the
+ * one that replaced it, and never without it.
  * @param ranked best first, what holds now before what it supersedes
  */
 export function memoryBlock(
@@ -45,7 +45,7 @@ export function memoryBlock(
     if (currentId !== null && !ids.has(currentId)) continue;
     const line = quote(recalled, changed.has(memory.id) && memory.supersededBy === null, time);
     const lineTokens = countTokens(line) + 1;
-    // One that does not fit is passed over for shorter ones.
+    // A shorter one may still fit.
     if (tokens + lineTokens > maxTokens) continue;
     tokens += lineTokens;
     ids.add(memory.id);

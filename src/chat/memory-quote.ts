@@ -1,21 +1,20 @@
 import type { RecalledMemory } from '../memory/index.js';
 import type { LocalTime } from './local-time.js';
 
-// What chat templates tell the model's turns apart with. Their tokens all begin with one of these characters (`<|im_start|>`,
-// `<s>`, `[INST]`, `]~b]`); the wide forms are here because some tokenizers normalise them to the narrow ones. Each costs about
-// five tokens, so that a bracket which only ends something is left alone.
+// The characters with which the control tokens of chat templates begin (`<|im_start|>`, `<s>`, `[INST]`, `]~b]`), and
+// their wide forms, which some tokenizers normalise to the narrow ones. An escaped character costs about five tokens,
+// so closing brackets are not escaped.
 const BRACKETS = '[<\\[＜［]|[\\]］](?=~)';
 // Templates without tokens of their own use headings (`### Instruction:`) and names (`USER:`, `Human:`).
 const HEADING = '#{2,}';
 const SPEAKER_COLON = '[:：](?<=\\b(?:user|human|assistant|system|instruction|response|bot|ai|gpt)[ \\t*_]{0,3}[:：])';
-// Where a reader that is not JSON's may see the end of a line.
+// Line ends of Unicode, which JSON allows inside a string.
 const LINE_ENDS = '[\\u0085\\u2028\\u2029]';
 const CONTROLS = new RegExp(`(?:${BRACKETS}|${HEADING}|${SPEAKER_COLON}|${LINE_ENDS})+`, 'giu');
 
 /**
- * A memory as one line with its date, and its words as a JSON string in which no text can end the quote, its line or the
- * block around it, nor form a control marker of a chat template: the characters that would are written as `\uXXXX`. The
- * words stay as they were said. That the user said it goes without saying.
+ * A memory as one line: its date, and its words as a JSON string. Characters that could end the quote, the line or the
+ * block, or form a control marker of a chat template, are written as `\uXXXX`. Without a note, the speaker is the user.
  * @param isCurrent whether it is to be told apart from others that it supersedes
  */
 export function quote({ memory, quotation }: RecalledMemory, isCurrent: boolean, time: LocalTime): string {

@@ -15,9 +15,9 @@ interface PlannedPrompt extends ChatPrompt {
 }
 
 /**
- * Makes a conversation fit the model's window, with at most three requests: one that should fit by an estimate; where the
- * server finds it too long, a count of the message alone; and one that fits for sure. Memories give way first, then turns,
- * the oldest first, and of the answer what the window does not leave.
+ * Makes a conversation fit the model's window, with at most three requests: one that should fit by an estimate; if the
+ * server finds it too long, a count of the message's tokens; and one that fits for certain. Memories are left out
+ * first, then turns from the oldest on. At last the answer is shortened.
  */
 @Injectable()
 export class PromptFitter {
@@ -27,9 +27,8 @@ export class PromptFitter {
   ) {}
 
   /**
-   * What `ask` comes to with the largest prompt that the server takes, and that prompt. `answer` is what is known of the
-   * answer by then.
-   * @throws VorpalContextLengthError where the message alone leaves no room for an answer; what `ask` throws otherwise
+   * Calls `ask` with the largest prompt that the server accepts. @returns its result, and that prompt
+   * @throws VorpalContextLengthError if the message alone leaves no room for an answer; else what `ask` throws
    */
   async fit<T extends { readonly answer: ChatAnswer }>(
     parts: PromptParts,
@@ -87,7 +86,9 @@ export class PromptFitter {
   }
 }
 
-/** Newer versions of vLLM give an answer the little that a nearly full window leaves, and not one word may come of it. */
+/**
+ * Newer versions of vLLM shorten an answer to the rest of a nearly full window, which may leave no room for one word.
+ */
 function isCutByWindow({ text, finishReason, usage }: ChatAnswer, windowTokens: number): boolean {
   return text === '' && finishReason === 'length' && usage !== null && usage.total_tokens >= windowTokens - 1;
 }

@@ -75,7 +75,7 @@ export function readCommand(args: readonly string[]): Command {
       if (all === ids.length > 0) throw new UsageError(`"${kind}" takes IDs, or --all; "list" names them.`);
       return { kind, ids: all ? 'all' : ids, unasked };
     default:
-      throw new UsageError(kind === undefined ? 'What is to be done?' : `There is no command "${kind}".`);
+      throw new UsageError(kind === undefined ? 'A command is missing.' : `There is no command "${kind}".`);
   }
 }
 
@@ -168,7 +168,7 @@ async function changeAll(command: Change, deadLetters: DeadLetterStore, terminal
     return ExitCode.Done;
   }
   if (!command.unasked) {
-    if (!terminal.isInteractive) throw new UsageError('There is no terminal to ask on; --all needs --yes here.');
+    if (!terminal.isInteractive) throw new UsageError('Without a terminal to confirm on, --all needs --yes.');
     if (!(await terminal.confirm(`${command.kind === 'drop' ? 'Drop' : 'Requeue'} ${count(ids.length)}?`))) {
       terminal.print('Nothing was changed.\n');
       return ExitCode.NotDone;

@@ -1,5 +1,7 @@
-// npm run memories:reembed [-- --again]: moves all memories to the embedding model of the settings, or has it embed them once
-// more. May be broken off and run again.
+// npm run memories:reembed [-- --again]
+//
+// Moves all memories to the embedding model of the settings; with --again embeds them anew with the same model. It
+// can be interrupted and run again.
 import 'reflect-metadata';
 import { parseArgs } from 'node:util';
 import { ReembedService } from '../memory/index.js';

@@ -1,5 +1,7 @@
-// npm run memories:reindex: indexes the words of memories that an earlier version of the program left. May be broken off and
-// run again; brains may go on meanwhile.
+// npm run memories:reindex
+//
+// Indexes the words of memories that an earlier version of the program stored. It can be interrupted and run again, and
+// brains may keep running.
 import 'reflect-metadata';
 import { parseArgs } from 'node:util';
 import { ReindexService } from '../memory/index.js';

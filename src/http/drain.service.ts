@@ -12,27 +12,28 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { ShutdownDeadline } from '../infra/lifecycle/index.js';
 import { Condition, sleep } from '../shared/index.js';
 
-// A client can be told to leave only with an answer. One that keeps its connection and is busy has asked for the next by
-// then; cut at once, its request would be under way to nobody.
+// A client learns only from an answer that its connection closes. A busy client has sent its next request by then, and
+// cutting the connection at once would lose that request.
 const LINGER_MS = 500;
-// Where somebody always asks, it stops to listen after this share of the remaining time: the rest is for the answers.
+// Under constant requests the server stops listening after this share of the remaining time. The rest is for answers.
 const LISTENING_SHARE = 0.5;
-// The most of the remaining time that is spent on clients who ask nothing.
+// The largest share of the remaining time that is spent on idle clients.
 const LINGER_SHARE = 0.25;
 
 /**
  * Lets requests finish while the process stops.
  *
- * From the first moment of the shutdown `draining` is true, which turns readiness to 503; the server goes on serving
- * until no request is left, and for a moment more those who keep a connection: each is told with its answer that the
- * connection closes. Then it stops to listen, and serves what it has accepted by then. All within the shutdown deadline.
- * Without it Fastify either cuts requests in flight or waits for idle keep-alive connections, for more than a minute.
+ * From the start of the shutdown `draining` is true, and readiness answers 503. The server goes on serving until no
+ * request is left, and a moment longer for clients that keep a connection: each learns with its answer that the
+ * connection closes. Then the server stops listening, and answers what it has accepted. All of it happens within the
+ * shutdown deadline. Without this service Fastify either cuts requests in flight or waits for idle keep-alive
+ * connections, for more than a minute.
  */
 @Injectable()
 export class DrainService implements OnApplicationBootstrap, OnModuleDestroy, BeforeApplicationShutdown {
   private readonly logger = new Logger('Brain');
-  // A number, not the requests: the tables that a Set outgrows point to their successors, and one that the garbage collector
-  // took for long-lived keeps all that follow, with their requests, until the next full collection.
+  // A count, not a Set of requests. A table that a Set has outgrown points to the next one. Once the garbage collector
+  // has moved an old table to the old generation, all later ones stay until a full collection, with their requests.
   private active = 0;
   private readonly connections = new Set<Socket>();
   private readonly change = new Condition();
@@ -98,7 +99,7 @@ export class DrainService implements OnApplicationBootstrap, OnModuleDestroy, Be
     return Math.min(LINGER_MS, this.deadline.remainingMs() * LINGER_SHARE);
   }
 
-  /** Closes the listener, and the connections that wait for another request; those that wait for their first one stay. */
+  /** Closes the listener and idle connections; a connection that still waits for its first request stays open. */
   private async stopListening(): Promise<void> {
     // Connections that were made meanwhile are accepted first; those that still wait then are refused by the kernel.
     await nextTurn();

@@ -30,7 +30,8 @@ export class TextsTooLongError extends BrainError {
 
   constructor(characters: number, maxCharacters: number) {
     super(
-      `The texts have ${characters} characters together; at most ${maxCharacters} are accepted. Send them in several requests.`,
+      `The texts have ${characters} characters together; at most ${maxCharacters} are accepted. ` +
+        'Send them in several requests.',
     );
   }
 }

@@ -1,8 +1,8 @@
 import type { Remembered } from '../memory/index.js';
 
 /**
- * What became of an entry. `superseding`: it is kept, and replaces a memory that no longer holds. `known`: it was decided
- * before, and was delivered again after an interruption.
+ * What became of an entry. `superseding`: it is kept, and replaces a memory that no longer holds. `known`: it was
+ * decided before, and was delivered again after an interruption.
  */
 export type EntryOutcome = 'kept' | 'duplicate' | 'superseding' | 'not_kept' | 'known';
 

@@ -86,7 +86,8 @@ export class EntryProcessor {
 
   /**
    * Tries one entry by itself.
-   * @returns what Vorpal failed on, which may be an outage; `undefined` once the entry is processed or counted as failed
+   * @returns what Vorpal failed on, which may be an outage; `undefined` once the entry is processed or counted as
+   * failed
    * @throws the error of any other outage
    */
   async processAlone(delivered: DeliveredEntry, signal: AbortSignal): Promise<unknown> {

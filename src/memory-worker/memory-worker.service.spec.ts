@@ -281,7 +281,7 @@ describe(MemoryWorker.name, () => {
     sut.onApplicationBootstrap();
     await until(() => status.state === 'waiting' && processor.attempts.length >= 4 && processor.inFlight === 0);
 
-    // The second one is ready first and waits for the first, which is in hand and not begun.
+    // The second one is ready first and waits for the first, which is in flight and not started.
     processor.hold = ([message]) =>
       message === 'message 0' ? undefined : until(() => processor.done.includes('message 0'));
     isAway = false;

@@ -26,7 +26,8 @@ const QUARANTINE_CHECK_MS = 250;
 const MAX_ENTRIES_PER_READ = 256;
 
 /**
- * The background reader of the stream: one read at a time, and as many batches at once as {@link BatchAdmission} admits.
+ * The background reader of the stream: one read at a time, and as many batches at once as {@link BatchAdmission}
+ * admits.
  *
  * A batch that meets an outage is kept and tried again. From then until something succeeds, one batch at a time is
  * tried, with growing pauses. Entries that Vorpal fails on while it works for others go to the {@link Quarantine}, so

@@ -31,7 +31,11 @@ export class BrainMetrics {
     this.gauge('captures_in_flight', 'Appends under way.', async () => capture.inFlight);
     this.gauge('stream_lag', 'Entries that nobody has read.', async () => (await this.statistics())?.lag);
     this.gauge('stream_pending', 'Entries read and not acknowledged.', async () => (await this.statistics())?.pending);
-    this.gauge('dead_letters', 'Entries that were given up.', async () => (await this.statistics())?.deadLetters);
+    this.gauge(
+      'dead_letters',
+      'Entries that failed too often and wait among the dead letters.',
+      async () => (await this.statistics())?.deadLetters,
+    );
   }
 
   /** Prometheus' text format. */

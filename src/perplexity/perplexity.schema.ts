@@ -41,7 +41,9 @@ export interface TextPerplexity {
 
 interface ScoringConditions {
   readonly model: string;
-  /** The token that each text was scored after (`SCORING_PREFIX`), beside a BOS that the tokenizer adds; `null`: none. */
+  /**
+   * The token that each text was scored after (`SCORING_PREFIX`), beside a BOS that the tokenizer adds; `null`: none.
+   */
   readonly prefix: string | null;
 }
 

@@ -37,8 +37,8 @@ interface Answer {
 }
 
 /**
- * Whether the model makes use of the memories in its prompt: facts are added for users of their own, each beside others,
- * and asked for through `POST /chat`, as anybody would.
+ * Whether the model makes use of the memories in its prompt: facts are added for users of their own, each beside
+ * others, and asked for through `POST /chat`, as anybody would.
  */
 export async function evaluateAnswers(args: readonly string[]): Promise<void> {
   const { positionals, values } = readArguments(args, {

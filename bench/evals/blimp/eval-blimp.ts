@@ -21,8 +21,8 @@ const PAIRS_PER_CALL = 16;
 const SCORING_LIMIT_MS = 300_000;
 
 /**
- * The share of minimal pairs whose good sentence has the higher total logprob, and how well perplexity alone tells the good
- * ones from the bad ones, all against all.
+ * The share of minimal pairs whose good sentence has the higher total logprob, and how well perplexity alone tells the
+ * good ones from the bad ones, all against all.
  */
 export async function evaluateBlimp(args: readonly string[]): Promise<void> {
   const { positionals, values } = readArguments(args, { json: { type: 'boolean', default: false } });

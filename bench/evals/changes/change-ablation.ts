@@ -16,8 +16,8 @@ const MOST_NATS = 12;
 const MODEL_FEATURES = ['informationGain', 'peakGiven', 'greatestLoss'] as const;
 
 /**
- * What the features are worth, alone and together, and with what the language model tells of the newer text after the older
- * one: fitted on one part, reported on the others.
+ * What the features are worth, alone and together, and with what the language model tells of the newer text after the
+ * older one: fitted on one part, reported on the others.
  */
 export async function compareFeatures(app: INestApplicationContext, pairs: readonly EmbeddedPair[]): Promise<void> {
   const client = app.get(VorpalClient);
@@ -76,9 +76,9 @@ async function scorePairs(scorer: PerplexityScorer, pairs: readonly ChangePair[]
 }
 
 /**
- * `informationGain`: the share of what the newer text tells that the older one told already, `1 − I(new | old) / I(new)`.
- * `peakGiven`: the most unexpected token after the older text. `greatestLoss`: by how much the older text made one less
- * likely, since the model expected another there.
+ * `informationGain`: the share of what the newer text tells that the older one told already, `1 − I(new | old) /
+ * I(new)`. `peakGiven`: the most unexpected token after the older text. `greatestLoss`: by how much the older text made
+ * one less likely, since the model expected another there.
  */
 function modelFeatures(
   plain: TextScore | undefined,

@@ -12,10 +12,11 @@ import { type Example, fitLogisticRegression, predict } from './logistic-regress
 import { round } from '../../figures/report.js';
 
 export const PENALTY = 5;
-// Each part is judged by a model of the other parts, so that the threshold is not of pairs that were learned by heart; parted
-// in several ways, it does not hang on one pair.
+// Each part is judged by a model of the other parts, so that the threshold is not of pairs that were learned by heart;
+// parted in several ways, it does not hang on one pair.
 const FOLDS = [5, 7, 10, 13, 20];
-// What is marked wrongly is ranked lower without a reason: as sure as may be, while this share of what changed is found.
+// What is marked wrongly is ranked lower without a reason: as sure as may be, while this share of what changed is
+// found.
 const RECALL_SOUGHT = 0.7;
 const DIGITS = 3;
 

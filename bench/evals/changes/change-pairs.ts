@@ -8,8 +8,9 @@ export type PairKind = z.infer<typeof kindSchema> | 'unpaired';
 
 const kindSchema = z.enum(['duplicate', 'paraphrase', 'update', 'negation', 'unrelated', 'different']);
 /**
- * `fit`: the weights and the threshold come from these. `report`: seen by whoever chose the features and words, and not fitted
- * to. `check`: written after that was done. `blind`: written and kept before the model of then had judged any of it.
+ * `fit`: the weights and the threshold come from these. `report`: seen by whoever chose the features and words, and not
+ * fitted to. `check`: written after that was done. `blind`: written and kept before the model of then had judged any of
+ * it.
  */
 const partSchema = z.enum(['fit', 'report', 'check', 'blind']);
 const pairSchema = z.object({
@@ -29,7 +30,7 @@ export interface ChangePair extends Omit<z.infer<typeof pairSchema>, 'kind'> {
 }
 
 export interface EmbeddedPair extends ChangePair {
-  /** Of the vectors of both texts; `null` where there is none. */
+  /** Of the vectors of both texts; `null` without vectors. */
   readonly cosine: number | null;
 }
 
@@ -53,8 +54,8 @@ export const differenceOfPair = ({ before, after }: Pick<ChangePair, 'before' | 
   differenceOf(comparableText(before), comparableText(after));
 
 /**
- * As many pairs again that have nothing to do with each other: each newer text with the older one of another pair of its
- * language and part. "I moved" changes where one lives, and nothing else that was said.
+ * As many pairs again that have nothing to do with each other: each newer text with the older one of another pair of
+ * its language and part. "I moved" changes where one lives, and nothing else that was said.
  */
 export function unpairedOf(pairs: readonly ChangePair[]): ChangePair[] {
   const groups = Map.groupBy(pairs, ({ language, part }) => `${language} ${part ?? ''}`);

@@ -28,9 +28,9 @@ interface Outcome {
 }
 
 /**
- * Every changed pair through the product: users say all older texts of up to 40 pairs and then all newer ones, the worker
- * remembers them, and `POST /chat` is asked about each. Whenever the older one goes into the prompt, the newer one has to.
- * Nothing here depends on how unexpected the texts are, so that scores are made up.
+ * Every changed pair through the product: users say all older texts of up to 40 pairs and then all newer ones, the
+ * worker remembers them, and `POST /chat` is asked about each. Whenever the older one goes into the prompt, the newer
+ * one has to. Nothing here depends on how unexpected the texts are, so that scores are made up.
  */
 export async function followThroughChats(pairs: readonly ChangePair[]) {
   const local = process.env.VORPAL_URL === undefined ? ChildProgram.start('local-vorpal', {}) : undefined;
@@ -91,7 +91,9 @@ async function remember(tasks: readonly MemoryTask[], folder: string, standIn: C
   }
 }
 
-/** Pairs of a language together; no text twice with one user, where it would be counted and not be a memory of its own. */
+/**
+ * Pairs of a language together; no text twice with one user, where it would be counted and not be a memory of its own.
+ */
 function placesOf(pairs: readonly ChangePair[]): Place[] {
   const places: (Place & { readonly digests: Set<string> })[] = [];
   for (const pair of pairs.toSorted((a, b) => a.language.localeCompare(b.language))) {

@@ -33,7 +33,7 @@ export function precision(judged: readonly Judged[]): number {
   return marked.filter(({ isPositive }) => isPositive).length / marked.length;
 }
 
-/** The share of positives that are marked. `NaN` where there is none. */
+/** The share of positives that are marked. `NaN` without any. */
 export function recall(judged: readonly Judged[]): number {
   const positives = judged.filter(({ isPositive }) => isPositive);
   return positives.filter(({ isMarked }) => isMarked).length / positives.length;
@@ -53,7 +53,7 @@ export function withInterval(judged: readonly Judged[], measure: (judged: readon
 export const formatInterval = ({ value, low, high }: Interval): string =>
   `${value.toFixed(3)} [${low.toFixed(3)}, ${high.toFixed(3)}]`;
 
-/** The highest score from which on at least `atLeast` of the positives are marked; 1 where there is none. */
+/** The highest score from which on at least `atLeast` of the positives are marked; 1 if there is no such score. */
 export function thresholdFor(judged: readonly Omit<Judged, 'isMarked'>[], atLeast: number): number {
   const scores = judged.flatMap(({ score, isPositive }) => (isPositive ? [score] : [])).sort((a, b) => b - a);
   return scores[Math.ceil(atLeast * scores.length) - 1] ?? 1;

@@ -14,8 +14,8 @@ const MAX_STEPS = 100;
 const CONVERGED = 1e-8;
 
 /**
- * Logistic regression with L2, by Newton's method (iteratively reweighted least squares; Bishop 2006, section 4.3.3). Features
- * are brought to unit variance first, so that `penalty` weighs on all alike; the intercept is free.
+ * Logistic regression with L2, by Newton's method (iteratively reweighted least squares; Bishop 2006, section 4.3.3).
+ * Features are brought to unit variance first, so that `penalty` weighs on all alike; the intercept is free.
  * @param penalty half of it times the squared weights is added to the negative log-likelihood
  */
 export function fitLogisticRegression(examples: readonly Example[], penalty: number): LogisticModel {

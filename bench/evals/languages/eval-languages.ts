@@ -30,8 +30,8 @@ interface Row {
 }
 
 /**
- * Whether what was said in one language is found by questions in the same and in another. All is said by one user, so that
- * each fact stands beside those of every other language, and is asked for through `POST /memories/search`.
+ * Whether what was said in one language is found by questions in the same and in another. All is said by one user, so
+ * that each fact stands beside those of every other language, and is asked for through `POST /memories/search`.
  */
 export async function evaluateLanguages(args: readonly string[]): Promise<void> {
   const { positionals, values } = readArguments(args, { json: { type: 'boolean', default: false } });

@@ -19,8 +19,8 @@ const conversationsSchema = z.array(
 );
 
 /**
- * Conversations of BEAM (Tavakoli et al., arXiv 2510.27246), user and assistant, with questions in the first person. Those
- * without evidence among the turns that go into the memory are left out.
+ * Conversations of BEAM (Tavakoli et al., arXiv 2510.27246), user and assistant, with questions in the first person.
+ * Those without evidence among the turns that go into the memory are left out.
  * @param withAssistant whether the assistant's turns go into the memory as well
  */
 export function readBeam(file: string, withAssistant: boolean): MemoryTask[] {

@@ -82,7 +82,8 @@ async function report(name: string, evaluation: RecallEvaluation, options: Recal
   const inPrompt = estimate(findings.map((finding) => recallAt(Infinity, finding)));
   print(`${name}: ${tasks.length} users, ${cost.messages} messages, ${findings.length} questions with evidence\n`);
   print(
-    `Evidence in the prompt of POST /chat: ${text(inPrompt)}, in ${Math.round(mean(tokens))} tokens of memories (at most ${Math.max(...tokens)})\n`,
+    `Evidence in the prompt of POST /chat: ${text(inPrompt)}, ` +
+      `in ${Math.round(mean(tokens))} tokens of memories (at most ${Math.max(...tokens)})\n`,
   );
 
   const sessionOf = new Map(
@@ -99,7 +100,8 @@ async function report(name: string, evaluation: RecallEvaluation, options: Recal
     ? 'scores made up'
     : `${round(cost.scoredTokens / cost.messages, 1)} tokens scored`;
   print(
-    `\nA message: ${scored}, ${round((cost.seconds * 1_000) / cost.messages, 1)} ms until it is a memory; ${describeMachine()}`,
+    `\nA message: ${scored}, ${round((cost.seconds * 1_000) / cost.messages, 1)} ms until it is a memory; ` +
+      describeMachine(),
   );
   if (options.json) {
     const modes = Object.fromEntries([...byMode].map(([mode, found]) => [mode, recalls(found)]));

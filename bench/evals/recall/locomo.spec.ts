@@ -60,7 +60,7 @@ describe('data of evaluations', () => {
 
   afterAll(() => rm(folder, { recursive: true }));
 
-  it('has each speaker of LoCoMo as a user whose turns alone are captured, with questions in the first person', async () => {
+  it('has each speaker of LoCoMo as a user whose turns alone are captured, asking in the first person', async () => {
     await writeFile(file, JSON.stringify(LOCOMO));
     const [ada, bob, ...others] = readLocomo(file, 'one-user');
 
@@ -118,7 +118,7 @@ describe(readTime.name, () => {
     expect(new Date(readTime(text)).toISOString()).toBe(expected);
   });
 
-  it('refuses what is none', () => {
+  it('refuses a file that is not LoCoMo', () => {
     expect(() => readTime('yesterday')).toThrow('yesterday');
   });
 });

@@ -13,8 +13,8 @@ const conversationSchema = z.object({
 type Conversation = z.infer<typeof conversationSchema>;
 
 /**
- * `one-user`: each speaker in turn is the user, and what the other one says is only context. `two-speakers`: both are in one
- * store, as `Name (2023-05-08): …`.
+ * `one-user`: each speaker in turn is the user, and what the other one says is only context. `two-speakers`: both are
+ * in one store, as `Name (2023-05-08): …`.
  */
 export const LOCOMO_VIEWS = ['one-user', 'two-speakers'] as const;
 export type LocomoView = (typeof LOCOMO_VIEWS)[number];
@@ -22,8 +22,8 @@ export type LocomoView = (typeof LOCOMO_VIEWS)[number];
 const CATEGORIES = ['', 'multi-hop', 'temporal', 'open domain', 'single-hop', 'adversarial'];
 
 /**
- * Conversations of LoCoMo (Maharana et al., ACL 2024) as a user of the product would have had them. Questions whose evidence is
- * no turn that goes into the memory are left out: nothing could find it.
+ * Conversations of LoCoMo (Maharana et al., ACL 2024) as a user of the product would have had them. Questions whose
+ * evidence is no turn that goes into the memory are left out: nothing could find it.
  */
 export function readLocomo(file: string, view: LocomoView): MemoryTask[] {
   const conversations = z.array(conversationSchema).parse(JSON.parse(readFileSync(file, 'utf8')));

@@ -19,7 +19,8 @@ const foundSchema = z.object({ memories: z.array(z.object({ id: z.string() })) }
 const keptSchema = z.object({ id: z.string() });
 const supersededSchema = z.object({ superseded_by: z.string().nullable() });
 
-// As for the local Vorpal that the brain starts itself; and a busy machine changes how long a recall takes, not what it finds.
+// As with the local Vorpal that the brain starts itself: a busy machine must change how long a recall takes, not its
+// result.
 const LIKE_EMBEDDED = {
   WORKER_MAX_BATCHES: '1',
   SCORING_CONCURRENCY: '2',
@@ -79,8 +80,8 @@ export class RecallBrain {
   }
 
   /**
-   * Appends the captured turns of all tasks to the stream, each with the turns of its session before it, and waits until the
-   * worker has decided about all of them.
+   * Appends the captured turns of all tasks to the stream, each with the turns of its session before it, and waits
+   * until the worker has decided about all of them.
    * @returns the turn that each memory was, by the memory's id
    */
   async ingest(tasks: readonly MemoryTask[], onDone: (messages: number) => void) {

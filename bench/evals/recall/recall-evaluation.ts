@@ -22,8 +22,8 @@ export type Keep = (typeof KEEPS)[number];
 const READ_ONLY = { ASYNC_MEMORY: 'false' };
 
 /**
- * Has a brain remember what was said in tasks, and asks it their questions. What is stored is kept as it was: each kind of
- * asking begins with a copy of it, since recall leaves its marks.
+ * Has a brain remember what was said in tasks, and asks it their questions. What is stored is kept as it was: each kind
+ * of asking begins with a copy of it, since recall leaves its marks.
  */
 export class RecallEvaluation {
   private turnOf: ReadonlyMap<string, string> = new Map();
@@ -78,7 +78,9 @@ export class RecallEvaluation {
     return this.onCopy({}, (brain) => this.searchAll(brain, mode, this.tasks));
   }
 
-  /** What searches find in half the store, by how that half was chosen; the mean of several draws where chance chose. */
+  /**
+   * What searches find in half the store, by how that half was chosen; the mean of several draws where chance chose.
+   */
   async searchHalf(keep: Keep, mode: SearchMode): Promise<Finding[][]> {
     if (keep === 'surprise') return [await this.searchForgetful(mode)];
     const seeds = keep === 'random' ? RANDOM_SEEDS : [0];

@@ -23,14 +23,14 @@ export interface Answered {
 type Ask = (body: Buffer) => Promise<Answered>;
 
 /**
- * Answers of a model to scoring requests, kept in a file so that they are computed once. A line has one prompt's answer under
- * the SHA-256 of the model's name, the parameters and the prompt, which is text and context as tokens: it holds for nothing
- * else, and what is in the file is no text of a conversation but the tokens and their logprobs.
+ * Answers of a model to scoring requests, kept in a file so that they are computed once. A line has one prompt's answer
+ * under the SHA-256 of the model's name, the parameters and the prompt, which is text and context as tokens: it holds
+ * for nothing else, and what is in the file is no text of a conversation but the tokens and their logprobs.
  */
 export class ScoreFile {
   private readonly answers = new Map<string, Answer>();
 
-  /** @param path is made where there is none */
+  /** @param path is created if it does not exist */
   constructor(private readonly path: string) {
     if (!existsSync(path)) return;
     const lines = readFileSync(path, 'utf8').split('\n');

@@ -26,7 +26,7 @@ export class InvalidRequestError extends LocalVorpalError {
   }
 }
 
-/** {@link InvalidRequestError} in the words that vLLM has for a field out of range: they end with its name and value. */
+/** {@link InvalidRequestError} in vLLM's words for a field out of range, which end with its name and value. */
 export class InvalidParameterError extends InvalidRequestError {
   constructor(message: string, param: string, value?: number) {
     super(`${message} (parameter=${param}${value === undefined ? '' : `, value=${value}`})`, param);
@@ -100,8 +100,9 @@ export class EngineLoadError extends LocalVorpalError {
   constructor(model: string, { contextTokens, sequences, gpu }: Settings['server'], options?: ErrorOptions) {
     const gpuHint = gpu === 'off' ? '' : `, or unset LOCAL_VORPAL_GPU (${gpu})`;
     super(
-      `The model ${model} cannot be loaded. If memory is short, lower LOCAL_VORPAL_CONTEXT_TOKENS (${contextTokens}) or ` +
-        `LOCAL_VORPAL_SEQUENCES (${sequences})${gpuHint}; if the file is at fault, set LOCAL_VORPAL_MODEL to another one.`,
+      `The model ${model} cannot be loaded. If memory is short, lower LOCAL_VORPAL_CONTEXT_TOKENS ` +
+        `(${contextTokens}) or LOCAL_VORPAL_SEQUENCES (${sequences})${gpuHint}; ` +
+        'if the file is at fault, set LOCAL_VORPAL_MODEL to another one.',
       options,
     );
   }
@@ -125,7 +126,7 @@ export class ClientGoneError extends LocalVorpalError {
   readonly httpStatus = 499;
 
   constructor() {
-    super('The client has gone.');
+    super('The client closed the connection.');
   }
 }
 

@@ -41,7 +41,7 @@ export class LocalVorpal {
     await this.server.stop(this.settings.server.shutdownGraceMs);
     const disposed = Promise.all([this.slots.language?.stop(), this.slots.embedding.stop()]).then(() => true);
     const late = new Promise<false>((resolve) => setTimeout(resolve, DISPOSE_MS, false).unref());
-    if (!(await Promise.race([disposed, late]))) this.logger.warn('The models are still busy; leaving without them.');
+    if (!(await Promise.race([disposed, late]))) this.logger.warn('The models are still busy; the program ends now.');
   }
 }
 

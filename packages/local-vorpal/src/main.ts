@@ -10,7 +10,7 @@ const settings = settingsOrExit();
 const logger = createLogger(settings, 'LocalVorpal');
 
 process.on('uncaughtException', (error) => {
-  logger.fatal(`Unexpected failure; leaving. ${error.stack ?? describeError(error)}`);
+  logger.fatal(`Unexpected failure; the program ends. ${error.stack ?? describeError(error)}`);
   process.exit(1);
 });
 
@@ -43,7 +43,7 @@ function followOrders(): void {
     if (isShutdown(message)) stop(logger);
   });
   process.on('disconnect', () => process.exit(1));
-  // The brain may have given up while this program was still being read.
+  // The brain may have stopped waiting while this program was still loading.
   if (!process.connected) process.exit(1);
 }
 

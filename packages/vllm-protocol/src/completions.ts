@@ -14,7 +14,7 @@ export type Prompt = z.infer<typeof promptSchema>;
 
 const streamOptionsSchema = z.object({ include_usage: z.boolean().nullish() }).nullish();
 
-/** Sampling parameters that `/v1/completions` and `/v1/chat/completions` share. `null` means "not given", as in vLLM. */
+/** Sampling parameters of `/v1/completions` and `/v1/chat/completions`. `null` means "not given", as in vLLM. */
 export const samplingShape = {
   temperature: z.number().min(0).max(2).nullish(),
   top_p: z.number().gt(0).max(1).nullish(),

@@ -12,8 +12,8 @@ export function isStreamedBody({ routeOptions }: FastifyRequest): boolean {
 }
 
 /**
- * Passes bodies of newline-delimited JSON on as streams, of any length, to the routes that read them line by line. Other
- * routes refuse them.
+ * Hands bodies of newline-delimited JSON, of any length, as streams to the routes that read them line by line. All
+ * other routes refuse such bodies.
  */
 export function acceptNdjson(fastify: FastifyInstance, pace: Pace): void {
   fastify.addContentTypeParser(NDJSON, (request: FastifyRequest, payload, done) => {
@@ -22,7 +22,7 @@ export function acceptNdjson(fastify: FastifyInstance, pace: Pace): void {
   });
 }
 
-/** Parameter decorator: the body of a route of {@link acceptNdjson} as chunks of bytes, read as fast as they are taken. */
+/** Parameter decorator: the body of a route of {@link acceptNdjson}, as chunks of bytes that are read on demand. */
 export const NdjsonBody = createParamDecorator((_: unknown, context: ExecutionContext): AsyncIterable<Uint8Array> => {
   const request = context.switchToHttp().getRequest<FastifyRequest>();
   const { body } = request;

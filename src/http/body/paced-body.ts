@@ -10,8 +10,8 @@ export interface Pace {
 }
 
 /**
- * The bytes of a body of any length, as they are taken. Only the time spent waiting for the client counts: a server that
- * processes them slowly is not the client's fault.
+ * The bytes of a body of any length, as they are taken. Only the time spent waiting for the client counts: a server
+ * that processes them slowly is not the client's fault.
  * @throws RequestTooSlowError if they arrive more slowly than `pace`
  */
 export async function* paced(body: Readable, { graceMs, minBytesPerSecond }: Pace): AsyncGenerator<Uint8Array, void> {

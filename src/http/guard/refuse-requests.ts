@@ -12,7 +12,7 @@ import { RouteTable } from './route-table.js';
 
 const BODYLESS_METHODS: ReadonlySet<string> = new Set(['GET', 'HEAD']);
 
-/** Refuses, before anything of the body is read, what no route has to see; docs/http.md has the rules. */
+/** Refuses requests before any of their body is read; docs/http.md has the rules. */
 export function refuseRequests(fastify: FastifyInstance, server: Settings['server']): void {
   const routes = new RouteTable(fastify);
   const guard = new BrowserGuard(server);
@@ -23,7 +23,7 @@ export function refuseRequests(fastify: FastifyInstance, server: Settings['serve
       return;
     }
     const refusal = guard.refusalOf(request) ?? refusalOf(request, reply, routes);
-    // What may still come of the body is not waited for.
+    // The rest of the body is not waited for.
     if (refusal !== undefined && hasBody(request)) void reply.header('connection', 'close');
     done(refusal);
   });

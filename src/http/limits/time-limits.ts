@@ -14,7 +14,11 @@ export function limitBodies(fastify: FastifyInstance, requestTimeoutMs: number):
     if (hasBody(request) && !isStreamedBody(request)) {
       const late = setTimeout(() => {
         if (request.raw.complete || reply.sent) return;
-        const problem = refusalProblem(408, `The body did not arrive within ${requestTimeoutMs / 1_000} s.`);
+        const seconds = requestTimeoutMs / 1_000;
+        const problem = refusalProblem(
+          408,
+          `The body did not arrive within ${seconds} s. Send it faster, or in parts.`,
+        );
         void reply
           .code(408)
           .headers({ 'content-type': PROBLEM_CONTENT_TYPE, connection: 'close' })
@@ -37,14 +41,14 @@ interface HttpSocket extends Socket {
 }
 
 /**
- * Cuts off who takes nothing of an answer, whatever its form, until the server's own timeout; and closes connections on
- * which nobody asks. One whose answer is still being made is left alone.
+ * On the server's timeout, cuts a connection whose client reads nothing of its answer, and closes one without a
+ * request. A connection whose answer is still being computed stays open.
  */
 export function limitReaders(fastify: FastifyInstance): void {
   fastify.server.on('timeout', (socket: HttpSocket) => {
     const isAnswering = (socket._httpMessage ?? null) !== null;
     if (isAnswering && socket.writableLength === 0) return;
-    if (isAnswering) logger.warn('A client took nothing of its answer for too long; the answer is cut');
+    if (isAnswering) logger.warn('A client read nothing of its answer for too long; its connection is cut');
     socket.destroy();
   });
 }

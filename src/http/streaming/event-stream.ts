@@ -5,15 +5,15 @@ import { encodeSseData } from '@archive-brain/vllm-protocol';
 import { problemOf } from '../problem/problem-of.js';
 import { streamedAnswer } from './streamed-answer.js';
 
-/** Answers with events as they come. @throws what `events` throws before the first of them */
+/** Answers with events as they come. @throws what `events` throws before its first event */
 export type SendEvents = (events: AsyncGenerator<object, void>) => Promise<StreamableFile>;
 
 const logger = new Logger('Http');
 
 /**
- * Parameter decorator: a {@link SendEvents}, whose result the handler returns. Each event is one line of JSON. Nothing is
- * sent before the first event is there, so that a failure until then is an ordinary problem with its status; a later one
- * is the last event, `{"type":"error"}` with the fields of a problem. Read only as fast as the client takes it.
+ * Parameter decorator: a {@link SendEvents}, whose result the handler returns. Each event is one line of JSON. Nothing
+ * is sent before the first event, so an earlier failure is an ordinary problem with its status. A later failure is the
+ * last event, `{"type":"error"}` with the fields of a problem. Events are read only as fast as the client reads them.
  */
 export const ServerSentEvents = createParamDecorator((_: unknown, context: ExecutionContext): SendEvents => {
   const http = context.switchToHttp();

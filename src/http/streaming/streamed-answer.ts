@@ -5,8 +5,8 @@ import { describeError, isAbortError } from '../../shared/index.js';
 const logger = new Logger('Http');
 
 /**
- * An answer that is sent as it is made, as fast as its client takes it. A source that fails cuts it, and the log says why;
- * a client that leaves ends the source, and is no error.
+ * An answer that is sent while it is produced, as fast as its client reads it. A failure of the source cuts the answer,
+ * and the log says why. A client that leaves ends the source, and is not an error.
  */
 export function streamedAnswer(chunks: AsyncIterable<string>, type: string): StreamableFile {
   const stream = Readable.from(chunks);

@@ -120,7 +120,8 @@ export class Quarantine {
 
   /**
    * Whether canaries succeed in a row after the entry failed. Vorpal may be down because of an unanswered entry: its
-   * failure is kept until Vorpal answers again. Any other canary that fails means that the entry's failure tells nothing.
+   * failure is kept until Vorpal answers again. Any other canary that fails means that the entry's failure tells
+   * nothing.
    */
   private async isEntryToBlame(quarantined: Quarantined, signal: AbortSignal): Promise<boolean> {
     const { delivered, failure } = quarantined;

@@ -18,7 +18,8 @@ export interface AdmittedBatch {
  * Admission control: how many batches may run at once.
  *
  * Admits as many as are being scored, and a few that wait for scoring. How much Vorpal is given at once is decided by
- * the client's scoring budget; a batch that would only wait for it stays in the stream, where another worker can take it.
+ * the client's scoring budget; a batch that would only wait for it stays in the stream, where another worker can take
+ * it.
  */
 export class BatchAdmission {
   private admitted = 0;
@@ -42,7 +43,9 @@ export class BatchAdmission {
     return this.blockedCount >= MAX_BLOCKED;
   }
 
-  /** How many more may be admitted now: as many may queue as are being scored, so their number can double each round. */
+  /**
+   * How many more may be admitted now: as many may queue as are being scored, so their number can double each round.
+   */
   get capacity(): number {
     const active = this.admitted - this.blockedCount;
     const queued = active - this.sent;

@@ -133,7 +133,7 @@ export class UserSequencer {
     for (const [userId, waiter] of waiters) {
       const elsewhere = this.openOf(waiter).filter((receipt) => !this.inFlight.has(receipt));
       if (waiter.progressAt > before || elsewhere.length === 0) continue;
-      this.logger.warn(`Stopped waiting for ${elsewhere.length} earlier entries of a user at other workers`);
+      this.logger.warn(`Stopped waiting for ${elsewhere.length} earlier entries of a user, which other workers hold`);
       this.unblockReceipts(userId, elsewhere);
     }
   }
@@ -171,7 +171,10 @@ export class UserSequencer {
   }
 }
 
-/** Cheaper than a rejected promise for each of many wake-ups. @returns whether the time passed: `false` on wake or abort */
+/**
+ * Cheaper than a rejected promise for each of many wake-ups.
+ * @returns whether the time passed: `false` on wake or abort
+ */
 async function pause(ms: number, waiters: ReadonlyMap<string, Waiter>, signal: AbortSignal): Promise<boolean> {
   const { promise, resolve } = Promise.withResolvers<boolean>();
   const end = (): void => {

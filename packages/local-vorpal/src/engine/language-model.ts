@@ -46,7 +46,7 @@ export interface LanguageModel {
   /** Prompt plus generated tokens that fit (`max_model_len`). */
   readonly windowTokens: number;
   readonly vocabularySize: number;
-  /** UTF-16 code units of the vocabulary's longest token: a text has at least its length divided by this many tokens. */
+  /** UTF-16 code units of the longest token. A text has at least its length divided by this number of tokens. */
   readonly longestTokenLength: number;
   /** Requests whose prompts may wait at once. */
   readonly queueLimit: number;
@@ -57,7 +57,7 @@ export interface LanguageModel {
   tokenize(text: string, withSpecialTokens: boolean): number[];
   /** Tokens as they stand, special ones printed. */
   detokenize: Detokenize;
-  /** A token as the vocabulary spells it (`Ġsky`), which tells its bytes even where they are only part of a character. */
+  /** A token as the vocabulary spells it (`Ġsky`): its bytes, even if they are only a part of a character. */
   pieceOf(token: number): string;
   isSpecial(token: number): boolean;
   /**

@@ -34,7 +34,7 @@ export function positionLogprobs(
   const largest = ranked[0]?.[1] ?? NaN;
   const logprobOf = (logit: number): number => {
     const logprob = logit - largest - Math.log(totalWeight);
-    if (Number.isNaN(logprob)) throw new RangeError('The model put out something that is not a number.');
+    if (Number.isNaN(logprob)) throw new RangeError('The model returned NaN for a logprob. Check its file.');
     return Math.max(logprob, LEAST_LOGPROB);
   };
   const own = { token: actual, logprob: logprobOf(logits.get(actual) ?? NaN) };

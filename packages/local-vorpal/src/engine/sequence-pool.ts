@@ -129,5 +129,5 @@ export class SequencePool<S> {
 }
 
 function toError(reason: unknown): Error {
-  return reason instanceof Error ? reason : new Error('The work was given up.', { cause: reason });
+  return reason instanceof Error ? reason : new Error('The request was cancelled.', { cause: reason });
 }

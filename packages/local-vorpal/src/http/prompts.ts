@@ -40,7 +40,7 @@ export function tokenizePrompt(
 }
 
 /**
- * Spares the tokenizer what cannot fit: a text of a megabyte takes it about a second, in which nothing else is answered.
+ * Refuses a text that cannot fit before it is tokenized: a megabyte takes about a second, which blocks everything else.
  * @throws InvalidParameterError for a text of more characters than the window's tokens can have
  */
 export function readableText(model: LanguageModel, text: string, truncation: Truncation | undefined): string {
@@ -54,7 +54,8 @@ export function readableText(model: LanguageModel, text: string, truncation: Tru
 export function assertLength({ length }: string, most: number, windowTokens: number): void {
   if (length <= most) return;
   throw new InvalidParameterError(
-    `This model's maximum context length is ${windowTokens} tokens. However, your prompt contains ${length} characters ` +
+    `This model's maximum context length is ${windowTokens} tokens. ` +
+      `However, your prompt contains ${length} characters ` +
       `(more than ${most} characters, which is the upper bound for ${windowTokens} input tokens). ` +
       'Please reduce the length of the input prompt.',
     'input_text',
@@ -72,8 +73,9 @@ export function readableTokens(
   if (tokens.length === 0) throw new InvalidRequestError('The decoder prompt cannot be empty');
   if (tokens.length <= model.windowTokens) return tokens;
   throw new InvalidParameterError(
-    `This model's maximum context length is ${model.windowTokens} tokens. However, your prompt contains ${tokens.length} input ` +
-      'tokens, which exceeds this limit even without any output tokens. Please reduce the length of the input prompt.',
+    `This model's maximum context length is ${model.windowTokens} tokens. ` +
+      `However, your prompt contains ${tokens.length} input tokens, ` +
+      ' which exceeds this limit even without any output tokens. Please reduce the length of the input prompt.',
     'input_tokens',
     tokens.length,
   );

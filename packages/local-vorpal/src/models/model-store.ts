@@ -78,8 +78,8 @@ export class ModelStore {
   }
 
   /**
-   * The GGUF file that `reference` names (`small`, a path, or `hf:owner/repository[@revision]/file.gguf`), or the default
-   * model without one.
+   * The GGUF file that `reference` names (`small`, a path, or `hf:owner/repository[@revision]/file.gguf`), or the
+   * default model without one.
    * @throws ModelUnavailableError when no source delivers it, ModelInvalidError when the file is not GGUF
    */
   async languageModel(reference: string | undefined, signal: AbortSignal): Promise<LanguageModelFile> {
@@ -169,7 +169,8 @@ export class ModelStore {
   private async obtainFromHuggingFace(location: HuggingFaceLocation, signal: AbortSignal): Promise<string> {
     const { repository, revision, path } = location;
     const target = join(this.root, 'hf', ...repository.split('/'), revision, ...path.split('/'));
-    // No manifest pins this file: it is verified against the size and digest that Hugging Face declared at the download.
+    // No manifest pins this file: it is verified against the size and digest that Hugging Face declared at the
+    // download.
     if (await isVerified(target, undefined, signal)) return target;
     const lock = `hf-${repository}-${revision}-${path}`.replaceAll('/', '-');
     await this.locked(lock, path, signal, async () => {
@@ -209,7 +210,9 @@ export class ModelStore {
     }
   }
 
-  /** One fetch at a time: two would share the bandwidth, and their progress bars would overwrite each other and the log. */
+  /**
+   * One fetch at a time: two would share the bandwidth, and their progress bars would overwrite each other and the log.
+   */
   private inTurn<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> {
     const turn = this.lastTurn.then(() => {
       signal.throwIfAborted();

@@ -20,8 +20,8 @@ export interface EmbeddingModel {
   /** @throws QueueFullError unless `count` more texts find a place in the queue */
   assertRoomFor(count: number): void;
   /**
-   * The unit vector of tokens taken verbatim, at most the window of them. What is `interactive` goes before what waits as
-   * `background`.
+   * The unit vector of tokens taken verbatim, at most the window of them. What is `interactive` goes before what waits
+   * as `background`.
    * @throws QueueFullError, EngineFailedError, or the signal's reason
    */
   embed(tokens: readonly number[], lane: Lane, signal: AbortSignal): Promise<Float32Array>;

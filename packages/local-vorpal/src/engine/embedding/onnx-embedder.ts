@@ -17,7 +17,7 @@ import { type Truncation, truncateText, truncateTokens } from './truncation.js';
 export interface OnnxEmbedderOptions {
   readonly id: string;
   readonly build: string;
-  /** Laid out for transformers.js: `config.json`, `tokenizer.json`, `tokenizer_config.json`, `onnx/model_quantized.onnx`. */
+  /** The folder that transformers.js reads: `config.json`, `tokenizer.json`, `onnx/model_quantized.onnx` and others. */
   readonly directory: string;
   /** Tokens that it reads, special ones included. */
   readonly windowTokens: number;
@@ -53,7 +53,7 @@ export class OnnxEmbedder implements EmbeddingModel {
     this.dimensions = config.hidden_size;
     this.vocabularySize = config.vocab_size;
     this.queueLimit = settings.queueLimit;
-    // One text at a time: a quantised model scales a batch as a whole, and a text's vector would depend on its neighbours.
+    // One text at a time: a quantised model scales a batch as a whole, so a vector would depend on the other texts.
     this.pool = new SequencePool([model], settings.queueLimit);
   }
 
@@ -70,7 +70,8 @@ export class OnnxEmbedder implements EmbeddingModel {
         local_files_only: true,
         dtype: 'q8',
         device: 'cpu',
-        // On busy processors a second thread doubles the time of a sentence (7 → 16 ms): the two wait for each other spinning.
+        // A second thread doubles the time of a sentence on busy processors (7 → 16 ms): the threads spin while they
+        // wait.
         session_options: { intraOpNumThreads: 1, interOpNumThreads: 1, logSeverityLevel: 3 },
       });
       return new OnnxEmbedder(tokenizer, model, options);

@@ -12,6 +12,6 @@ export function meanOfRows(values: Float32Array, width: number): Float64Array {
 /** Scales to unit length. @throws RangeError where there is no direction: all zeros, or something not a number */
 export function normalise(vector: Float64Array): Float32Array {
   const length = Math.hypot(...vector);
-  if (!(length > 0)) throw new RangeError('The model put out a vector without direction.');
+  if (!(length > 0)) throw new RangeError('The model returned a zero vector, or one with NaN. Check its files.');
   return Float32Array.from(vector, (value) => value / length);
 }

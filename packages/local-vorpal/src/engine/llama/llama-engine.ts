@@ -70,8 +70,8 @@ export class LlamaEngine implements LanguageModel {
         sequences: settings.sequences,
         contextSize: windowOf(model, settings),
         batchSize: batchTokens(settings.sequences),
-        // The library's default is one thread for each physical core of the machine. In a container that has fewer, it is
-        // ten times slower.
+        // The library's default is one thread for each physical core of the machine. In a container that has fewer, it
+        // is ten times slower.
         threads: settings.threads,
         flashAttention: true,
         createSignal: signal,

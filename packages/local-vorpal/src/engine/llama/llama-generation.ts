@@ -153,8 +153,8 @@ export class LlamaGeneration {
 }
 
 /**
- * How many of the prompt's tokens the sequence has evaluated already. The last one is always evaluated again, because its
- * logits are needed.
+ * How many of the prompt's tokens the sequence has evaluated already. The last one is always evaluated again, because
+ * its logits are needed.
  */
 export function reusableTokens(sequence: LlamaContextSequence, prompt: readonly number[]): number {
   const held: readonly number[] = sequence.contextTokens;

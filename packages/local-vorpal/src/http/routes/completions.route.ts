@@ -116,7 +116,8 @@ function readPrompts(body: CompletionRequest, model: LanguageModel, choicesPerPr
   const count = prompts.length * choicesPerPrompt;
   if (count > model.queueLimit) {
     throw new InvalidRequestError(
-      `${count} choices in one request are more than may wait here at once (LOCAL_VORPAL_QUEUE, ${model.queueLimit}). Send fewer prompts.`,
+      `${count} choices in one request are more than the queue holds (LOCAL_VORPAL_QUEUE, ${model.queueLimit}). ` +
+        'Send fewer prompts.',
       'prompt',
     );
   }

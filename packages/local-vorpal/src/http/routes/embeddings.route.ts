@@ -8,7 +8,9 @@ import { parseBody } from '../request-body.js';
 import type { ServerContext } from '../server-context.js';
 import { readTruncation } from '../truncation.js';
 
-/** A chat recalls with one text, or with the parts of a long one, within a fraction of a second; many at once are the worker's. */
+/**
+ * A recall embeds one text, or the parts of a long one, and a chat waits for it. Requests with more are the worker's.
+ */
 const INTERACTIVE_TEXTS = 3;
 
 /** `POST /v1/embeddings`: one unit vector a text. */
@@ -53,7 +55,8 @@ function readInputs(body: EmbeddingRequest, model: EmbeddingModel): (readonly nu
   const inputs = listPrompts(body.input);
   if (inputs.length > model.queueLimit) {
     throw new InvalidRequestError(
-      `${inputs.length} texts in one request are more than may wait here at once (LOCAL_VORPAL_QUEUE, ${model.queueLimit}).`,
+      `${inputs.length} texts in one request are more than the queue holds ` +
+        `(LOCAL_VORPAL_QUEUE, ${model.queueLimit}). Send fewer texts.`,
       'input',
     );
   }

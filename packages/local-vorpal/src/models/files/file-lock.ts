@@ -18,7 +18,7 @@ const WAIT_MAX_MS = 3_600_000;
 const ownerSchema = z.object({ pid: z.int().positive(), host: z.string(), token: z.string() });
 type Owner = z.infer<typeof ownerSchema>;
 
-/** Locks of this process. A lock file with this pid and another token was left by an earlier process of the same pid. */
+/** Locks of this process. A file with this pid but another token is from an earlier process that had the same pid. */
 const heldTokens = new Set<string>();
 
 export interface FileLockOptions {

@@ -13,7 +13,8 @@ export async function assertGguf(path: string): Promise<void> {
   const header = await readHeader(path);
   if (header.length === HEADER_BYTES && header.toString('latin1', 0, MAGIC.length) === MAGIC) return;
   throw new ModelInvalidError(
-    `${path} is not a GGUF model (it does not begin with "${MAGIC}"). Set LOCAL_VORPAL_MODEL to a GGUF file, or leave it unset.`,
+    `${path} is not a GGUF model (it does not begin with "${MAGIC}"). ` +
+      'Set LOCAL_VORPAL_MODEL to a GGUF file, or leave it unset.',
   );
 }
 
@@ -28,7 +29,8 @@ async function readHeader(path: string): Promise<Buffer> {
     }
   } catch (error) {
     throw new ModelInvalidError(
-      `The model file ${path} cannot be read (${describeError(error)}). Set LOCAL_VORPAL_MODEL to a readable GGUF file, or leave it unset.`,
+      `The model file ${path} cannot be read (${describeError(error)}). ` +
+        'Set LOCAL_VORPAL_MODEL to a readable GGUF file, or leave it unset.',
       { cause: error },
     );
   }

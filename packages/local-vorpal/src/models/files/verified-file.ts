@@ -27,7 +27,7 @@ export async function sha256OfFile(path: string, signal: AbortSignal): Promise<s
   return hash.digest('hex');
 }
 
-/** Size of a file in bytes, or `undefined` where there is none. */
+/** Size of a file in bytes, or `undefined` if it does not exist. */
 export async function sizeOf(path: string): Promise<number | undefined> {
   return (await statOf(path))?.size;
 }

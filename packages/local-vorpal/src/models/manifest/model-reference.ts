@@ -33,7 +33,8 @@ export function parseModelReference(text: string): ModelReference {
   if (BARE_WORD.test(text)) {
     const names = NAMED_MODELS.map(({ name }) => name).join(', ');
     throw new ModelInvalidError(
-      `LOCAL_VORPAL_MODEL is "${text}", and there is no model of that name. Write ${names}, the path of a GGUF file (./${text}), or hf:owner/repository/file.gguf.`,
+      `LOCAL_VORPAL_MODEL is "${text}", and there is no model of that name. ` +
+        `Write ${names}, the path of a GGUF file (./${text}), or hf:owner/repository/file.gguf.`,
     );
   }
   if (!text.startsWith(HUGGING_FACE_PREFIX)) {
@@ -44,7 +45,8 @@ export function parseModelReference(text: string): ModelReference {
   const { repository, revision = 'main', path } = parts ?? {};
   if (repository === undefined || path === undefined) {
     throw new ModelInvalidError(
-      `LOCAL_VORPAL_MODEL is "${text}". Write hf:owner/repository/file.gguf, with @revision after the repository if wanted.`,
+      `LOCAL_VORPAL_MODEL is "${text}". ` +
+        'Write hf:owner/repository/file.gguf, with @revision after the repository if wanted.',
     );
   }
   return { kind: 'hugging-face', id: modelIdOf(path), location: { source: 'huggingface', repository, revision, path } };

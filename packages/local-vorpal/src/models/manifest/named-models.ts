@@ -7,7 +7,9 @@ export interface NamedModel {
   readonly licence: string;
   /** Of the file, about. */
   readonly megabytes: number;
-  /** Of memory, about, at the default window and number of sequences; measured for the default model, reckoned for others. */
+  /**
+   * Approximate memory at the default window and number of sequences; measured for the default model, else estimated.
+   */
   readonly memoryMegabytes: number;
   /** `undefined`: the default model, whose every byte the manifest pins. */
   readonly location?: HuggingFaceLocation;

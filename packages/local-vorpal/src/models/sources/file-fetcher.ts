@@ -13,7 +13,9 @@ export interface FileSources {
   readonly pypi: PyPiSource;
 }
 
-/** Brings one file at a time from a source into the cache, with a log line before and after and its progress between. */
+/**
+ * Brings one file at a time from a source into the cache, with a log line before and after and its progress between.
+ */
 export class FileFetcher {
   constructor(
     private readonly sources: FileSources,

@@ -59,7 +59,7 @@ export async function downloadResuming(request: DownloadRequest): Promise<void> 
 }
 
 function brokeOffTooOften(last: TransferInterruptedError): ModelSourceError {
-  return new ModelSourceError(`it broke off ${MAX_FAILURES} times in a row, at last with: ${last.message}`, {
+  return new ModelSourceError(`the download failed ${MAX_FAILURES} times in a row, at last with: ${last.message}`, {
     cause: last,
   });
 }
@@ -136,7 +136,7 @@ export function refusal(response: Response): ModelSourceError | TransferInterrup
   if (status === 408 || status === 416 || status === 429 || status >= 500) {
     const seconds = Number(response.headers.get('retry-after') ?? 0);
     const retryAfterMs = Number.isFinite(seconds) ? seconds * 1_000 : 0;
-    if (retryAfterMs > MAX_RETRY_AFTER_MS) return new ModelSourceError(`${what} and asks for ${seconds} s of patience`);
+    if (retryAfterMs > MAX_RETRY_AFTER_MS) return new ModelSourceError(`${what} and asks to wait ${seconds} s`);
     return new TransferInterruptedError(what, retryAfterMs);
   }
   const hint = status === 401 || status === 403 ? ' (set HF_TOKEN to a token that may read it)' : '';
@@ -181,7 +181,7 @@ async function writeWhole(file: FileHandle, bytes: Uint8Array, position: number)
   }
 }
 
-/** Ends one attempt that has gone silent, and turns every failure of the network into one error with a readable text. */
+/** Ends an attempt that receives nothing for too long, and turns each network failure into one readable error. */
 export class Watchdog {
   private readonly silent = new AbortController();
   private timer: NodeJS.Timeout | undefined;

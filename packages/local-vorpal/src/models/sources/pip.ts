@@ -44,7 +44,7 @@ export async function findPip(
     if (works) return command;
   }
   const names = commands.map((command) => command.join(' ')).join(', ');
-  throw new ModelSourceError(`it needs pip and none was found (tried ${names}); install Python 3 with pip`);
+  throw new ModelSourceError(`it needs pip, which was not found (tried ${names}); install Python 3 with pip`);
 }
 
 /**

