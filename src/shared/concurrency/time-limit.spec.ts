@@ -19,6 +19,20 @@ describe(withTimeLimit.name, () => {
     expect(told?.aborted).toBe(true);
   });
 
+  it('names the time limit although the work, told of it, fails first with an error of its own', async () => {
+    const stopped = withTimeLimit(
+      10,
+      (signal) =>
+        new Promise((_, reject) => {
+          signal.addEventListener('abort', () => {
+            reject(new DOMException('stopped', 'AbortError'));
+          });
+        }),
+    );
+
+    await expect(stopped).rejects.toBeInstanceOf(TimeLimitError);
+  });
+
   it('does not wait for work that does not listen, nor trip over how it ends', async () => {
     const end = Promise.withResolvers<never>();
     const deaf = withTimeLimit(10, () => end.promise);

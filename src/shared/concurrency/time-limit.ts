@@ -90,6 +90,10 @@ export async function withTimeLimit<T>(
   const deadline = new Deadline(limitMs, caller);
   try {
     return await untilAborted(work(deadline.signal), deadline.signal);
+  } catch (error) {
+    // Work that heeds the signal may be first to fail, with an error of its own.
+    deadline.signal.throwIfAborted();
+    throw error;
   } finally {
     deadline.dispose();
   }
