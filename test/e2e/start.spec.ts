@@ -31,6 +31,13 @@ describe('a start that cannot succeed', () => {
     expect(screen).toMatch(/CONFIG_INVALID: 2 settings are wrong.*\n {2}PORT: .*\n {2}VORPAL_URL: /);
   });
 
+  it('names a wrong setting of the local Vorpal that it would start, too', async () => {
+    const { exitCode, screen } = await failToStart({ LOCAL_VORPAL_SEQUENCES: 'many', BRAIN_DATA_DIR: folder });
+    expect(exitCode).toBe(1);
+    expect(screen).toMatch(/CONFIG_INVALID: One setting is wrong.*\n {2}LOCAL_VORPAL_SEQUENCES: /);
+    expect(screen).not.toContain('restarting');
+  });
+
   it('names a port that is taken and leaves no local Vorpal behind', async () => {
     const other = createServer().listen(0, '127.0.0.1');
     await once(other, 'listening');
