@@ -11,6 +11,7 @@ export {
   type Unsettled,
 } from './input-stream.port.js';
 export { AbandonedSpoolsModule } from './abandoned-spools.module.js';
-export { DeadLetterNotFoundError, DeadLetterUndecodableError, StreamUnavailableError } from './stream.errors.js';
+export { DeadLetterNotFoundError, DeadLetterUndecodableError } from './dead-letters/dead-letters.errors.js';
+export { StreamUnavailableError } from './stream.errors.js';
 export { StreamHealth } from './stream.health.js';
 export { StreamModule } from './stream.module.js';

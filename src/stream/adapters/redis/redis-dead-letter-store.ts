@@ -4,7 +4,7 @@ import { type DeadLetter, type DeadLetterPage, DeadLetterStore } from '../../dea
 import type { StreamEntry } from '../../input-stream.port.js';
 import { decodeEntry, encodeEntry } from '../../stored-entry.js';
 import { KNOWN_IDS } from '../../stream-limits.js';
-import { DeadLetterNotFoundError, DeadLetterUndecodableError } from '../../stream.errors.js';
+import { DeadLetterNotFoundError, DeadLetterUndecodableError } from '../../dead-letters/dead-letters.errors.js';
 import { DROP_DEAD_LETTER, REQUEUE } from './redis-dead-letter-scripts.js';
 import { reachingRedis } from './redis-failures.js';
 import { parseRange, type RawEntry } from './redis-replies.js';

@@ -2,7 +2,8 @@ import { type SqliteDatabase, sqliteFailuresAs } from '../../../infra/sqlite/ind
 import { type DeadLetter, type DeadLetterPage, DeadLetterStore } from '../../dead-letters/dead-letter-store.port.js';
 import type { StreamEntry } from '../../input-stream.port.js';
 import { STORED_FIELDS } from '../../stored-entry.js';
-import { DeadLetterNotFoundError, DeadLetterUndecodableError, StreamUnavailableError } from '../../stream.errors.js';
+import { DeadLetterNotFoundError, DeadLetterUndecodableError } from '../../dead-letters/dead-letters.errors.js';
+import { StreamUnavailableError } from '../../stream.errors.js';
 import { decodeRow, type Row } from './sqlite-entry-rows.js';
 import { prepareDeadLetterStatements, type DeadLetterStatements } from './sqlite-stream-statements.js';
 
