@@ -13,13 +13,17 @@ import { ImportService } from './maintenance/import.service.js';
 import { MemoryHealth } from './memory.health.js';
 import { MemoryService } from './api/memory.service.js';
 import { MemoryStore } from './store/memory-store.port.js';
+import { ReembeddingStore } from './store/reembedding-store.port.js';
+import { ReindexingStore } from './store/reindexing-store.port.js';
 import { RecallService } from './recall/recall.service.js';
 import { ReembedService } from './maintenance/reembed.service.js';
 import { ReindexNotice } from './maintenance/reindex-notice.js';
 import { ReindexService } from './maintenance/reindex.service.js';
 import { RememberService } from './remember/remember.service.js';
 
-function openMemories({ backend }: Storage, { memory, stream: { keyPrefix } }: Settings): MemoryStore {
+type Stores = RedisMemoryStore | SqliteMemoryStore;
+
+function openMemories({ backend }: Storage, { memory, stream: { keyPrefix } }: Settings): Stores {
   return backend.kind === 'redis'
     ? new RedisMemoryStore(backend.connections, memory, { keyPrefix })
     : new SqliteMemoryStore(backend.database, memory);
@@ -30,6 +34,8 @@ function openMemories({ backend }: Storage, { memory, stream: { keyPrefix } }: S
   imports: [StreamModule, SessionsModule, VorpalModule, TerminusModule],
   providers: [
     { provide: MemoryStore, inject: [Storage, Settings], useFactory: openMemories },
+    { provide: ReembeddingStore, inject: [MemoryStore], useFactory: ({ reembedding }: Stores) => reembedding },
+    { provide: ReindexingStore, inject: [MemoryStore], useFactory: ({ reindexing }: Stores) => reindexing },
     Embedder,
     MemoryService,
     ImportService,
@@ -40,8 +46,8 @@ function openMemories({ backend }: Storage, { memory, stream: { keyPrefix } }: S
     ReindexService,
     {
       provide: ReindexNotice,
-      inject: [MemoryStore],
-      useFactory: (store: MemoryStore) => new ReindexNotice(store),
+      inject: [ReindexingStore],
+      useFactory: (store: ReindexingStore) => new ReindexNotice(store),
     },
     MemoryHealth,
   ],

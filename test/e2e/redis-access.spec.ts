@@ -156,15 +156,15 @@ describe('A brain that enters Redis by TLS, as the restricted user of docs/opera
       await store.change('eve', MEMORY.id, { isPinned: true });
       await store.noteRecalled('eve', [MEMORY.id], 1);
 
-      await store.beginReembedding({ model: 'new', dimensions: 3 });
-      const pending = await store.pendingReembedding(10);
+      await store.reembedding.begin({ model: 'new', dimensions: 3 });
+      const pending = await store.reembedding.pending(10);
       const vectorOf = (id: string): Float32Array => new Float32Array(id === MEMORY.id ? [1, 0, 0] : [0, 1, 0]);
-      await store.putReembedded(pending.map((item) => ({ ...item, vector: vectorOf(item.id) })));
-      expect(await store.reembeddingProgress()).toEqual({ total: 2, done: 2 });
-      await store.finishReembedding();
+      await store.reembedding.put(pending.map((item) => ({ ...item, vector: vectorOf(item.id) })));
+      expect(await store.reembedding.progress()).toEqual({ total: 2, done: 2 });
+      await store.reembedding.finish();
 
-      expect(await store.pendingReindexing(10)).toEqual([]);
-      await store.putReindexed([indexWords(MEMORY)]);
+      expect(await store.reindexing.pending(10)).toEqual([]);
+      await store.reindexing.put([indexWords(MEMORY)]);
       const query = { vector: new Float32Array([1, 0, 0]), terms: queryTerms('cat'), limit: 1 };
       const found = await store.candidates('eve', query);
       expect(found.map(({ memory }) => memory.text).sort()).toEqual(['I moved to Lisbon.', 'My cat is called Ada.']);

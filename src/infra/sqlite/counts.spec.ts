@@ -141,7 +141,7 @@ describe('what the embedded store counts', () => {
     await store.replace('ada', 'entry 5', kept('entry 7'));
     expectTruth(sut);
     await store.noteRecalled('ada', ['entry 5'], 1);
-    await store.putReindexed([kept('entry 5')]);
+    await store.reindexing.put([kept('entry 5')]);
     expectTruth(sut);
     await store.delete('ada', 'entry 5');
     expectTruth(sut);

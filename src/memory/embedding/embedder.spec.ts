@@ -155,7 +155,7 @@ describe(Embedder.name, () => {
 
   it('refuses everybody while the memories are being moved', async () => {
     await store.claimSpace({ model: 'embedder', dimensions: 2 });
-    await store.beginReembedding({ model: 'next', dimensions: 3 });
+    await store.reembedding.begin({ model: 'next', dimensions: 3 });
     await expect(sut.embed(['a'])).rejects.toBeInstanceOf(ReembeddingError);
     await expect(sut.embedForAnySpace(['a'])).resolves.toMatchObject({ space: { model: 'embedder', dimensions: 2 } });
   });

@@ -30,7 +30,7 @@ describe(ReembedService.name, () => {
     store = new SqliteMemoryStore(database, { maxMemories: 10, maxBytes: 65_536, maxDecisions: 10 });
     vorpal = await startVorpalModule({ VORPAL_URL: stub().url });
     embedder = new Embedder(vorpal.client, store);
-    sut = new ReembedService(store, embedder);
+    sut = new ReembedService(store, store.reembedding, embedder);
     const [vector] = await embedder.embed([TEXT]);
     await store.put('ada', [indexMemory(newMemory('ada', { text: TEXT }), vector!)]);
   });

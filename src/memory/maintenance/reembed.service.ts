@@ -4,6 +4,7 @@ import { Embedder, SPACES_VALID_MS } from '../embedding/embedder.js';
 import type { EmbeddingSpace } from '../memory.js';
 import { isSameSpace } from '../store/memory-limits.js';
 import { MemoryStore } from '../store/memory-store.port.js';
+import { ReembeddingStore } from '../store/reembedding-store.port.js';
 import { EmbeddingModelChangedError, ReembeddingError } from '../memory.errors.js';
 
 export interface ReembedProgress {
@@ -33,6 +34,7 @@ const PORTION = 64;
 export class ReembedService {
   constructor(
     private readonly store: MemoryStore,
+    private readonly reembedding: ReembeddingStore,
     private readonly embedder: Embedder,
   ) {}
 
@@ -49,11 +51,11 @@ export class ReembedService {
       return { kind: 'unchanged', space, memories: 0 };
     }
     if (!next && !again && isSameSpace(current, space)) return { kind: 'unchanged', space, memories: 0 };
-    await this.store.beginReembedding(space);
+    await this.reembedding.begin(space);
     // A brain that has not noticed yet could still write a memory that would then be passed over.
     await sleep(2 * SPACES_VALID_MS, signal);
     const memories = await this.moveAll(space, signal, onProgress);
-    await this.store.finishReembedding();
+    await this.reembedding.finish();
     return { kind: 'moved', space, memories };
   }
 
@@ -62,11 +64,11 @@ export class ReembedService {
     signal: AbortSignal,
     onProgress: ReembedOptions['onProgress'],
   ): Promise<number> {
-    const { total, done: before } = await this.store.reembeddingProgress();
+    const { total, done: before } = await this.reembedding.progress();
     let moved = 0;
     for (;;) {
       signal.throwIfAborted();
-      const portion = await this.store.pendingReembedding(PORTION);
+      const portion = await this.reembedding.pending(PORTION);
       if (portion.length === 0) return moved;
       const embedded = await this.embedder.embedForAnySpace(
         portion.map(({ text }) => text),
@@ -76,7 +78,7 @@ export class ReembedService {
       const { next } = await this.store.spaces();
       if (!isSameSpace(embedded.space, space)) throw new EmbeddingModelChangedError(space, embedded.space);
       if (next && !isSameSpace(next, space)) throw new ReembeddingError(next);
-      await this.store.putReembedded(
+      await this.reembedding.put(
         portion.flatMap((pending, index) => {
           const vector = embedded.vectors[index];
           return vector ? [{ ...pending, vector }] : [];

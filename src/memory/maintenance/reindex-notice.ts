@@ -1,6 +1,6 @@
 import { Logger } from '@nestjs/common';
 import { describeError } from '../../shared/index.js';
-import { MemoryStore } from '../store/memory-store.port.js';
+import { ReindexingStore } from '../store/reindexing-store.port.js';
 import type { ReindexProgress } from './reindex.service.js';
 
 // Counting them goes over all users; a probe must not do that each time.
@@ -14,7 +14,7 @@ export class ReindexNotice {
   private lookedAtMs = -Infinity;
 
   constructor(
-    private readonly store: MemoryStore,
+    private readonly store: ReindexingStore,
     private readonly nowMs: () => number = () => performance.now(),
   ) {}
 
@@ -30,7 +30,7 @@ export class ReindexNotice {
     if (isOver || this.nowMs() - this.lookedAtMs < VALID_MS) return;
     this.lookedAtMs = this.nowMs();
     try {
-      this.known = await this.store.reindexingProgress();
+      this.known = await this.store.progress();
       const { done, total } = this.known;
       if (done >= total || this.isTold) return;
       this.isTold = true;

@@ -25,7 +25,7 @@ describe(ReindexService.name, () => {
     path = join(folder, 'brain.sqlite');
     database = await SqliteDatabase.open(path);
     store = new SqliteMemoryStore(database, { maxMemories: 1_000, maxBytes: 65_536_000, maxDecisions: 10 });
-    sut = new ReindexService(store);
+    sut = new ReindexService(store.reindexing);
     await store.claimSpace({ model: 'small', dimensions: 2 });
     const memories = Array.from({ length: MEMORIES }, (_, index) =>
       indexMemory(newMemory('ada', { text: `Fact number ${index}.` }), Float32Array.of(1, 0)),
@@ -86,7 +86,7 @@ describe(ReindexService.name, () => {
     try {
       forgetWords();
       let now = 0;
-      const notice = new ReindexNotice(store, () => now);
+      const notice = new ReindexNotice(store.reindexing, () => now);
       await notice.look();
       expect(notice.progress).toEqual({ done: 0, total: MEMORIES });
       await sut.run({ signal: new AbortController().signal, onProgress: () => undefined });

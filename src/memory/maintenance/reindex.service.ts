@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { indexWords } from '../remember/indexed-memory.js';
-import { MemoryStore } from '../store/memory-store.port.js';
+import { ReindexingStore } from '../store/reindexing-store.port.js';
 
 export interface ReindexProgress {
   readonly done: number;
@@ -19,7 +19,7 @@ const PORTION = 256;
 /** Indexes the words of memories that an earlier version of the program left, or that are not indexed as today. */
 @Injectable()
 export class ReindexService {
-  constructor(private readonly store: MemoryStore) {}
+  constructor(private readonly store: ReindexingStore) {}
 
   /**
    * Begins, or goes on where an earlier run was broken off; brains may go on meanwhile. Returns how many were indexed.
@@ -29,11 +29,11 @@ export class ReindexService {
     let indexed = 0;
     for (;;) {
       signal.throwIfAborted();
-      const portion = await this.store.pendingReindexing(PORTION);
+      const portion = await this.store.pending(PORTION);
       if (portion.length === 0) return indexed;
-      await this.store.putReindexed(portion.map(({ memory }) => indexWords(memory)));
+      await this.store.put(portion.map(indexWords));
       indexed += portion.length;
-      onProgress(await this.store.reindexingProgress(), portion.length);
+      onProgress(await this.store.progress(), portion.length);
     }
   }
 }

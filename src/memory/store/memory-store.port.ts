@@ -154,18 +154,6 @@ export interface MemoryUsage {
   readonly pinnedBytes: number;
 }
 
-/** A memory that the next embedding space lacks. */
-export interface PendingReembedding {
-  readonly userId: string;
-  readonly id: string;
-  readonly text: string;
-}
-
-/** A memory whose words are not in the index, or as another version of the program indexed them. */
-export interface PendingReindexing {
-  readonly memory: Memory;
-}
-
 export interface StoreSpaces {
   /** `undefined` until the first memory. */
   readonly current: EmbeddingSpace | undefined;
@@ -174,7 +162,8 @@ export interface StoreSpaces {
 }
 
 /**
- * Memories with what they are found by, decisions and running statistics, all by user.
+ * Memories with what they are found by, decisions and running statistics, all by user: what chats, the HTTP interface and
+ * the worker use. The commands that go over the memories of all users have `ReembeddingStore` and `ReindexingStore`.
  *
  * Isolation: no method returns or changes anything of another user than the one it is given.
  * Atomicity: a memory, its vector and its terms appear and vanish together, also when the process dies in between; so does
@@ -260,35 +249,6 @@ export abstract class MemoryStore {
    * @param mark one that never was before
    */
   abstract forget(userId: string, mark: string): Promise<number>;
-
-  /**
-   * Begins to move all memories to `space`, or goes on with it; a move to yet another space that was begun and not
-   * finished is given up. Everything goes on being found by its old vector until {@link finishReembedding}.
-   */
-  abstract beginReembedding(space: EmbeddingSpace): Promise<void>;
-
-  /** Memories, of all users, that have no vector in the next space; at most `limit`. `[]`: none is left. */
-  abstract pendingReembedding(limit: number): Promise<PendingReembedding[]>;
-
-  /** How many memories, of all users, there are, and how many have a vector in the next space. */
-  abstract reembeddingProgress(): Promise<{ readonly total: number; readonly done: number }>;
-
-  /** Gives memories their vectors in the next space. One that was deleted meanwhile is passed over. */
-  abstract putReembedded(items: readonly (PendingReembedding & { readonly vector: Float32Array })[]): Promise<void>;
-
-  /** Makes the next space the current one and drops the old vectors. Only call it when none is pending. */
-  abstract finishReembedding(): Promise<void>;
-
-  /**
-   * Memories, of all users, whose terms or digest are missing or of another {@link TERMS_VERSION}; at most `limit`. `[]`:
-   * none is left. Brains may go on meanwhile.
-   */
-  abstract pendingReindexing(limit: number): Promise<PendingReindexing[]>;
-
-  abstract reindexingProgress(): Promise<{ readonly total: number; readonly done: number }>;
-
-  /** Replaces terms and digest. One that was deleted meanwhile is passed over. */
-  abstract putReindexed(items: readonly Omit<IndexedMemory, 'vector'>[]): Promise<void>;
 
   /** Throws `MemoryStoreUnavailableError` unless a write would work now. */
   abstract check(): Promise<void>;

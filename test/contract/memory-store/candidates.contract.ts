@@ -227,17 +227,17 @@ export function describeCandidates({ open, harness }: ContractContext): void {
       const sut = await open();
       await put(sut, numbered(2));
       // Other dimensions than those of any bad vector.
-      await sut.beginReembedding(OTHER_SPACE);
-      const pending = await sut.pendingReembedding(10);
+      await sut.reembedding.begin(OTHER_SPACE);
+      const pending = await sut.reembedding.pending(10);
       const items = [
         { ...pending[0]!, vector: axis(0, 6) },
         { ...pending[1]!, vector: bad },
       ];
 
-      await expect(sut.putReembedded(items)).rejects.toThrow(MemoryVectorError);
+      await expect(sut.reembedding.put(items)).rejects.toThrow(MemoryVectorError);
 
-      expect(await sut.reembeddingProgress()).toEqual({ total: 2, done: 0 });
-      expect(await sut.pendingReembedding(10)).toHaveLength(2);
+      expect(await sut.reembedding.progress()).toEqual({ total: 2, done: 0 });
+      expect(await sut.reembedding.pending(10)).toHaveLength(2);
     });
 
     it('have no place in a store without a space, where none can be found either', async () => {

@@ -152,14 +152,14 @@ export function describeForgetting({ open }: ContractContext): void {
     it('leaves nothing to embed anew', async () => {
       const sut = await open();
       await put(sut, numbered(2));
-      await sut.beginReembedding(OTHER_SPACE);
-      const pending = await sut.pendingReembedding(1);
-      await sut.putReembedded(pending.map((item) => ({ ...item, vector: axis(0, 6) })));
+      await sut.reembedding.begin(OTHER_SPACE);
+      const pending = await sut.reembedding.pending(1);
+      await sut.reembedding.put(pending.map((item) => ({ ...item, vector: axis(0, 6) })));
 
       expect(await sut.forget('ada', 'mark')).toBe(2);
 
-      expect(await sut.pendingReembedding(10)).toEqual([]);
-      expect(await sut.reembeddingProgress()).toEqual({ total: 0, done: 0 });
+      expect(await sut.reembedding.pending(10)).toEqual([]);
+      expect(await sut.reembedding.progress()).toEqual({ total: 0, done: 0 });
     });
 
     it('records nothing any more of what was received until then, and all of what comes later', async () => {

@@ -1,6 +1,5 @@
 import { Logger } from '@nestjs/common';
 import type { MemoryLimits } from '../../../src/memory/store/memory-limits.js';
-import type { MemoryStore } from '../../../src/memory/store/memory-store.port.js';
 import { describeCandidates } from './candidates.contract.js';
 import { describeChanging } from './changing.contract.js';
 import { describeFilters } from './filters.contract.js';
@@ -23,7 +22,7 @@ import {
   textsFound,
   textsOf,
 } from './memory-store.fixtures.js';
-import type { ContractContext, MemoryStoreHarness } from './memory-store.harness.js';
+import type { ContractContext, MemoryStoreHarness, OpenedStore } from './memory-store.harness.js';
 import { describeRecording } from './recording.contract.js';
 import { describeReembedding } from './reembedding.contract.js';
 import { describeReindexing } from './reindexing.contract.js';
@@ -35,7 +34,7 @@ export function describeMemoryStore(name: string, makeHarness: () => Promise<Mem
   describe(`MemoryStore: ${name}`, () => {
     let harness: MemoryStoreHarness;
 
-    async function open(limits?: Partial<MemoryLimits>): Promise<MemoryStore> {
+    async function open(limits?: Partial<MemoryLimits>): Promise<OpenedStore> {
       const store = await harness.open(limits);
       await store.claimSpace(SPACE);
       return store;
@@ -120,14 +119,14 @@ export function describeMemoryStore(name: string, makeHarness: () => Promise<Mem
         sut.decisions('ada', 10),
         sut.forgetMark('ada'),
         sut.forget('ada', 'mark'),
-        sut.beginReembedding(OTHER_SPACE),
-        sut.pendingReembedding(10),
-        sut.reembeddingProgress(),
-        sut.putReembedded([{ userId: 'ada', id, text: 'kept', vector: axis(1) }]),
-        sut.finishReembedding(),
-        sut.pendingReindexing(10),
-        sut.reindexingProgress(),
-        sut.putReindexed([kept]),
+        sut.reembedding.begin(OTHER_SPACE),
+        sut.reembedding.pending(10),
+        sut.reembedding.progress(),
+        sut.reembedding.put([{ userId: 'ada', id, text: 'kept', vector: axis(1) }]),
+        sut.reembedding.finish(),
+        sut.reindexing.pending(10),
+        sut.reindexing.progress(),
+        sut.reindexing.put([kept]),
         sut.check(),
       ]);
       for (const outcome of outcomes) {

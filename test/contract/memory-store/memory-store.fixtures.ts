@@ -8,8 +8,8 @@ import type {
   IndexedMemory,
   Judgement,
   MemoryStore,
-  PendingReembedding,
 } from '../../../src/memory/store/memory-store.port.js';
+import type { PendingReembedding, ReembeddingStore } from '../../../src/memory/store/reembedding-store.port.js';
 import { textDigest } from '../../../src/memory/remember/text-digest.js';
 import { newId } from '../../../src/shared/index.js';
 
@@ -159,14 +159,14 @@ export async function nearest(
 }
 
 export async function reembedAll(
-  store: MemoryStore,
+  { reembedding }: { readonly reembedding: ReembeddingStore },
   vectorOf: (pending: PendingReembedding) => Float32Array,
   pageSize = 100,
 ): Promise<void> {
   for (;;) {
-    const pending = await store.pendingReembedding(pageSize);
+    const pending = await reembedding.pending(pageSize);
     if (pending.length === 0) return;
-    await store.putReembedded(pending.map((item) => ({ ...item, vector: vectorOf(item) })));
+    await reembedding.put(pending.map((item) => ({ ...item, vector: vectorOf(item) })));
   }
 }
 

@@ -3,10 +3,11 @@ import { inspect } from 'node:util';
 import { memoryKeys, type UserMemoryKeys } from '../../../src/infra/redis/index.js';
 import { RedisMemoryStore } from '../../../src/memory/adapters/redis/redis-memory-store.js';
 import { MemoryStoreUnavailableError } from '../../../src/memory/memory.errors.js';
-import type { IndexedMemory, MemoryStore } from '../../../src/memory/store/memory-store.port.js';
+import type { IndexedMemory } from '../../../src/memory/store/memory-store.port.js';
 import { StoreRefusedError } from '../../../src/shared/index.js';
 import { axis, indexed, judgementOf, keep, nearest, OTHER_SPACE, SPACE } from './memory-store.fixtures.js';
 import { fill, USER } from './memory-store.redis-filled.js';
+import type { OpenedStore } from './memory-store.harness.js';
 import type { RedisMemoryHarness } from './memory-store.redis-harness.js';
 
 const ofUser = (text: string): IndexedMemory => indexed(text, axis(4), { userId: USER });
@@ -15,7 +16,7 @@ const ofUser = (text: string): IndexedMemory => indexed(text, axis(4), { userId:
 export function describeRedisMemoryFaults(makeHarness: () => RedisMemoryHarness): void {
   describe(`${RedisMemoryStore.name} among broken keys`, () => {
     let harness: RedisMemoryHarness;
-    let sut: MemoryStore;
+    let sut: OpenedStore;
     let keysOf: (userId: string) => UserMemoryKeys;
 
     beforeAll(() => {
@@ -142,7 +143,7 @@ export function describeRedisMemoryFaults(makeHarness: () => RedisMemoryHarness)
 export function describeRedisMemoryStoreOnOwnServer(makeHarness: () => RedisMemoryHarness): void {
   describe(`${RedisMemoryStore.name} on a cluster`, () => {
     let harness: RedisMemoryHarness;
-    let sut: MemoryStore;
+    let sut: OpenedStore;
 
     beforeAll(() => {
       Logger.overrideLogger(false);
@@ -161,9 +162,9 @@ export function describeRedisMemoryStoreOnOwnServer(makeHarness: () => RedisMemo
     it('does everything of a user on one slot', async () => {
       const { backing } = harness;
       const { old, pinned } = await fill(sut);
-      await sut.beginReembedding(OTHER_SPACE);
-      const pending = await sut.pendingReembedding(100);
-      await sut.putReembedded(pending.map((item) => ({ ...item, vector: axis(0, 6) })));
+      await sut.reembedding.begin(OTHER_SPACE);
+      const pending = await sut.reembedding.pending(100);
+      await sut.reembedding.put(pending.map((item) => ({ ...item, vector: axis(0, 6) })));
       await sut.forget('bob', 'mark');
 
       const keys = (await backing.allKeys()).filter((key) => key.includes('{ada'));
@@ -171,7 +172,7 @@ export function describeRedisMemoryStoreOnOwnServer(makeHarness: () => RedisMemo
 
       expect(keys.length).toBeGreaterThanOrEqual(25);
       expect(new Set(slots).size).toBe(1);
-      await sut.finishReembedding();
+      await sut.reembedding.finish();
       const query = { vector: axis(0, 6), terms: ['said', 'recalled'], limit: 10 };
       expect(await sut.candidates(USER, query)).toHaveLength(3);
       expect(await sut.list(USER, { limit: 10 })).toHaveLength(3);

@@ -1,7 +1,7 @@
 import { Logger } from '@nestjs/common';
 import { memoryKeys, type UserMemoryKeys } from '../../../src/infra/redis/index.js';
 import { RedisMemoryStore } from '../../../src/memory/adapters/redis/redis-memory-store.js';
-import type { MemoryStore } from '../../../src/memory/store/memory-store.port.js';
+
 import { newId } from '../../../src/shared/index.js';
 import {
   axis,
@@ -20,6 +20,7 @@ import {
   textsOf,
 } from './memory-store.fixtures.js';
 import { fill, USER } from './memory-store.redis-filled.js';
+import type { OpenedStore } from './memory-store.harness.js';
 import type { RedisMemoryHarness } from './memory-store.redis-harness.js';
 
 const HOUR_MS = 3_600_000;
@@ -29,7 +30,7 @@ const DAY_MS = 24 * HOUR_MS;
 export function describeRedisMemoryStore(makeHarness: () => RedisMemoryHarness): void {
   describe(RedisMemoryStore.name, () => {
     let harness: RedisMemoryHarness;
-    let sut: MemoryStore;
+    let sut: OpenedStore;
     let keysOf: (userId: string) => UserMemoryKeys;
     let usersKey: string;
 
@@ -97,10 +98,10 @@ export function describeRedisMemoryStore(makeHarness: () => RedisMemoryHarness):
       await leaveShadow('left over', Date.now() + HOUR_MS);
       // A move to another space that was given up, one that is under way, and a process that died before it had cleaned up.
       for (const space of [{ model: 'given up', dimensions: 6 }, OTHER_SPACE]) {
-        await sut.beginReembedding(space);
-        const pending = await sut.pendingReembedding(100);
+        await sut.reembedding.begin(space);
+        const pending = await sut.reembedding.pending(100);
         const ofUser = pending.filter(({ userId }) => userId === USER);
-        await sut.putReembedded(ofUser.map((item) => ({ ...item, vector: axis(0, 6) })));
+        await sut.reembedding.put(ofUser.map((item) => ({ ...item, vector: axis(0, 6) })));
       }
       await backing.outside.hset(memoryKeys(backing.keyPrefix).spaces, 'abandoned:77', 1);
       await backing.outside.call('VADD', keysOf(USER).vectors(77), 'VALUES', 1, 1, 'left behind');
@@ -169,33 +170,33 @@ export function describeRedisMemoryStore(makeHarness: () => RedisMemoryHarness):
       const users = range(70).map((index) => `user ${index}`);
       await Promise.all(users.map((userId) => sut.put(userId, [indexed('old', axis(0), { userId })])));
       const other = await harness.open();
-      await sut.beginReembedding(OTHER_SPACE);
+      await sut.reembedding.begin(OTHER_SPACE);
       const seen: string[] = [];
 
       for (let page = 0; ; page++) {
-        const pending = await sut.pendingReembedding(9);
+        const pending = await sut.reembedding.pending(9);
         if (pending.length === 0) break;
         seen.push(...pending.map(({ userId, text }) => `${userId} ${text}`));
-        await sut.putReembedded(pending.map((item) => ({ ...item, vector: axis(0, 6) })));
+        await sut.reembedding.put(pending.map((item) => ({ ...item, vector: axis(0, 6) })));
         if (page === 3) {
           await Promise.all(users.map((userId) => other.put(userId, [indexed('new', axis(0), { userId })])));
         }
       }
 
       expect(seen.sort()).toEqual(users.flatMap((userId) => [`${userId} new`, `${userId} old`]).sort());
-      expect(await sut.reembeddingProgress()).toEqual({ total: 140, done: 140 });
+      expect(await sut.reembedding.progress()).toEqual({ total: 140, done: 140 });
     });
 
     it('goes through a user with more memories than one look takes in', async () => {
       await sut.put(USER, numbered(1_200, { userId: USER }));
-      await sut.beginReembedding(OTHER_SPACE);
-      const all = await sut.pendingReembedding(10_000);
+      await sut.reembedding.begin(OTHER_SPACE);
+      const all = await sut.reembedding.pending(10_000);
       expect(all).toHaveLength(1_200);
-      await sut.putReembedded(all.slice(0, 1_150).map((item) => ({ ...item, vector: axis(0, 6) })));
+      await sut.reembedding.put(all.slice(0, 1_150).map((item) => ({ ...item, vector: axis(0, 6) })));
 
-      const left = await sut.pendingReembedding(10_000);
+      const left = await sut.reembedding.pending(10_000);
       expect(idsOf(left).sort()).toEqual(idsOf(all.slice(1_150)).sort());
-      expect(await sut.reembeddingProgress()).toEqual({ total: 1_200, done: 1_150 });
+      expect(await sut.reembedding.progress()).toEqual({ total: 1_200, done: 1_150 });
     });
 
     /** An entry of the shadow buffer as release 0.1.0 wrote it. */
@@ -222,15 +223,15 @@ export function describeRedisMemoryStore(makeHarness: () => RedisMemoryHarness):
       await leaveShadow('Said  again', Date.now() + HOUR_MS);
       const said = indexed('said again', axis(0), { userId: USER });
       await sut.put(USER, [said]);
-      expect(await sut.reindexingProgress()).toEqual({ total: 3, done: 1 });
+      expect(await sut.reindexing.progress()).toEqual({ total: 3, done: 1 });
 
       for (;;) {
-        const pending = await sut.pendingReindexing(1);
+        const pending = await sut.reindexing.pending(1);
         if (pending.length === 0) break;
-        await sut.putReindexed(pending.map(({ memory }) => ({ ...indexed(memory.text), memory })));
+        await sut.reindexing.put(pending.map((memory) => ({ ...indexed(memory.text), memory })));
       }
 
-      expect(await sut.reindexingProgress()).toEqual({ total: 2, done: 2 });
+      expect(await sut.reindexing.progress()).toEqual({ total: 2, done: 2 });
       expect(textsOf(await listAll(sut, USER)).sort()).toEqual(['said again', 'waiting']);
       expect(await sut.get(USER, said.memory.id)).toMatchObject({ count: 2 });
       expect((await search(sut, USER, axis(3)))[0]).toMatchObject({

@@ -142,13 +142,13 @@ export function describeSqliteMemoryStore(): void {
     it('leaves no vectors behind of a move that was given up or finished', async () => {
       await sut.claimSpace({ model: 'a', dimensions: 8 });
       await sut.put('ada', [indexed('kept')]);
-      await sut.beginReembedding({ model: 'b', dimensions: 6 });
-      await sut.beginReembedding({ model: 'c', dimensions: 5 });
+      await sut.reembedding.begin({ model: 'b', dimensions: 6 });
+      await sut.reembedding.begin({ model: 'c', dimensions: 5 });
       expect(vectorTables()).toEqual(['memory_vectors_1', 'memory_vectors_3']);
 
-      const pending = await sut.pendingReembedding(10);
-      await sut.putReembedded(pending.map((item) => ({ ...item, vector: axis(0, 5) })));
-      await sut.finishReembedding();
+      const pending = await sut.reembedding.pending(10);
+      await sut.reembedding.put(pending.map((item) => ({ ...item, vector: axis(0, 5) })));
+      await sut.reembedding.finish();
 
       expect(vectorTables()).toEqual(['memory_vectors_3']);
     });
@@ -156,9 +156,9 @@ export function describeSqliteMemoryStore(): void {
     it('does not finish a move while a memory would be lost to search', async () => {
       await sut.claimSpace({ model: 'a', dimensions: 8 });
       await sut.put('ada', [indexed('kept')]);
-      await sut.beginReembedding({ model: 'b', dimensions: 6 });
+      await sut.reembedding.begin({ model: 'b', dimensions: 6 });
 
-      await expect(sut.finishReembedding()).rejects.toThrow(ReembeddingError);
+      await expect(sut.reembedding.finish()).rejects.toThrow(ReembeddingError);
 
       expect(await search(sut, 'ada', axis(0))).toHaveLength(1);
     });
@@ -167,14 +167,14 @@ export function describeSqliteMemoryStore(): void {
       await sut.claimSpace({ model: 'a', dimensions: 8 });
       const { id } = indexed('').memory;
       await sut.put('ada', [indexed('old text', axis(0), { id })]);
-      await sut.beginReembedding({ model: 'b', dimensions: 6 });
-      const pending = await sut.pendingReembedding(10);
+      await sut.reembedding.begin({ model: 'b', dimensions: 6 });
+      const pending = await sut.reembedding.pending(10);
       await sut.delete('ada', id);
       await sut.put('ada', [indexed('new text', axis(0), { id })]);
 
-      await sut.putReembedded(pending.map((item) => ({ ...item, vector: axis(0, 6) })));
+      await sut.reembedding.put(pending.map((item) => ({ ...item, vector: axis(0, 6) })));
 
-      expect((await sut.pendingReembedding(10)).map(({ text }) => text)).toEqual(['new text']);
+      expect((await sut.reembedding.pending(10)).map(({ text }) => text)).toEqual(['new text']);
     });
 
     it('fails after its file was closed', async () => {

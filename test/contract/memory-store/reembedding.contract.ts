@@ -62,7 +62,7 @@ export function describeReembedding({ open, harness }: ContractContext): void {
       const sut = await open();
       await put(sut, numbered(2));
 
-      expect(await sut.pendingReembedding(10)).toEqual([]);
+      expect(await sut.reembedding.pending(10)).toEqual([]);
     });
 
     it('finds by the old vectors until it is finished, then by the new ones, in every process', async () => {
@@ -74,7 +74,7 @@ export function describeReembedding({ open, harness }: ContractContext): void {
       await search(other, 'ada', axis(0));
       const places: Record<string, number> = { one: 5, two: 4, three: 3 };
 
-      await sut.beginReembedding(OTHER_SPACE);
+      await sut.reembedding.begin(OTHER_SPACE);
       await reembedAll(sut, ({ text }) => axis(places[text]!, 6));
 
       for (const store of [sut, other]) {
@@ -82,7 +82,7 @@ export function describeReembedding({ open, harness }: ContractContext): void {
         await expect(nearest(store, 'ada', axis(0, 6))).rejects.toThrow(MemoryVectorError);
       }
 
-      await sut.finishReembedding();
+      await sut.reembedding.finish();
 
       for (const store of [other, sut]) {
         expect(await store.spaces()).toEqual({ current: OTHER_SPACE, next: undefined });
@@ -98,22 +98,22 @@ export function describeReembedding({ open, harness }: ContractContext): void {
       expect(textsFound(await search(sut, 'ada', axis(2, 6)))[0]).toBe('four');
       expect(await sut.delete('ada', two.memory.id)).toBe(true);
       expect((await nearest(sut, 'ada', axis(4, 6)))?.similarity).toBeLessThan(0.5);
-      expect(await sut.pendingReembedding(10)).toEqual([]);
+      expect(await sut.reembedding.pending(10)).toEqual([]);
     });
 
     it('goes on where it was broken off', async () => {
       const sut = await open();
       await put(sut, numbered(4));
-      await sut.beginReembedding(OTHER_SPACE);
-      const page = await sut.pendingReembedding(3);
-      await sut.putReembedded(page.map((item) => ({ ...item, vector: axis(0, 6) })));
+      await sut.reembedding.begin(OTHER_SPACE);
+      const page = await sut.reembedding.pending(3);
+      await sut.reembedding.put(page.map((item) => ({ ...item, vector: axis(0, 6) })));
       await harness().closeAll();
 
       const restarted = await harness().open();
-      await restarted.beginReembedding(OTHER_SPACE);
+      await restarted.reembedding.begin(OTHER_SPACE);
 
-      expect(await restarted.reembeddingProgress()).toEqual({ total: 4, done: 3 });
-      const rest = await restarted.pendingReembedding(10);
+      expect(await restarted.reembedding.progress()).toEqual({ total: 4, done: 3 });
+      const rest = await restarted.reembedding.pending(10);
       expect(rest).toHaveLength(1);
       expect(idsOf(page)).not.toContain(rest[0]?.id);
     });
@@ -122,16 +122,16 @@ export function describeReembedding({ open, harness }: ContractContext): void {
       const third: EmbeddingSpace = { model: 'embedder-c', dimensions: 5 };
       const sut = await open();
       await put(sut, numbered(3));
-      await sut.beginReembedding(OTHER_SPACE);
-      const page = await sut.pendingReembedding(2);
-      await sut.putReembedded(page.map((item) => ({ ...item, vector: axis(0, 6) })));
+      await sut.reembedding.begin(OTHER_SPACE);
+      const page = await sut.reembedding.pending(2);
+      await sut.reembedding.put(page.map((item) => ({ ...item, vector: axis(0, 6) })));
 
-      await sut.beginReembedding(third);
+      await sut.reembedding.begin(third);
 
       expect(await sut.spaces()).toEqual({ current: SPACE, next: third });
-      expect(await sut.reembeddingProgress()).toEqual({ total: 3, done: 0 });
+      expect(await sut.reembedding.progress()).toEqual({ total: 3, done: 0 });
       await reembedAll(sut, () => axis(4, 5));
-      await sut.finishReembedding();
+      await sut.reembedding.finish();
       expect(await sut.spaces()).toEqual({ current: third, next: undefined });
       expect((await search(sut, 'ada', axis(4, 5))).filter(({ cosine }) => cosine! > 0.9)).toHaveLength(3);
     });
@@ -143,9 +143,9 @@ export function describeReembedding({ open, harness }: ContractContext): void {
         [OTHER_SPACE, 1],
         [SPACE, 2],
       ] as const) {
-        await sut.beginReembedding(space);
+        await sut.reembedding.begin(space);
         await reembedAll(sut, () => axis(place, space.dimensions));
-        await sut.finishReembedding();
+        await sut.reembedding.finish();
       }
 
       expect((await nearest(sut, 'ada', axis(2)))?.similarity).toBeCloseTo(1, 1);
@@ -157,11 +157,11 @@ export function describeReembedding({ open, harness }: ContractContext): void {
       const sut = await open();
       await put(sut, [indexed('kept', axis(0))]);
 
-      await sut.beginReembedding(space);
-      expect(await sut.pendingReembedding(10)).toHaveLength(1);
+      await sut.reembedding.begin(space);
+      expect(await sut.reembedding.pending(10)).toHaveLength(1);
       await reembedAll(sut, () => axis(6));
       expect((await nearest(sut, 'ada', axis(0)))?.similarity).toBeCloseTo(1, 1);
-      await sut.finishReembedding();
+      await sut.reembedding.finish();
 
       expect((await nearest(sut, 'ada', axis(6)))?.similarity).toBeCloseTo(1, 1);
       expect(await sut.spaces()).toEqual({ current: space, next: undefined });
@@ -171,17 +171,17 @@ export function describeReembedding({ open, harness }: ContractContext): void {
       const sut = await open();
       const memories = numbered(3);
       await put(sut, memories);
-      await sut.beginReembedding(OTHER_SPACE);
-      const pending = await sut.pendingReembedding(10);
+      await sut.reembedding.begin(OTHER_SPACE);
+      const pending = await sut.reembedding.pending(10);
       await sut.delete('ada', memories[1]!.memory.id);
 
-      await sut.putReembedded(pending.map((item) => ({ ...item, vector: axis(0, 6) })));
+      await sut.reembedding.put(pending.map((item) => ({ ...item, vector: axis(0, 6) })));
       // Also when its new vector was there already.
       await sut.delete('ada', memories[2]!.memory.id);
 
-      expect(await sut.pendingReembedding(10)).toEqual([]);
-      expect(await sut.reembeddingProgress()).toEqual({ total: 1, done: 1 });
-      await sut.finishReembedding();
+      expect(await sut.reembedding.pending(10)).toEqual([]);
+      expect(await sut.reembedding.progress()).toEqual({ total: 1, done: 1 });
+      await sut.reembedding.finish();
       expect(textsFound(await search(sut, 'ada', axis(0, 6)))).toEqual(['memory 0']);
       expect(await sut.usage('ada')).toMatchObject({ memories: 1 });
     });
@@ -189,15 +189,15 @@ export function describeReembedding({ open, harness }: ContractContext): void {
     it('may put a vector twice', async () => {
       const sut = await open();
       await put(sut, numbered(1));
-      await sut.beginReembedding(OTHER_SPACE);
-      const pending = await sut.pendingReembedding(10);
+      await sut.reembedding.begin(OTHER_SPACE);
+      const pending = await sut.reembedding.pending(10);
 
-      await sut.putReembedded(pending.map((item) => ({ ...item, vector: axis(0, 6) })));
-      await sut.putReembedded(pending.map((item) => ({ ...item, vector: axis(1, 6) })));
-      await sut.putReembedded([]);
+      await sut.reembedding.put(pending.map((item) => ({ ...item, vector: axis(0, 6) })));
+      await sut.reembedding.put(pending.map((item) => ({ ...item, vector: axis(1, 6) })));
+      await sut.reembedding.put([]);
 
-      expect(await sut.reembeddingProgress()).toEqual({ total: 1, done: 1 });
-      await sut.finishReembedding();
+      expect(await sut.reembedding.progress()).toEqual({ total: 1, done: 1 });
+      await sut.reembedding.finish();
       expect((await nearest(sut, 'ada', axis(1, 6)))?.similarity).toBeCloseTo(1, 1);
       expect(await search(sut, 'ada', axis(1, 6))).toHaveLength(1);
     });
@@ -205,10 +205,10 @@ export function describeReembedding({ open, harness }: ContractContext): void {
     it('works in an empty store', async () => {
       const sut = await harness().open();
 
-      await sut.beginReembedding(OTHER_SPACE);
-      expect(await sut.pendingReembedding(10)).toEqual([]);
-      expect(await sut.reembeddingProgress()).toEqual({ total: 0, done: 0 });
-      await sut.finishReembedding();
+      await sut.reembedding.begin(OTHER_SPACE);
+      expect(await sut.reembedding.pending(10)).toEqual([]);
+      expect(await sut.reembedding.progress()).toEqual({ total: 0, done: 0 });
+      await sut.reembedding.finish();
 
       expect(await sut.spaces()).toEqual({ current: OTHER_SPACE, next: undefined });
       expect(await sut.put('ada', [indexed('first', axis(0, 6))])).toMatchObject([{ status: 'new' }]);
@@ -217,11 +217,11 @@ export function describeReembedding({ open, harness }: ContractContext): void {
     it('may be finished twice', async () => {
       const sut = await open();
       await put(sut, numbered(1));
-      await sut.beginReembedding(OTHER_SPACE);
+      await sut.reembedding.begin(OTHER_SPACE);
       await reembedAll(sut, () => axis(0, 6));
 
-      await sut.finishReembedding();
-      await sut.finishReembedding();
+      await sut.reembedding.finish();
+      await sut.reembedding.finish();
 
       expect(await sut.spaces()).toEqual({ current: OTHER_SPACE, next: undefined });
       expect(await search(sut, 'ada', axis(0, 6))).toHaveLength(1);

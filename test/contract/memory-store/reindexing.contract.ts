@@ -1,19 +1,19 @@
-import type { IndexedMemory, MemoryStore } from '../../../src/memory/store/memory-store.port.js';
+import type { IndexedMemory } from '../../../src/memory/store/memory-store.port.js';
 import { axis, idsOf, indexed, listAll, numbered, put, range, textsFound } from './memory-store.fixtures.js';
-import type { ContractContext } from './memory-store.harness.js';
+import type { ContractContext, OpenedStore } from './memory-store.harness.js';
 
 export function describeReindexing({ open, harness }: ContractContext): void {
   describe('indexing words anew', () => {
-    async function reindexAll(store: MemoryStore, pageSize = 100): Promise<number> {
+    async function reindexAll(store: OpenedStore, pageSize = 100): Promise<number> {
       for (let count = 0; ;) {
-        const pending = await store.pendingReindexing(pageSize);
+        const pending = await store.reindexing.pending(pageSize);
         if (pending.length === 0) return count;
-        await store.putReindexed(pending.map(({ memory }) => ({ ...indexed(memory.text), memory })));
+        await store.reindexing.put(pending.map((memory) => ({ ...indexed(memory.text), memory })));
         count += pending.length;
       }
     }
 
-    async function leaveUnindexed(store: MemoryStore, memories: readonly IndexedMemory[]): Promise<void> {
+    async function leaveUnindexed(store: OpenedStore, memories: readonly IndexedMemory[]): Promise<void> {
       await put(store, memories);
       for (const { memory } of memories) await harness().unindex(memory.id);
     }
@@ -22,24 +22,24 @@ export function describeReindexing({ open, harness }: ContractContext): void {
       const sut = await open();
       await put(sut, numbered(2));
 
-      expect(await sut.pendingReindexing(10)).toEqual([]);
-      expect(await sut.reindexingProgress()).toEqual({ total: 2, done: 2 });
+      expect(await sut.reindexing.pending(10)).toEqual([]);
+      expect(await sut.reindexing.progress()).toEqual({ total: 2, done: 2 });
     });
 
     it('has what an older release left be found by its words, in pages', async () => {
       const sut = await open();
       await leaveUnindexed(sut, numbered(5));
       await put(sut, [indexed('new one')]);
-      expect(await sut.reindexingProgress()).toEqual({ total: 6, done: 1 });
+      expect(await sut.reindexing.progress()).toEqual({ total: 6, done: 1 });
 
       const pages = range(3).map(() => 2);
       for (const size of pages) {
-        const pending = await sut.pendingReindexing(size);
-        await sut.putReindexed(pending.map(({ memory }) => ({ ...indexed(memory.text), memory })));
+        const pending = await sut.reindexing.pending(size);
+        await sut.reindexing.put(pending.map((memory) => ({ ...indexed(memory.text), memory })));
       }
 
-      expect(await sut.pendingReindexing(10)).toEqual([]);
-      expect(await sut.reindexingProgress()).toEqual({ total: 6, done: 6 });
+      expect(await sut.reindexing.pending(10)).toEqual([]);
+      expect(await sut.reindexing.progress()).toEqual({ total: 6, done: 6 });
       const found = await sut.candidates('ada', { terms: ['memory', '3'], limit: 10 });
       expect(found).toHaveLength(5);
       expect(textsFound(found.filter(({ matchedTerms }) => matchedTerms.includes('3')))).toEqual(['memory 3']);
@@ -62,7 +62,7 @@ export function describeReindexing({ open, harness }: ContractContext): void {
       expect(await sut.delete('ada', one!.memory.id)).toBe(true);
 
       expect(await reindexAll(sut)).toBe(1);
-      expect(await sut.reindexingProgress()).toEqual({ total: 1, done: 1 });
+      expect(await sut.reindexing.progress()).toEqual({ total: 1, done: 1 });
     });
 
     it('has the same text be known, and counts it with the rest', async () => {
@@ -85,15 +85,15 @@ export function describeReindexing({ open, harness }: ContractContext): void {
       const sut = await open();
       const memories = numbered(4);
       await leaveUnindexed(sut, memories);
-      const pending = await sut.pendingReindexing(10);
+      const pending = await sut.reindexing.pending(10);
       expect(pending).toHaveLength(4);
-      await sut.delete('ada', pending[0]!.memory.id);
-      await sut.putReindexed(pending.slice(0, 2).map(({ memory }) => ({ ...indexed(memory.text), memory })));
+      await sut.delete('ada', pending[0]!.id);
+      await sut.reindexing.put(pending.slice(0, 2).map((memory) => ({ ...indexed(memory.text), memory })));
       await harness().closeAll();
 
       const restarted = await harness().open();
 
-      expect(await restarted.reindexingProgress()).toEqual({ total: 3, done: 1 });
+      expect(await restarted.reindexing.progress()).toEqual({ total: 3, done: 1 });
       expect(await reindexAll(restarted)).toBe(2);
       expect(await restarted.candidates('ada', { terms: ['memory'], limit: 10 })).toHaveLength(3);
     });
@@ -104,7 +104,7 @@ export function describeReindexing({ open, harness }: ContractContext): void {
       await put(sut, [one]);
       const { memory, digest } = one;
 
-      for (const terms of [['two'], ['two', 'three', 'two']]) await sut.putReindexed([{ memory, digest, terms }]);
+      for (const terms of [['two'], ['two', 'three', 'two']]) await sut.reindexing.put([{ memory, digest, terms }]);
 
       expect(await sut.candidates('ada', { terms: ['one'], limit: 5 })).toEqual([]);
       expect(await sut.candidates('ada', { terms: ['two', 'three'], limit: 5 })).toHaveLength(1);

@@ -1,6 +1,5 @@
-import type { MemoryStore } from '../../../src/memory/store/memory-store.port.js';
 import { indexed, judgementOf, keep, search, textsFound, textsOf } from './memory-store.fixtures.js';
-import type { MemoryStoreHarness } from './memory-store.harness.js';
+import type { MemoryStoreHarness, OpenedStore } from './memory-store.harness.js';
 
 /** A record of user `ada`, to be made unreadable behind the adapter's back. */
 export interface DamagedRecord {
@@ -17,7 +16,7 @@ const vector = Float32Array.from([1, 0]);
 export function describeUndecodableRecords(makeHarness: () => Promise<MemoryStoreHarness>): void {
   describe.each(['newer', 'garbled'] as const)('records that cannot be read (%s)', (how) => {
     let harness: MemoryStoreHarness;
-    let sut: MemoryStore;
+    let sut: OpenedStore;
 
     beforeEach(async () => {
       harness = await makeHarness();
@@ -74,15 +73,15 @@ export function describeUndecodableRecords(makeHarness: () => Promise<MemoryStor
       const damaged = await record('damaged');
       await record('sound');
       await harness.damage({ kind: 'memory', id: damaged, how });
-      await sut.beginReembedding({ model: 'other', dimensions: 3 });
+      await sut.reembedding.begin({ model: 'other', dimensions: 3 });
 
       for (let page = 0; ; page++) {
-        const pending = await sut.pendingReembedding(1);
+        const pending = await sut.reembedding.pending(1);
         if (pending.length === 0) break;
         expect(page).toBeLessThan(5);
-        await sut.putReembedded(pending.map((item) => ({ ...item, vector: Float32Array.from([0, 0, 1]) })));
+        await sut.reembedding.put(pending.map((item) => ({ ...item, vector: Float32Array.from([0, 0, 1]) })));
       }
-      await sut.finishReembedding();
+      await sut.reembedding.finish();
 
       expect(textsFound(await search(sut, 'ada', Float32Array.from([0, 0, 1])))).toEqual(['sound']);
     });

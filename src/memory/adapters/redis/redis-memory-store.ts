@@ -6,11 +6,10 @@ import {
   type ScriptArgument,
 } from '../../../infra/redis/index.js';
 import type { Decision, EmbeddingSpace, Memory } from '../../memory.js';
-import { assertVectors, type MemoryLimits } from '../../store/memory-limits.js';
+import { type MemoryLimits } from '../../store/memory-limits.js';
 import {
   type Candidate,
   type CandidateQuery,
-  type Effect,
   type IndexedMemory,
   type Judgement,
   type ListOptions,
@@ -19,51 +18,37 @@ import {
   MemoryStore,
   type MemoryToPut,
   type MemoryUsage,
-  type PendingReembedding,
-  type PendingReindexing,
   type PutOptions,
   type PutOutcome,
   type RecordOutcome,
-  type StatisticsStep,
   type StoreSpaces,
 } from '../../store/memory-store.port.js';
+import type { ReembeddingStore } from '../../store/reembedding-store.port.js';
+import type { ReindexingStore } from '../../store/reindexing-store.port.js';
 import { bytesOf, retentionOf } from '../../store/retention.js';
 import { inWaves, oneByOne } from '../shared/batches.js';
-import { decodableOf, decodablePage } from '../shared/decodable.js';
+import { decodablePage } from '../shared/decodable.js';
 import { asOf, matchesFilter } from '../shared/memory-filter.js';
-import { NO_GENERATION, RedisEmbeddingSpaces, type StoredSpaces } from './redis-embedding-spaces.js';
+import { RedisEmbeddingSpaces, type StoredSpaces } from './redis-embedding-spaces.js';
 import { reachingRedis, reachingSharedKeys } from './redis-failures.js';
 import { decodeMemoryRow, encodeSupersession, memoryArguments } from './redis-memory-records.js';
 import {
-  type DecisionRow,
   type MemoryRow,
   parseChange,
   parseCount,
-  parseDecisions,
   parseFlag,
   parsePut,
-  parseRecord,
   parseReplace,
   parseRows,
-  parseSums,
 } from './redis-memory-replies.js';
 import { RedisMemorySearch } from './redis-memory-search.js';
-import { DECISIONS, LIST, READ } from './scripts/redis-read-scripts.js';
-import { RedisReembedding } from './reembedding/redis-reembedding.js';
-import { RedisReindexing } from './reembedding/redis-reindexing.js';
+import { LIST, READ } from './scripts/redis-read-scripts.js';
+import { RedisReembeddingStore } from './reembedding/redis-reembedding.js';
+import { RedisReindexingStore } from './reembedding/redis-reindexing.js';
+import { RedisJudgements } from './redis-judgements.js';
 import { RedisUsers } from './redis-users.js';
-import {
-  CHANGE,
-  DELETE,
-  FORGET,
-  MAKE_ROOM,
-  NOTE_RECALLED,
-  PUT,
-  RECORD,
-  REINSTATE,
-  REPLACE,
-} from './scripts/redis-write-scripts.js';
-import { decodeDecision, encodeDecision } from '../shared/stored-decision.js';
+import { RedisWrites, writable } from './redis-writes.js';
+import { CHANGE, DELETE, FORGET, NOTE_RECALLED, PUT, REINSTATE, REPLACE } from './scripts/redis-write-scripts.js';
 import { encodeMemoryBody } from '../shared/stored-memory.js';
 
 // The layout of the keys, for a later version that changes it.
@@ -81,24 +66,28 @@ export interface RedisMemoryStoreOptions {
  * all on one slot. Whatever changes more than one of them is one script.
  */
 export class RedisMemoryStore extends MemoryStore {
+  readonly reembedding: ReembeddingStore;
+  readonly reindexing: ReindexingStore;
   private readonly users: RedisUsers;
   private readonly embeddingSpaces: RedisEmbeddingSpaces;
   private readonly search: RedisMemorySearch;
-  private readonly reembedding: RedisReembedding;
-  private readonly reindexing: RedisReindexing;
+  private readonly writes: RedisWrites;
+  private readonly judgements: RedisJudgements;
 
   constructor(
     private readonly connections: RedisConnections,
-    private readonly limits: MemoryLimits,
+    limits: MemoryLimits,
     { keyPrefix = '' }: RedisMemoryStoreOptions = {},
   ) {
     super();
     const keys = memoryKeys(keyPrefix);
     this.users = new RedisUsers(connections, keys);
     this.embeddingSpaces = new RedisEmbeddingSpaces(connections, keys.spaces);
+    this.writes = new RedisWrites(this.users, this.embeddingSpaces, limits);
+    this.judgements = new RedisJudgements(this.users, this.writes, limits.maxDecisions, this.undecodable);
     this.search = new RedisMemorySearch(this.users, this.embeddingSpaces, (userId, row) => this.decode(userId, row));
-    this.reembedding = new RedisReembedding(this.users, this.embeddingSpaces, this.undecodable);
-    this.reindexing = new RedisReindexing(this.users, this.embeddingSpaces, limits, this.undecodable);
+    this.reembedding = new RedisReembeddingStore(this.users, this.embeddingSpaces, this.undecodable);
+    this.reindexing = new RedisReindexingStore(this.users, this.embeddingSpaces, limits, this.undecodable);
   }
 
   async spaces(): Promise<StoreSpaces> {
@@ -112,17 +101,17 @@ export class RedisMemoryStore extends MemoryStore {
   async put(userId: string, memories: readonly MemoryToPut[], options: PutOptions = {}): Promise<PutOutcome[]> {
     if (memories.length === 0) return [];
     return reachingRedis(async () => {
-      const spaces = await this.writableSpaces(memories);
+      const spaces = await this.writes.spacesFor(memories);
       return this.users.registering(userId, async () => {
         const putOne = async (memory: MemoryToPut) => {
           const args = [
             carriedMark(options.forgetMark),
-            ...this.room(),
+            ...this.writes.room,
             ...linkArguments(memory),
             ...memoryArguments(memory, options),
           ];
           const put = parsePut(await this.users.run(PUT, userId, writable(spaces), args));
-          await this.makeRoom(userId, spaces, put.hasMore);
+          await this.writes.makeRoom(userId, spaces, put.hasMore);
           return put;
         };
         // What supersedes another of them comes after it for certain.
@@ -171,7 +160,7 @@ export class RedisMemoryStore extends MemoryStore {
 
   async delete(userId: string, id: string): Promise<boolean> {
     return reachingRedis(async () =>
-      parseFlag(await this.onAllGenerations((all) => this.users.run(DELETE, userId, all, [id]))),
+      parseFlag(await this.writes.onAllGenerations((all) => this.users.run(DELETE, userId, all, [id]))),
     );
   }
 
@@ -186,9 +175,9 @@ export class RedisMemoryStore extends MemoryStore {
         // Read beforehand, because a script cannot change one field of a JSON text faithfully.
         const body = change.metadata === undefined ? row.body : encodeMemoryBody(changed);
         const pin = change.isPinned === undefined ? '' : Number(change.isPinned);
-        const args = [id, row.body, body, bytesOf(changed), pin, retentionOf(changed), ...this.room()];
+        const args = [id, row.body, body, bytesOf(changed), pin, retentionOf(changed), ...this.writes.room];
         const { isDone, hasMore } = parseChange(await this.users.run(CHANGE, userId, writable(spaces), args));
-        await this.makeRoom(userId, spaces, hasMore);
+        await this.writes.makeRoom(userId, spaces, hasMore);
         if (isDone) return changed;
       }
     });
@@ -196,10 +185,10 @@ export class RedisMemoryStore extends MemoryStore {
 
   async replace(userId: string, id: string, edited: IndexedMemory): Promise<PutOutcome | undefined> {
     return reachingRedis(async () => {
-      const spaces = await this.writableSpaces([edited]);
-      const args = [id, edited.memory.validFromMs, ...this.room(), ...memoryArguments(edited)];
+      const spaces = await this.writes.spacesFor([edited]);
+      const args = [id, edited.memory.validFromMs, ...this.writes.room, ...memoryArguments(edited)];
       const replaced = parseReplace(await this.users.run(REPLACE, userId, writable(spaces), args));
-      await this.makeRoom(userId, spaces, replaced?.hasMore ?? false);
+      await this.writes.makeRoom(userId, spaces, replaced?.hasMore ?? false);
       return replaced?.outcome;
     });
   }
@@ -228,45 +217,16 @@ export class RedisMemoryStore extends MemoryStore {
     });
   }
 
-  async record({ decision, forgetMark, effect, statistics }: Judgement): Promise<RecordOutcome> {
-    const { userId } = decision;
-    return reachingRedis(async () => {
-      const spaces =
-        effect.kind === 'keep' ? await this.writableSpaces([effect.memory]) : await this.embeddingSpaces.recent();
-      const write = async () => {
-        const reply = await this.users.run(RECORD, userId, writable(spaces), [
-          ...[decision.id, encodeDecision(decision), decision.decidedAtMs, carriedMark(forgetMark)],
-          ...[this.limits.maxDecisions, ...this.room()],
-          ...effectArguments(effect),
-          ...statistics.flatMap(stepArguments),
-        ]);
-        const { outcome, isFirstOfUser, hasMore } = parseRecord(reply);
-        await this.makeRoom(userId, spaces, hasMore);
-        if (outcome === 'forgotten') await this.users.unregister(userId);
-        return { result: outcome, isFirst: isFirstOfUser };
-      };
-      // A user whose memory was the nearest has one, and is listed since.
-      return decision.nearestId === null
-        ? this.users.registering(userId, write)
-        : this.users.registeringFirst(userId, write);
-    });
+  async record(judgement: Judgement): Promise<RecordOutcome> {
+    return reachingRedis(() => this.judgements.record(judgement));
   }
 
   async statistics(userId: string, model: string): Promise<number[]> {
-    const { statistics } = this.users.keys.ofUser(userId);
-    const sums = parseSums(await reachingRedis(() => this.connections.commands.hget(statistics, model)));
-    if (sums === undefined) this.note('statistics', userId, model, 'they are no numbers');
-    return sums ?? [];
+    return reachingRedis(() => this.judgements.sums(userId, model));
   }
 
   async decisions(userId: string, limit: number): Promise<Decision[]> {
-    const read = async (count: number): Promise<DecisionRow[]> =>
-      parseDecisions(await reachingRedis(() => this.users.run(DECISIONS, userId, [], [count])));
-    return decodableOf(limit, read, ([id, body]) => {
-      const { record, problem } = decodeDecision(userId, id, body);
-      if (!record) this.note('decision', userId, id, problem);
-      return record;
-    });
+    return reachingRedis(() => this.judgements.decisions(userId, limit));
   }
 
   async forgetMark(userId: string): Promise<string> {
@@ -277,7 +237,7 @@ export class RedisMemoryStore extends MemoryStore {
   async forget(userId: string, mark: string): Promise<number> {
     const { shadow } = this.users.keys.ofUser(userId);
     return reachingRedis(async () => {
-      const reply = await this.onAllGenerations((all) =>
+      const reply = await this.writes.onAllGenerations((all) =>
         this.users.run(
           FORGET,
           userId,
@@ -289,38 +249,6 @@ export class RedisMemoryStore extends MemoryStore {
       await this.users.unregister(userId);
       return parseCount(reply);
     });
-  }
-
-  async beginReembedding(space: EmbeddingSpace): Promise<void> {
-    await reachingRedis(() => this.reembedding.begin(space));
-  }
-
-  async pendingReembedding(limit: number): Promise<PendingReembedding[]> {
-    return reachingRedis(() => this.reembedding.pending(limit));
-  }
-
-  async reembeddingProgress(): Promise<{ total: number; done: number }> {
-    return reachingRedis(() => this.reembedding.progress());
-  }
-
-  async putReembedded(items: readonly (PendingReembedding & { readonly vector: Float32Array })[]): Promise<void> {
-    await reachingRedis(() => this.reembedding.put(items));
-  }
-
-  async finishReembedding(): Promise<void> {
-    await reachingRedis(() => this.reembedding.finish());
-  }
-
-  async pendingReindexing(limit: number): Promise<PendingReindexing[]> {
-    return reachingRedis(() => this.reindexing.pending(limit));
-  }
-
-  async reindexingProgress(): Promise<{ total: number; done: number }> {
-    return reachingRedis(() => this.reindexing.progress());
-  }
-
-  async putReindexed(items: readonly Omit<IndexedMemory, 'vector'>[]): Promise<void> {
-    await reachingRedis(() => this.reindexing.put(items));
   }
 
   /** A write that changes nothing after the first time, and is refused when writes are. */
@@ -339,55 +267,9 @@ export class RedisMemoryStore extends MemoryStore {
 
   private decode(userId: string, row: MemoryRow): Memory | undefined {
     const { record, problem } = decodeMemoryRow(userId, row);
-    if (!record) this.note('memory', userId, row.id, problem);
+    if (!record) this.undecodable.note({ kind: 'memory', userId, id: row.id, problem });
     return record;
   }
-
-  private note(kind: 'memory' | 'decision' | 'statistics', userId: string, id: string, problem: string): void {
-    this.undecodable.note({ kind, userId, id, problem });
-  }
-
-  private room(): [number, number] {
-    return [this.limits.maxMemories, this.limits.maxBytes];
-  }
-
-  /** Goes on where one script would have held the server for too long. */
-  private async makeRoom(userId: string, spaces: StoredSpaces, hasMore: boolean): Promise<void> {
-    for (let goesOn = hasMore; goesOn;) {
-      goesOn = parseFlag(await this.users.run(MAKE_ROOM, userId, writable(spaces), this.room()));
-    }
-  }
-
-  /** @throws MemoryVectorError unless all vectors belong into the current space */
-  private async writableSpaces(memories: readonly IndexedMemory[]): Promise<StoredSpaces> {
-    const spaces = await this.embeddingSpaces.recent();
-    assertVectors(
-      memories.map(({ vector }) => vector),
-      spaces.current,
-    );
-    return spaces;
-  }
-
-  /**
-   * Runs `remove` on the vectors of every generation; once more if another had been begun by then. What is removed gets
-   * no vector afterwards, so that is enough.
-   */
-  private async onAllGenerations(remove: (generations: readonly number[]) => Promise<unknown>): Promise<unknown> {
-    const known = allGenerations(await this.embeddingSpaces.recent());
-    const reply = await remove(known);
-    const now = allGenerations(await this.embeddingSpaces.read());
-    if (now.some((generation) => !known.includes(generation))) await remove(now);
-    return reply;
-  }
-}
-
-/** The generations that a write has to do with: it adds to the first and takes away from both. */
-function writable({ current, next }: StoredSpaces): number[] {
-  return [current?.generation ?? NO_GENERATION, ...(next ? [next.generation] : [])];
-}
-
-function allGenerations(spaces: StoredSpaces): number[] {
-  return [...writable(spaces), ...spaces.abandoned];
 }
 
 function toStoreSpaces({ current, next }: StoredSpaces): StoreSpaces {
@@ -395,20 +277,6 @@ function toStoreSpaces({ current, next }: StoredSpaces): StoreSpaces {
   return { current: current && toSpace(current), next: next && toSpace(next) };
 }
 
-function effectArguments(effect: Effect): ScriptArgument[] {
-  if (effect.kind === 'drop') return [effect.kind, '', '', '', 0];
-  const { memory, duplicateOf, supersedes } = effect;
-  const args = memoryArguments(memory);
-  return [
-    ...[effect.kind, duplicateOf ?? '', supersedes?.id ?? '', supersedes ? encodeSupersession(supersedes) : ''],
-    ...[args.length, ...args],
-  ];
-}
-
 function linkArguments({ supersedes, supersededBy }: MemoryToPut): ScriptArgument[] {
   return [supersedes, supersededBy].flatMap((link) => (link ? [link.id, encodeSupersession(link)] : ['', '']));
-}
-
-function stepArguments({ model, decay, addends }: StatisticsStep): ScriptArgument[] {
-  return [model, decay, addends.join(' ')];
 }

@@ -124,7 +124,7 @@ describe('forgetting in the embedded store', () => {
 
     it('are taken out when they are indexed anew', async () => {
       const { memory, digest } = told('ada', 0);
-      await sut.putReindexed([{ memory, digest, terms: ['other'] }]);
+      await sut.reindexing.put([{ memory, digest, terms: ['other'] }]);
 
       expect(await sut.candidates('ada', { terms: told('ada', 0).terms.slice(0, 1), limit: 5 })).toEqual([]);
       expect(await sut.candidates('ada', { terms: ['other'], limit: 5 })).toMatchObject([{ memory: { id: 'id-0' } }]);

@@ -12,13 +12,13 @@ import {
   MemoryStore,
   type MemoryToPut,
   type MemoryUsage,
-  type PendingReembedding,
-  type PendingReindexing,
   type PutOptions,
   type PutOutcome,
   type RecordOutcome,
   type StoreSpaces,
 } from '../../store/memory-store.port.js';
+import type { ReembeddingStore } from '../../store/reembedding-store.port.js';
+import type { ReindexingStore } from '../../store/reindexing-store.port.js';
 import { decodableOf, decodablePage } from '../shared/decodable.js';
 import { asOf } from '../shared/memory-filter.js';
 import { SqliteAccess } from './sqlite-access.js';
@@ -30,8 +30,8 @@ import { SqliteMemories } from './sqlite-memories.js';
 import { SqliteMemoryList } from './sqlite-memory-list.js';
 import { decodeRow, type Row } from './sqlite-memory-rows.js';
 import { type MemoryStatements, prepareStatements } from './sqlite-memory-statements.js';
-import { SqliteReembedding } from './reembedding/sqlite-reembedding.js';
-import { SqliteReindexing } from './reembedding/sqlite-reindexing.js';
+import { SqliteReembeddingStore } from './reembedding/sqlite-reembedding.js';
+import { SqliteReindexingStore } from './reembedding/sqlite-reindexing.js';
 import { SqliteTermIndex } from './search/sqlite-term-index.js';
 
 // Memories that one transaction of forgetting removes. The event loop stands still for it: 200 took 3 ms at the median.
@@ -42,6 +42,8 @@ const FORGET_PORTION = 200;
  * the words in an index of FTS5.
  */
 export class SqliteMemoryStore extends MemoryStore {
+  readonly reembedding: ReembeddingStore;
+  readonly reindexing: ReindexingStore;
   private readonly access: SqliteAccess;
   private readonly statements: MemoryStatements;
   private readonly embeddingSpaces: SqliteEmbeddingSpaces;
@@ -49,8 +51,6 @@ export class SqliteMemoryStore extends MemoryStore {
   private readonly pages: SqliteMemoryList;
   private readonly search: SqliteCandidates;
   private readonly judgements: SqliteJudgements;
-  private readonly reembedding: SqliteReembedding;
-  private readonly reindexing: SqliteReindexing;
   private readonly marks: ForgetMarks;
 
   constructor(database: SqliteDatabase, limits: MemoryLimits) {
@@ -69,8 +69,8 @@ export class SqliteMemoryStore extends MemoryStore {
       decode,
     );
     this.judgements = new SqliteJudgements(database, limits.maxDecisions, this.undecodable);
-    this.reembedding = new SqliteReembedding(this.statements, this.embeddingSpaces);
-    this.reindexing = new SqliteReindexing(this.statements, this.memories, decode);
+    this.reembedding = new SqliteReembeddingStore(this.access, this.statements, this.embeddingSpaces);
+    this.reindexing = new SqliteReindexingStore(this.access, this.statements, this.memories, decode);
     this.marks = new ForgetMarks(database);
   }
 
@@ -208,48 +208,6 @@ export class SqliteMemoryStore extends MemoryStore {
     }
     await this.access.scrub();
     return memories;
-  }
-
-  async beginReembedding(space: EmbeddingSpace): Promise<void> {
-    await this.access.write(() => {
-      this.reembedding.begin(space);
-    });
-  }
-
-  async pendingReembedding(limit: number): Promise<PendingReembedding[]> {
-    return this.access.read(() => this.reembedding.pending(limit));
-  }
-
-  async reembeddingProgress(): Promise<{ readonly total: number; readonly done: number }> {
-    return this.access.read(() => this.reembedding.progress());
-  }
-
-  async putReembedded(items: readonly (PendingReembedding & { readonly vector: Float32Array })[]): Promise<void> {
-    if (items.length === 0) return;
-    await this.access.write(() => {
-      this.reembedding.put(items);
-    });
-  }
-
-  async finishReembedding(): Promise<void> {
-    await this.access.write(() => {
-      this.reembedding.finish();
-    });
-  }
-
-  async pendingReindexing(limit: number): Promise<PendingReindexing[]> {
-    return this.access.read(() => this.reindexing.pending(limit));
-  }
-
-  async reindexingProgress(): Promise<{ readonly total: number; readonly done: number }> {
-    return this.access.read(() => this.reindexing.progress());
-  }
-
-  async putReindexed(items: readonly Omit<IndexedMemory, 'vector'>[]): Promise<void> {
-    if (items.length === 0) return;
-    await this.access.write(() => {
-      this.reindexing.put(items);
-    });
   }
 
   async check(): Promise<void> {

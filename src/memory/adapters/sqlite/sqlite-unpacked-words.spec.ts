@@ -63,18 +63,18 @@ describe('a store whose contexts and terms are not packed', () => {
   it('has all of it, and waits for being indexed anew', async () => {
     expect(await sut.get('ada', 'feldspar')).toEqual(MEMORIES[1]!.memory);
     expect(await idsFound(['feldspar'])).toEqual(['feldspar']);
-    expect(await sut.reindexingProgress()).toEqual({ total: 3, done: 0 });
+    expect(await sut.reindexing.progress()).toEqual({ total: 3, done: 0 });
   });
 
   it('is packed by that, with nothing lost and nothing left of what it was', async () => {
-    const [one] = await sut.pendingReindexing(1);
-    await sut.putReindexed([indexWords(one!.memory)]);
-    expect(await sut.reindexingProgress()).toEqual({ total: 3, done: 1 });
+    const [one] = await sut.reindexing.pending(1);
+    await sut.reindexing.put([indexWords(one!)]);
+    expect(await sut.reindexing.progress()).toEqual({ total: 3, done: 1 });
 
-    await sut.putReindexed((await sut.pendingReindexing(10)).map(({ memory }) => indexWords(memory)));
+    await sut.reindexing.put((await sut.reindexing.pending(10)).map(indexWords));
     await database.scrub();
 
-    expect(await sut.pendingReindexing(10)).toEqual([]);
+    expect(await sut.reindexing.pending(10)).toEqual([]);
     for (const { memory } of MEMORIES) {
       expect(await sut.get('ada', memory.id)).toEqual(memory);
       expect(await idsFound([memory.id])).toEqual([memory.id]);
@@ -85,8 +85,8 @@ describe('a store whose contexts and terms are not packed', () => {
 
   it('lets memories be deleted without a term left, before or after', async () => {
     await sut.delete('ada', 'quartz');
-    const [feldspar] = await sut.pendingReindexing(1);
-    await sut.putReindexed([indexWords(feldspar!.memory)]);
+    const [feldspar] = await sut.reindexing.pending(1);
+    await sut.reindexing.put([indexWords(feldspar!)]);
     await sut.delete('ada', 'feldspar');
 
     expect(await idsFound(['quartz', 'feldspar', 'text'])).toEqual(['basalt']);

@@ -1,9 +1,15 @@
 import type { UndecodableRecords } from '../../../../observability/index.js';
 import type { EmbeddingSpace } from '../../../memory.js';
 import { assertVectors } from '../../../store/memory-limits.js';
-import type { PendingReembedding } from '../../../store/memory-store.port.js';
+import {
+  type PendingReembedding,
+  type ReembeddedMemory,
+  ReembeddingStore,
+  type StoreProgress,
+} from '../../../store/reembedding-store.port.js';
 import { inWaves } from '../../shared/batches.js';
 import { NO_GENERATION, type RedisEmbeddingSpaces } from '../redis-embedding-spaces.js';
+import { reachingRedis } from '../redis-failures.js';
 import { encodeVector } from '../redis-memory-records.js';
 import { parsePending, parseProgress } from '../redis-memory-replies.js';
 import { COUNT_EMBEDDED, FIND_UNEMBEDDED, PUT_REEMBEDDED } from '../scripts/redis-move-scripts.js';
@@ -14,22 +20,46 @@ import { decodeMemoryBody } from '../../shared/stored-memory.js';
 // Memories that one script looks at: a thousand hold the server for a millisecond.
 const PAGE = 1_000;
 
-/** The move of all memories to another embedding space. What is left to do is found by looking, so it may stop anywhere. */
-export class RedisReembedding {
+/** {@link ReembeddingStore} on Redis. What is left to do is found by looking at the vector sets, so it may stop anywhere. */
+export class RedisReembeddingStore extends ReembeddingStore {
   private sweep: { readonly generation: number; readonly memories: RedisSweep } | undefined;
 
   constructor(
     private readonly users: RedisUsers,
     private readonly spaces: RedisEmbeddingSpaces,
     private readonly undecodable: UndecodableRecords,
-  ) {}
+  ) {
+    super();
+  }
 
   async begin(space: EmbeddingSpace): Promise<void> {
-    await this.spaces.begin(space);
-    await this.dropAbandoned();
+    await reachingRedis(async () => {
+      await this.spaces.begin(space);
+      await this.dropAbandoned();
+    });
   }
 
   async pending(limit: number): Promise<PendingReembedding[]> {
+    return reachingRedis(() => this.find(limit));
+  }
+
+  async progress(): Promise<StoreProgress> {
+    return reachingRedis(() => this.count());
+  }
+
+  async put(items: readonly ReembeddedMemory[]): Promise<void> {
+    await reachingRedis(() => this.write(items));
+  }
+
+  async finish(): Promise<void> {
+    await reachingRedis(async () => {
+      await this.spaces.finish();
+      this.sweep = undefined;
+      await this.dropAbandoned();
+    });
+  }
+
+  private async find(limit: number): Promise<PendingReembedding[]> {
     const { next } = await this.spaces.read();
     if (next === undefined) return [];
     const { memories } = this.sweepOf(next.generation);
@@ -40,7 +70,7 @@ export class RedisReembedding {
     }
   }
 
-  async progress(): Promise<{ total: number; done: number }> {
+  private async count(): Promise<StoreProgress> {
     const { next } = await this.spaces.read();
     const replies = await inWaves(await this.users.all(), (userId) =>
       this.users.run(COUNT_EMBEDDED, userId, [next?.generation ?? NO_GENERATION], []),
@@ -48,7 +78,7 @@ export class RedisReembedding {
     return sumOf(replies.map(parseProgress));
   }
 
-  async put(items: readonly (PendingReembedding & { readonly vector: Float32Array })[]): Promise<void> {
+  private async write(items: readonly ReembeddedMemory[]): Promise<void> {
     const { next } = await this.spaces.read();
     // Finished by another process, or there was nothing to do.
     if (next === undefined) return;
@@ -59,12 +89,6 @@ export class RedisReembedding {
     await inWaves(items, ({ userId, id, vector }) =>
       this.users.run(PUT_REEMBEDDED, userId, [next.generation], [id, encodeVector(vector)]),
     );
-  }
-
-  async finish(): Promise<void> {
-    await this.spaces.finish();
-    this.sweep = undefined;
-    await this.dropAbandoned();
   }
 
   /** Drops the vectors of moves that are finished or were given up, also where a process died before it had done so. */
@@ -103,12 +127,7 @@ export class RedisReembedding {
   }
 }
 
-interface Progress {
-  readonly total: number;
-  readonly done: number;
-}
-
-export function sumOf(ofUsers: readonly Progress[]): Progress {
+export function sumOf(ofUsers: readonly StoreProgress[]): StoreProgress {
   return ofUsers.reduce((sum, { total, done }) => ({ total: sum.total + total, done: sum.done + done }), {
     total: 0,
     done: 0,

@@ -1,9 +1,13 @@
 import type { UndecodableRecords } from '../../../../observability/index.js';
+import type { Memory } from '../../../memory.js';
 import { TERMS_VERSION } from '../../../search/lexical-text.js';
 import type { MemoryLimits } from '../../../store/memory-limits.js';
-import type { IndexedMemory, PendingReindexing } from '../../../store/memory-store.port.js';
+import type { IndexedMemory } from '../../../store/memory-store.port.js';
+import type { StoreProgress } from '../../../store/reembedding-store.port.js';
+import { ReindexingStore } from '../../../store/reindexing-store.port.js';
 import { inWaves } from '../../shared/batches.js';
 import { NO_GENERATION, type RedisEmbeddingSpaces } from '../redis-embedding-spaces.js';
+import { reachingRedis } from '../redis-failures.js';
 import { decodeMemoryRow, memoryArguments } from '../redis-memory-records.js';
 import { type MemoryRow, parseFlag, parsePending, parseProgress, parseRows } from '../redis-memory-replies.js';
 import { COUNT_INDEXED, FIND_UNINDEXED, REINDEX } from '../scripts/redis-move-scripts.js';
@@ -17,10 +21,10 @@ import { MAKE_ROOM } from '../scripts/redis-write-scripts.js';
 const PAGE = 1_000;
 
 /**
- * The indexing of memories that were written before there was an index, or under another version of the terms; what waited
- * in the shadow buffer of an older release becomes a memory by it. What is left to do is found by looking.
+ * {@link ReindexingStore} on Redis. What waits in the shadow buffer of an older release becomes a memory by it. What is left
+ * to do is found by looking at the indexes.
  */
-export class RedisReindexing {
+export class RedisReindexingStore extends ReindexingStore {
   private readonly sweep: RedisSweep;
 
   constructor(
@@ -29,12 +33,25 @@ export class RedisReindexing {
     private readonly limits: MemoryLimits,
     private readonly undecodable: UndecodableRecords,
   ) {
+    super();
     const look = async (userId: string, cursor: string) =>
       parsePending(await users.run(FIND_UNINDEXED, userId, [], [cursor, PAGE, TERMS_VERSION, Date.now()]));
     this.sweep = new RedisSweep(() => users.all(), look);
   }
 
-  async pending(limit: number): Promise<PendingReindexing[]> {
+  async pending(limit: number): Promise<Memory[]> {
+    return reachingRedis(() => this.find(limit));
+  }
+
+  async progress(): Promise<StoreProgress> {
+    return reachingRedis(() => this.count());
+  }
+
+  async put(items: readonly Omit<IndexedMemory, 'vector'>[]): Promise<void> {
+    await reachingRedis(() => this.write(items));
+  }
+
+  private async find(limit: number): Promise<Memory[]> {
     for (;;) {
       const ids = await this.sweep.pending(limit);
       const found = (await inWaves(ids, (one) => this.read(one))).flat();
@@ -42,14 +59,14 @@ export class RedisReindexing {
     }
   }
 
-  async progress(): Promise<{ total: number; done: number }> {
+  private async count(): Promise<StoreProgress> {
     const replies = await inWaves(await this.users.all(), (userId) =>
       this.users.run(COUNT_INDEXED, userId, [], [TERMS_VERSION, Date.now()]),
     );
     return sumOf(replies.map(parseProgress));
   }
 
-  async put(items: readonly Omit<IndexedMemory, 'vector'>[]): Promise<void> {
+  private async write(items: readonly Omit<IndexedMemory, 'vector'>[]): Promise<void> {
     const { current, next } = await this.spaces.read();
     const generations = [current?.generation ?? NO_GENERATION, ...(next ? [next.generation] : [])];
     const { maxMemories, maxBytes } = this.limits;
@@ -64,14 +81,14 @@ export class RedisReindexing {
   }
 
   /** Leaves out what was deleted meanwhile, and what cannot be read and so has no words. */
-  private async read(pending: MemoryOfUser): Promise<PendingReindexing[]> {
+  private async read(pending: MemoryOfUser): Promise<Memory[]> {
     const { userId, id } = pending;
     const [row] = parseRows(await this.users.run(READ, userId, [], [id]));
     const body =
       row?.body ?? (await this.users.connections.commands.hget(this.users.keys.ofUser(userId).shadow.items, id));
     if (row === undefined || body === null) return [];
     const { record, problem } = decodeMemoryRow(userId, { ...row, body } satisfies MemoryRow);
-    if (record) return [{ memory: record }];
+    if (record) return [record];
     this.sweep.except(pending);
     this.undecodable.note({ kind: 'memory', ...pending, problem });
     return [];

@@ -1,18 +1,60 @@
 import type { EmbeddingSpace } from '../../../memory.js';
 import { ReembeddingError } from '../../../memory.errors.js';
 import { assertVectors, isSameSpace } from '../../../store/memory-limits.js';
-import type { PendingReembedding } from '../../../store/memory-store.port.js';
+import {
+  type PendingReembedding,
+  type ReembeddedMemory,
+  ReembeddingStore,
+  type StoreProgress,
+} from '../../../store/reembedding-store.port.js';
+import type { SqliteAccess } from '../sqlite-access.js';
 import type { Generation, SqliteEmbeddingSpaces } from '../sqlite-embedding-spaces.js';
 import type { MemoryStatements } from '../sqlite-memory-statements.js';
 
-/** The move of all memories to another embedding space. Every method is part of a transaction. */
-export class SqliteReembedding {
+/** {@link ReembeddingStore} in tables of the embedded store. Each method is one transaction. */
+export class SqliteReembeddingStore extends ReembeddingStore {
   constructor(
+    private readonly access: SqliteAccess,
     private readonly statements: MemoryStatements,
     private readonly spaces: SqliteEmbeddingSpaces,
-  ) {}
+  ) {
+    super();
+  }
 
-  begin(space: EmbeddingSpace): void {
+  async begin(space: EmbeddingSpace): Promise<void> {
+    await this.access.write(() => {
+      this.addNext(space);
+    });
+  }
+
+  async pending(limit: number): Promise<PendingReembedding[]> {
+    return this.access.read(() => {
+      const { current, next } = this.spaces.read();
+      return current && next ? this.pendingOf(current, limit) : [];
+    });
+  }
+
+  async progress(): Promise<StoreProgress> {
+    return this.access.read(() => {
+      const row = this.statements.progress.get(this.spaces.read().next?.number ?? null);
+      return { total: Number(row?.total), done: Number(row?.done) };
+    });
+  }
+
+  async put(items: readonly ReembeddedMemory[]): Promise<void> {
+    if (items.length === 0) return;
+    await this.access.write(() => {
+      this.putVectors(items);
+    });
+  }
+
+  async finish(): Promise<void> {
+    await this.access.write(() => {
+      this.makeNextCurrent();
+    });
+  }
+
+  private addNext(space: EmbeddingSpace): void {
     const { current, next } = this.spaces.read();
     if (next && isSameSpace(next.space, space)) return;
     if (next) {
@@ -22,17 +64,7 @@ export class SqliteReembedding {
     this.spaces.add(space, 'next');
   }
 
-  pending(limit: number): PendingReembedding[] {
-    const { current, next } = this.spaces.read();
-    return current && next ? this.pendingOf(current, limit) : [];
-  }
-
-  progress(): { readonly total: number; readonly done: number } {
-    const row = this.statements.progress.get(this.spaces.read().next?.number ?? null);
-    return { total: Number(row?.total), done: Number(row?.done) };
-  }
-
-  put(items: readonly (PendingReembedding & { readonly vector: Float32Array })[]): void {
+  private putVectors(items: readonly ReembeddedMemory[]): void {
     const { next } = this.spaces.read();
     // Another process has finished meanwhile.
     if (!next) return;
@@ -48,7 +80,7 @@ export class SqliteReembedding {
     }
   }
 
-  finish(): void {
+  private makeNextCurrent(): void {
     const { current, next } = this.spaces.read();
     if (!next) return;
     if (current) {
