@@ -1,6 +1,6 @@
 import { quotedMemories } from '../../test/support/quoted-memories.js';
 import { recalled } from '../../test/support/recalled-memory.js';
-import { FRAME_TOKENS } from '../memory/index.js';
+import { frameTokens } from '../memory/index.js';
 import { estimateTokens } from '../shared/index.js';
 import { LocalTime } from './local-time.js';
 import { quote } from './memory-quote.js';
@@ -68,8 +68,14 @@ describe(quote.name, () => {
   it('takes no more room around the words than recall leaves', () => {
     const YEAR_MS = 366 * 86_400_000;
     for (const ageMs of [0, 60_000, 59 * 60_000, 13 * 86_400_000, 700 * 86_400_000, 24 * YEAR_MS]) {
-      const line = quote(recalled({ text: 'x', lastSeenAtMs: Date.UTC(2026, 10, 27) - ageMs }), false, TIME);
-      expect(estimateTokens(`${line}\n`)).toBeLessThanOrEqual(FRAME_TOKENS);
+      const lastSeenAtMs = Date.UTC(2026, 10, 27) - ageMs;
+      const supersededBy = { id: 'b', atMs: lastSeenAtMs, reason: 'changed', score: 0.9 } as const;
+      const outdated = recalled({ text: '', role: 'assistant', lastSeenAtMs, supersededBy });
+      const current = recalled({ text: '', lastSeenAtMs });
+      const linesTokens = estimateTokens(`${quote(outdated, false, TIME)}\n${quote(current, true, TIME)}\n`);
+      expect(linesTokens).toBeLessThanOrEqual(frameTokens(outdated.memory) + frameTokens(current.memory));
+      const line = quote(current, false, TIME);
+      expect(estimateTokens(`${line}\n`)).toBeLessThanOrEqual(frameTokens(current.memory));
     }
   });
 

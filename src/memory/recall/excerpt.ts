@@ -20,15 +20,21 @@ interface Span {
  * A part of a text that takes no more than `maxTokens` by estimate, around the terms that matched a query: whole words, with
  * an ellipsis where something is left out. The text itself where that fits; its beginning where nothing in it matched.
  * @param matchedTerms as they are indexed; see `lexical-text.ts`
+ * @param countTokens what a part takes where it will stand
  */
-export function excerpt(text: string, matchedTerms: readonly string[], maxTokens: number): string {
-  if (estimateTokens(text) <= maxTokens) return text;
+export function excerpt(
+  text: string,
+  matchedTerms: readonly string[],
+  maxTokens: number,
+  countTokens: (part: string) => number = estimateTokens,
+): string {
+  if (countTokens(text) <= maxTokens) return text;
   const words = wordsOf(text.slice(0, MOST_CHARACTERS));
-  const tokensPerCharacter = estimateTokens(text) / text.length;
+  const tokensPerCharacter = countTokens(text) / text.length;
   let room = Math.floor(maxTokens / tokensPerCharacter);
   for (; room > 0; room = Math.floor(room * SHRINK_BY)) {
     const part = quoted(text, wholeWords(words, bestSpan(text, words, new Set(matchedTerms), room)));
-    if (estimateTokens(part) <= maxTokens) return part;
+    if (countTokens(part) <= maxTokens) return part;
   }
   return ELLIPSIS;
 }

@@ -1,7 +1,8 @@
 import { found } from '../../../test/support/recalled-memory.js';
 import { estimateTokens } from '../../shared/index.js';
 import type { Memory } from '../memory.js';
-import { FRAME_TOKENS, selectMemories } from './recall-selection.js';
+import { quotedText } from './quoted-text.js';
+import { frameTokens, selectMemories } from './recall-selection.js';
 
 const AMPLE = { limit: 20, maxTokens: 1_000 };
 const NONE = new Map<string, Memory>();
@@ -24,20 +25,35 @@ describe(selectMemories.name, () => {
   it('stays within its tokens, cuts what is too long and leaves room for others', () => {
     const ranked = Array.from({ length: 6 }, (_, index) => found({ text: `word ${index} `.repeat(400) }));
     const selected = selectMemories([...ranked, found({ text: 'short' })], NONE, [], AMPLE);
-    const tokens = selected.map(({ quotation }) => FRAME_TOKENS + estimateTokens(quotation));
+    const tokens = selected.map(({ memory, quotation }) => frameTokens(memory) + estimateTokens(quotation));
     expect(tokens.reduce((sum, one) => sum + one)).toBeLessThanOrEqual(1_000);
     expect(Math.max(...tokens)).toBeLessThanOrEqual(200);
     expect(selected.length).toBeGreaterThanOrEqual(4);
     expect(selected[0]!.memory).toBe(ranked[0]!.memory);
   });
 
+  it('counts a text as it is sent, with what is escaped in it', () => {
+    const texts = [
+      '"quoted"\n'.repeat(30),
+      '<b>'.repeat(80),
+      '\ud83d\ude00\n'.repeat(40),
+      '\u4f60\u597d\u3001\n'.repeat(30),
+    ];
+    const ranked = Array.from({ length: 20 }, (_, index) =>
+      found({ text: `${index} ${texts[index % texts.length]!}` }),
+    );
+    const selected = selectMemories(ranked, NONE, [], AMPLE);
+    const tokens = selected.map(({ memory, quotation }) => frameTokens(memory) + estimateTokens(quotedText(quotation)));
+    expect(tokens.reduce((sum, one) => sum + one)).toBeLessThanOrEqual(1_000);
+  });
+
   it('gives the best one what little room there is', () => {
     const long = found({ text: 'word '.repeat(100) });
     const [selected, ...more] = selectMemories([long, long], NONE, [], { limit: 20, maxTokens: 60 });
     expect(selected!.quotation).toMatch(/^word word/);
-    expect(estimateTokens(selected!.quotation)).toBeLessThanOrEqual(40);
+    expect(estimateTokens(selected!.quotation)).toBeLessThanOrEqual(46);
     expect(more).toEqual([]);
-    expect(selectMemories([long], NONE, [], { limit: 20, maxTokens: 30 })).toEqual([]);
+    expect(selectMemories([long], NONE, [], { limit: 20, maxTokens: 29 })).toEqual([]);
   });
 
   it('has what holds now before what it superseded, found or brought along', () => {

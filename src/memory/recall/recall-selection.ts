@@ -1,5 +1,6 @@
 import { estimateTokens } from '../../shared/index.js';
 import { excerpt } from './excerpt.js';
+import { quotedText } from './quoted-text.js';
 import type { FoundMemory, Memory } from '../memory.js';
 import { textDigest } from '../remember/text-digest.js';
 
@@ -18,14 +19,21 @@ export interface RecallBudget {
   readonly maxTokens: number;
 }
 
-/** Date, quotes and the line around a memory in the prompt; the spec of the quotes holds them to it. */
-export const FRAME_TOKENS = 20;
+// What stands around the words of a memory in its line of the prompt: date, age and quotes; who said it, if not the user;
+// since when it no longer holds, with the mark of the one that holds now. The spec of the lines holds them to it.
+const DATE_TOKENS = 14;
+const SPEAKER_TOKENS = 8;
+const OUTDATED_TOKENS = 16;
 // One long memory leaves room for others: an answer needs several more often than it needs all of one. Where there is little
 // room, the best one may have it.
 const LARGEST_SHARE = 0.2;
 const LARGEST_AT_LEAST_TOKENS = 200;
 // Less than a sentence says nothing.
 const LEAST_TOKENS = 16;
+
+/** Most tokens, by estimate, that the line of a memory takes besides its words. */
+export const frameTokens = ({ role, supersededBy }: Memory): number =>
+  DATE_TOKENS + (role === 'user' ? 0 : SPEAKER_TOKENS) + (supersededBy === null ? 0 : OUTDATED_TOKENS);
 
 /**
  * What of the found goes into a prompt, best first. Equal texts once; what holds now before what it supersedes, which is
@@ -49,12 +57,13 @@ export function selectMemories(
   const take = (found: FoundMemory, currentId: string | null): boolean => {
     if (ids.has(found.memory.id)) return true;
     if (taken.length >= limit) return false;
-    const quotation = quotationOf(found, Math.floor(Math.min(room, largest)) - FRAME_TOKENS);
+    const frame = frameTokens(found.memory);
+    const quotation = quotationOf(found, Math.floor(Math.min(room, largest)) - frame);
     if (quotation === undefined) return false;
     taken.push({ ...found, quotation, currentId });
     ids.add(found.memory.id);
     known.add(digestOf(found.memory.text));
-    room -= FRAME_TOKENS + estimateTokens(quotation);
+    room -= frame + quotedTokens(quotation);
     return true;
   };
 
@@ -71,9 +80,12 @@ export function selectMemories(
 
 /** `undefined` where too little of it would fit. */
 function quotationOf({ memory, matchedTerms }: FoundMemory, maxTokens: number): string | undefined {
-  if (estimateTokens(memory.text) <= maxTokens) return memory.text;
-  return maxTokens < LEAST_TOKENS ? undefined : excerpt(memory.text, matchedTerms, maxTokens);
+  if (quotedTokens(memory.text) <= maxTokens) return memory.text;
+  return maxTokens < LEAST_TOKENS ? undefined : excerpt(memory.text, matchedTerms, maxTokens, quotedTokens);
 }
+
+/** As they are sent, with what is escaped. */
+const quotedTokens = (text: string): number => estimateTokens(quotedText(text));
 
 /** It stands where the one stands that it came with, and was not looked at itself. */
 const broughtAlong = (memory: Memory, { score }: FoundMemory): FoundMemory => ({

@@ -19,7 +19,7 @@ type Scored = Omit<FoundMemory, 'score'>;
 type Score = (found: Scored) => number;
 
 // The cosines of MiniLM have a spread of 0.13 among the candidates of a question, and BM25 one of 3.
-const MINILM_BM25_SHARE = 1 / 18;
+const MINILM_BM25_SHARE = 1 / 24;
 const WORDS_WEIGHT = 0.7;
 // How to answer bears on more than what is like its words. Of many the most similar have to do: they take the places of facts.
 const MOST_LIFTED = 3;
@@ -29,7 +29,7 @@ const EQUAL_COSINES = 1e-6;
 
 /**
  * Candidates, best first; those that neither meaning nor words speak for are left out. Hybrid, their score is
- * `cosine + bm25 / 18` for all-MiniLM-L6-v2, and for any other model the sum of both on the scale from the lowest to the
+ * `cosine + bm25 / 24` for all-MiniLM-L6-v2, and for any other model the sum of both on the scale from the lowest to the
  * highest of the candidates, words with a weight of 0.7. The best three standing instructions are lifted by a third of the
  * way from the lowest score to the highest. What supersedes another stands right before it at the latest.
  */
