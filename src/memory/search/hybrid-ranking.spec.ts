@@ -21,8 +21,8 @@ const ranked = (candidates: readonly Candidate[], options = MINILM): [string, nu
   rankCandidates(candidates, options).map(({ memory, score }) => [memory.text, Number(score.toFixed(3))]);
 
 describe(rankCandidates.name, () => {
-  it('adds an eighteenth of BM25 to MiniLM’s cosine', () => {
-    const candidates = [candidate('meant', 0.6, 0), candidate('said', 0.2, 9), candidate('both', 0.5, 4.5)];
+  it('adds a twenty-fourth of BM25 to MiniLM’s cosine', () => {
+    const candidates = [candidate('meant', 0.6, 0), candidate('said', 0.2, 12), candidate('both', 0.5, 6)];
     expect(ranked(candidates)).toEqual([
       ['both', 0.75],
       ['said', 0.7],
@@ -54,8 +54,8 @@ describe(rankCandidates.name, () => {
 
   it('ranks by words alone where nothing was embedded', () => {
     expect(ranked([candidate('a', null, 1), candidate('b', null, 2), candidate('c', null, 0)])).toEqual([
-      ['b', 0.111],
-      ['a', 0.056],
+      ['b', 0.083],
+      ['a', 0.042],
     ]);
   });
 
@@ -66,7 +66,7 @@ describe(rankCandidates.name, () => {
       candidate('Rain tomorrow', 0.4, 0),
     ];
     expect(ranked(candidates)).toEqual([
-      ['ዛሬ ዝናብ ይዘንባል።', 0.511],
+      ['ዛሬ ዝናብ ይዘንባል።', 0.483],
       ['Rain tomorrow', 0.4],
     ]);
   });
@@ -87,7 +87,7 @@ describe(rankCandidates.name, () => {
     const candidates = [candidate('ልጄ', 0.8, 1), candidate('ዛሬ', 0.7, 0), candidate('Rain', 0.3, 0)];
     const isReadable = (text: string): boolean => /^\p{ASCII}*$/u.test(text);
     expect(ranked(candidates, { ...MINILM, isReadable })).toEqual([
-      ['ልጄ', 0.356],
+      ['ልጄ', 0.342],
       ['Rain', 0.3],
     ]);
     expect(rankCandidates(candidates, { ...MINILM, isReadable })[0]?.cosine).toBeNull();
