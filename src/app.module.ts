@@ -1,9 +1,9 @@
 import { type DynamicModule, Module } from '@nestjs/common';
 import { ChatModule } from './chat/index.js';
-import { ConfigModule, readSettings } from './config/index.js';
+import { ConfigModule, type Settings } from './config/index.js';
 import { HealthModule } from './health/index.js';
 import { BrainHttpModule } from './http/index.js';
-import { LifecycleModule } from './infra/lifecycle/index.js';
+import { LifecycleModule, lifecycleSettings } from './infra/lifecycle/index.js';
 import { BrainStorageModule } from './infra/storage/index.js';
 import { MemoryApiModule } from './memory/index.js';
 import { MemoryWorkerModule } from './memory-worker/index.js';
@@ -14,13 +14,12 @@ import { DeadLettersApiModule, AbandonedSpoolsModule } from './stream/index.js';
 
 @Module({})
 export class AppModule {
-  /** @throws SettingsError if `environment` does not describe a brain that can start */
-  static forRoot(environment: NodeJS.ProcessEnv): DynamicModule {
-    const { role } = readSettings(environment).server;
+  static forRoot(settings: Settings): DynamicModule {
+    const { role } = settings.of(lifecycleSettings);
     return {
       module: AppModule,
       imports: [
-        ConfigModule.forRoot(environment),
+        ConfigModule.forRoot(settings),
         LifecycleModule,
         ObservabilityModule,
         BrainStorageModule,

@@ -1,19 +1,18 @@
 import { NestFactory } from '@nestjs/core';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { AppModule } from './app.module.js';
-import { readSettings } from './config/index.js';
-import { createFastifyAdapter } from './http/index.js';
-import { createLogger } from './observability/index.js';
+import type { Settings } from './config/index.js';
+import { createFastifyAdapter, httpSettings } from './http/index.js';
+import { createLogger, observabilitySettings } from './observability/index.js';
 
 /**
  * The brain, ready to listen.
- * @throws SettingsError and whatever a module's start-up refuses to go on with
+ * @throws whatever a module's start-up refuses to go on with
  */
-export function createApp(environment: NodeJS.ProcessEnv): Promise<NestFastifyApplication> {
-  const settings = readSettings(environment);
+export function createApp(settings: Settings): Promise<NestFastifyApplication> {
   return NestFactory.create<NestFastifyApplication>(
-    AppModule.forRoot(environment),
-    createFastifyAdapter(settings.server),
-    { logger: createLogger(settings, 'Brain'), bodyParser: false, abortOnError: false },
+    AppModule.forRoot(settings),
+    createFastifyAdapter(settings.of(httpSettings)),
+    { logger: createLogger(settings.of(observabilitySettings), 'Brain'), bodyParser: false, abortOnError: false },
   );
 }

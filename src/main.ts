@@ -1,18 +1,22 @@
 import 'reflect-metadata';
 import { Logger } from '@nestjs/common';
-import { readSettings } from './config/index.js';
 import { createApp } from './create-app.js';
-import { assertPortFree } from './infra/lifecycle/index.js';
+import { assertPortFree, lifecycleSettings } from './infra/lifecycle/index.js';
+import { redisSettings } from './infra/redis/index.js';
+import { storageSettings } from './infra/storage/index.js';
+import { readSettings } from './settings.js';
+import { vorpalSettings } from './vorpal/index.js';
 import { BrainError, describeError } from './shared/index.js';
 
 async function main(): Promise<void> {
-  const { server, redis, vorpal } = readSettings(process.env);
+  const settings = readSettings(process.env);
+  const { port, host } = settings.of(lifecycleSettings);
   // A second start by mistake must not wait for, or open, what the first one works on.
-  await assertPortFree(server.port, server.host);
-  const app = await createApp(process.env);
+  await assertPortFree(port, host);
+  const app = await createApp(settings);
   app.enableShutdownHooks(['SIGTERM', 'SIGINT'], { useProcessExit: true });
   try {
-    await app.listen(server.port, server.host);
+    await app.listen(port, host);
   } catch (error) {
     // What has started by now, the local Vorpal among it, must not be left behind.
     await app.close();
@@ -20,8 +24,9 @@ async function main(): Promise<void> {
   }
   const logger = new Logger('Brain');
   logger.log(`Listening on ${await app.getUrl()}`);
-  logger.log(`Storage: ${redis === undefined ? `SQLite in ${server.dataDir}` : 'Redis'}`);
-  logger.log(`Vorpal: ${vorpal.url ?? 'local, started by the brain'}`);
+  const isEmbedded = settings.of(redisSettings).server === undefined;
+  logger.log(`Storage: ${isEmbedded ? `SQLite in ${settings.of(storageSettings).dataDir}` : 'Redis'}`);
+  logger.log(`Vorpal: ${settings.of(vorpalSettings).url ?? 'local, started by the brain'}`);
 }
 
 try {

@@ -7,13 +7,14 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { ConfigModule, readSettings } from '../../src/config/index.js';
+import { ConfigModule } from '../../src/config/index.js';
+import { readSettings } from '../../src/settings.js';
 import { LifecycleModule } from '../../src/infra/lifecycle/index.js';
-import { memoryKeys, removeKeys } from '../../src/infra/redis/index.js';
+import { memoryKeys, redisSettings, removeKeys } from '../../src/infra/redis/index.js';
 import { SqliteDatabase } from '../../src/infra/sqlite/index.js';
 import { Storage, StorageModule } from '../../src/infra/storage/index.js';
 import { type IndexedMemory, indexMemory, MemoryModule, MemoryStore, newMemory } from '../../src/memory/index.js';
-import { createLogger, ProgressBar } from '../../src/observability/index.js';
+import { createLogger, observabilitySettings, ProgressBar } from '../../src/observability/index.js';
 import { BrainError, describeError, newId, sleep } from '../../src/shared/index.js';
 import {
   BareRedis,
@@ -55,7 +56,7 @@ const environment: NodeJS.ProcessEnv = {
   EMBEDDINGS_URL: NOWHERE,
   LOG_LEVEL: process.env.LOG_LEVEL ?? 'warn',
 };
-const hasRedis = readSettings(environment).redis !== undefined;
+const hasRedis = readSettings(environment).of(redisSettings).server !== undefined;
 const folder = mkdtempSync(join(tmpdir(), 'bench-memory-'));
 const stop = new AbortController();
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
@@ -159,15 +160,15 @@ async function onSqlite<T>(work: (arena: Arena) => Promise<T>): Promise<T> {
 
 /** Runs `work` with the program's own store of memories, wired as the program wires it. */
 async function withStore<T>(
-  settings: NodeJS.ProcessEnv,
+  ownVariables: NodeJS.ProcessEnv,
   work: (ours: StoreContender, storage: Storage) => Promise<T>,
 ): Promise<T> {
-  const variables = { ...environment, ...settings };
-  const imports = [ConfigModule.forRoot(variables), LifecycleModule, StorageModule, MemoryModule];
+  const settings = readSettings({ ...environment, ...ownVariables });
+  const imports = [ConfigModule.forRoot(settings), LifecycleModule, StorageModule, MemoryModule];
   const app: INestApplicationContext = await NestFactory.createApplicationContext(
     { module: ImportsOnly, imports },
     {
-      logger: createLogger(readSettings(variables), 'Bench'),
+      logger: createLogger(settings.of(observabilitySettings), 'Bench'),
       abortOnError: false,
     },
   );

@@ -4,7 +4,8 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { readSettings } from '../../src/config/index.js';
+import { redisSettings } from '../../src/infra/redis/index.js';
+import { readSettings } from '../../src/settings.js';
 import { memoryKeys, type RedisClient } from '../../src/infra/redis/index.js';
 import { userIds } from '../load/backlog.js';
 import { ChildProgram } from '../load/child-program.js';
@@ -50,7 +51,7 @@ const { values } = parseArgs({
 const workerCounts = readCounts(values.workers);
 const batchLimits = readCounts(values.batches);
 const [batchSize = 10] = readCounts(values['batch-size']);
-const { redis } = readSettings({ ...process.env, VORPAL_URL: 'http://127.0.0.1:9' });
+const { server: redis } = readSettings({ ...process.env, VORPAL_URL: 'http://127.0.0.1:9' }).of(redisSettings);
 if (redis === undefined) {
   process.stderr.write(
     'Workers share a store only in Redis. Set REDIS_URL to a Redis 8, or run npm run bench -- scaling.\n',

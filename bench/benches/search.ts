@@ -5,8 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
-import { readSettings } from '../../src/config/index.js';
-import { memoryKeys, RedisConnections, removeKeys } from '../../src/infra/redis/index.js';
+import { readSettings } from '../../src/settings.js';
+import { memoryKeys, RedisConnections, redisSettings, removeKeys } from '../../src/infra/redis/index.js';
 import { ProgressBar } from '../../src/observability/index.js';
 import { newId } from '../../src/shared/index.js';
 import { ChildProgram } from '../load/child-program.js';
@@ -71,8 +71,9 @@ async function onSqlite(): Promise<Result> {
 async function onRedis(): Promise<Result> {
   const prefix = `bench-search-${newId()}:`;
   const settings = readSettings({ ...process.env, REDIS_KEY_PREFIX: prefix, VORPAL_URL: 'http://127.0.0.1:9' });
-  if (settings.redis === undefined) throw new Error('REDIS_URL names no Redis.');
-  const connections = new RedisConnections(settings.redis);
+  const { server } = settings.of(redisSettings);
+  if (server === undefined) throw new Error('REDIS_URL names no Redis.');
+  const connections = new RedisConnections(server);
   await connections.open();
   try {
     return await measure('redis', { REDIS_KEY_PREFIX: prefix, BRAIN_DATA_DIR: folder }, async () => {

@@ -4,7 +4,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { readSettings } from '../../src/config/index.js';
+import { redisSettings } from '../../src/infra/redis/index.js';
+import { readSettings } from '../../src/settings.js';
 import { USERS } from '../load/chat-load.js';
 import { ChildProgram } from '../load/child-program.js';
 import { type Panel, renderLineChart } from '../figures/line-chart.js';
@@ -48,7 +49,7 @@ const maxChats = readNumber('entries', values.entries);
 const backlog = readNumber('backlog', values.backlog);
 // With a backlog, chats are no part of the question unless somebody wants them.
 const rate = values.rate === undefined ? (backlog > 0 ? 0 : CHATS_PER_SECOND) : readNumber('rate', values.rate);
-const { redis } = readSettings({ ...process.env, VORPAL_URL: 'http://127.0.0.1:9' });
+const { server: redis } = readSettings({ ...process.env, VORPAL_URL: 'http://127.0.0.1:9' }).of(redisSettings);
 const store = redis === undefined ? 'SQLite' : 'Redis';
 const folder = mkdtempSync(join(tmpdir(), 'bench-steady-'));
 const stop = new AbortController();

@@ -4,7 +4,8 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { readSettings } from '../../src/config/index.js';
+import { redisSettings } from '../../src/infra/redis/index.js';
+import { readSettings } from '../../src/settings.js';
 import { ProgressBar } from '../../src/observability/index.js';
 import { newId } from '../../src/shared/index.js';
 import { ChildProgram } from '../load/child-program.js';
@@ -53,7 +54,7 @@ const { values } = parseArgs({
   },
 });
 const rounds = Math.max(1, Math.round((Number(values.seconds) * 1_000) / SLICE_MS));
-const { redis } = readSettings({ ...process.env, VORPAL_URL: 'http://127.0.0.1:9' });
+const { server: redis } = readSettings({ ...process.env, VORPAL_URL: 'http://127.0.0.1:9' }).of(redisSettings);
 const stores = ['SQLite', ...(redis === undefined ? [] : ['Redis'])];
 const folder = mkdtempSync(join(tmpdir(), 'bench-throughput-'));
 const programs: ChildProgram[] = [];

@@ -4,7 +4,8 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-import { readSettings } from '../../src/config/index.js';
+import { redisSettings } from '../../src/infra/redis/index.js';
+import { readSettings } from '../../src/settings.js';
 import { messageOf } from '../load/backlog.js';
 import { ChildProgram } from '../load/child-program.js';
 import { generateLoad } from '../load/load-generator.js';
@@ -54,7 +55,11 @@ const { values } = parseArgs({
   },
 });
 const batchSizes = values['batch-sizes'].split(',').map(Number);
-const { redis } = readSettings({ ...process.env, BRAIN_ROLE: values.role, VORPAL_URL: 'http://127.0.0.1:9' });
+const { server: redis } = readSettings({
+  ...process.env,
+  BRAIN_ROLE: values.role,
+  VORPAL_URL: 'http://127.0.0.1:9',
+}).of(redisSettings);
 const store = redis === undefined ? 'SQLite' : 'Redis';
 const folder = mkdtempSync(join(tmpdir(), 'bench-worker-'));
 const stubArgs = ['--scoring-ms', String(SCORING_MS), '--scoring-at-once', String(SCORING_AT_ONCE)];

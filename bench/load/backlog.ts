@@ -1,11 +1,12 @@
 import 'reflect-metadata';
 import type { INestApplicationContext } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
-import { ConfigModule, readSettings } from '../../src/config/index.js';
+import { ConfigModule } from '../../src/config/index.js';
+import { readSettings } from '../../src/settings.js';
 import { LifecycleModule } from '../../src/infra/lifecycle/index.js';
 import { type RedisClient, removeKeys } from '../../src/infra/redis/index.js';
 import { Storage, StorageModule } from '../../src/infra/storage/index.js';
-import { createLogger, ProgressBar } from '../../src/observability/index.js';
+import { createLogger, observabilitySettings, ProgressBar } from '../../src/observability/index.js';
 import { newId } from '../../src/shared/index.js';
 import { InputStream, type StreamEntry, StreamModule } from '../../src/stream/index.js';
 import { ImportsOnly } from './imports-only.js';
@@ -21,9 +22,9 @@ export async function withStream<T>(
   environment: NodeJS.ProcessEnv & { readonly REDIS_KEY_PREFIX: string },
   work: (stream: InputStream, redis: RedisClient | undefined) => Promise<T>,
 ): Promise<T> {
-  const own = { ...process.env, ...environment, LOG_LEVEL: 'warn' };
-  const imports = [ConfigModule.forRoot(own), LifecycleModule, StorageModule, StreamModule];
-  const logger = createLogger(readSettings(own), 'bench');
+  const settings = readSettings({ ...process.env, ...environment, LOG_LEVEL: 'warn' });
+  const imports = [ConfigModule.forRoot(settings), LifecycleModule, StorageModule, StreamModule];
+  const logger = createLogger(settings.of(observabilitySettings), 'bench');
   const context: INestApplicationContext = await NestFactory.createApplicationContext(
     { module: ImportsOnly, imports },
     { logger, abortOnError: false },

@@ -1,5 +1,5 @@
-import { Injectable, Logger, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
-import { Settings } from '../config/index.js';
+import { Inject, Injectable, Logger, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
+import { chatSettings, type ChatSettings } from './chat.settings.js';
 import { fullJitterBackoffMs, sleep } from '../shared/index.js';
 import { type ModelInfo, VorpalClient } from '../vorpal/index.js';
 
@@ -15,7 +15,7 @@ export class AnswerLimit implements OnApplicationBootstrap, OnModuleDestroy {
 
   constructor(
     private readonly vorpal: VorpalClient,
-    private readonly settings: Settings,
+    @Inject(chatSettings.KEY) private readonly settings: ChatSettings,
   ) {}
 
   onApplicationBootstrap(): void {
@@ -41,7 +41,7 @@ export class AnswerLimit implements OnApplicationBootstrap, OnModuleDestroy {
   }
 
   private compare({ id, maxModelLen: windowTokens }: ModelInfo): void {
-    const { maxTokens } = this.settings.chat;
+    const { maxTokens } = this.settings;
     if (maxTokens < windowTokens) return;
     this.logger.warn(
       `CHAT_MAX_TOKENS is ${maxTokens}, and the window of ${id} holds ${windowTokens} tokens, prompt included: ` +

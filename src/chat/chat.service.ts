@@ -1,5 +1,5 @@
-import { Injectable, Logger } from '@nestjs/common';
-import { Settings } from '../config/index.js';
+import { Inject, Injectable, Logger } from '@nestjs/common';
+import { chatSettings, type ChatSettings } from './chat.settings.js';
 import { assertTextLength } from '../http/index.js';
 import { type RecalledMemory, RecallService } from '../memory/index.js';
 import { contextOf, SessionService, type Turn } from '../sessions/index.js';
@@ -38,7 +38,7 @@ export class ChatService {
     private readonly recall: RecallService,
     private readonly fitter: PromptFitter,
     private readonly vorpal: VorpalClient,
-    private readonly settings: Settings,
+    @Inject(chatSettings.KEY) private readonly settings: ChatSettings,
   ) {}
 
   /**
@@ -94,11 +94,11 @@ export class ChatService {
   }
 
   private partsOf({ message, turns, memories, time }: Conversation) {
-    return { systemPrompt: this.settings.chat.systemPrompt, time, memories: memories ?? [], turns, message };
+    return { systemPrompt: this.settings.systemPrompt, time, memories: memories ?? [], turns, message };
   }
 
   private optionsOf({ messages, maxTokens }: ChatPrompt, signal: AbortSignal) {
-    return { messages, maxTokens, temperature: this.settings.chat.temperature, signal };
+    return { messages, maxTokens, temperature: this.settings.temperature, signal };
   }
 
   private async begin(
@@ -107,14 +107,14 @@ export class ChatService {
     signal: AbortSignal,
   ): Promise<Conversation> {
     const { message, user_id: userId, memory: withMemory } = request;
-    assertTextLength('message', message, this.settings.chat.messageMaxCharacters);
+    assertTextLength('message', message, this.settings.messageMaxCharacters);
     const sessionId = request.session_id ?? newId();
     const receivedAtMs = Date.now();
     const beginning = this.sessions.begin(userId, request.session_id);
     const said = beginning.then(({ turns }) => turns.map(({ text }) => text));
     const recalling = withMemory ? this.recall.recall(userId, message, { said, caller: signal }) : Promise.resolve([]);
     const { turns, forgetMark } = await beginning;
-    const time = new LocalTime(request.timezone ?? this.settings.recall.timeZone, receivedAtMs);
+    const time = new LocalTime(request.timezone ?? this.settings.timeZone, receivedAtMs);
     const received = { message, userId, sessionId, receivedAtMs, forgetMark, isPrivate: !withMemory, traceparent };
     if (withMemory) this.captureTurn(received, { role: 'user', text: message, atMs: receivedAtMs }, turns);
     return { ...received, turns, time, memories: await recalling };
@@ -133,7 +133,7 @@ export class ChatService {
       userId,
       sessionId,
       role,
-      context: contextOf(before, role, this.settings.sessions),
+      context: contextOf(before, role, this.settings),
       traceparent,
       ...(forgetMark !== undefined && { forgetMark }),
     });
@@ -170,8 +170,8 @@ export class ChatService {
     const { message, userId, sessionId, receivedAtMs, isPrivate, forgetMark, turns } = conversation;
     const asked: Turn = { role: 'user', text: message, atMs: receivedAtMs, isPrivate };
     const answered: Turn = { role: 'assistant', text: answer, atMs: Date.now(), isPrivate };
-    if (this.settings.sessions.captureAssistant === 'all' && !isPrivate) {
-      const text = beginningOf(answer, this.settings.chat.messageMaxCharacters);
+    if (this.settings.captureAssistant === 'all' && !isPrivate) {
+      const text = beginningOf(answer, this.settings.messageMaxCharacters);
       if (text.trim() !== '') this.captureTurn(conversation, { ...answered, text }, [...turns, asked]);
     }
     await this.sessions.append(userId, sessionId, [asked, answered], forgetMark);

@@ -1,1 +1,2 @@
+export { chatSettings } from './chat.settings.js';
 export { ChatModule } from './chat.module.js';

@@ -1,5 +1,5 @@
-import { Injectable } from '@nestjs/common';
-import { Settings } from '../config/index.js';
+import { Inject, Injectable } from '@nestjs/common';
+import { chatSettings, type ChatSettings } from './chat.settings.js';
 import { BrainError } from '../shared/index.js';
 import {
   type ChatAnswer,
@@ -23,7 +23,7 @@ interface PlannedPrompt extends ChatPrompt {
 export class PromptFitter {
   constructor(
     private readonly vorpal: VorpalClient,
-    private readonly settings: Settings,
+    @Inject(chatSettings.KEY) private readonly settings: ChatSettings,
   ) {}
 
   /**
@@ -51,7 +51,7 @@ export class PromptFitter {
 
   /** Each is smaller than the one before it. */
   private async *prompts(parts: PromptParts, signal: AbortSignal): AsyncGenerator<PlannedPrompt, void> {
-    const answerTokens = this.settings.chat.maxTokens;
+    const answerTokens = this.settings.maxTokens;
     const { maxModelLen: windowTokens } = await this.vorpal.model(signal);
     const isExpectedToFit = shouldFit(parts, { windowTokens, answerTokens });
     if (isExpectedToFit) yield { ...buildPrompt(parts, { windowTokens, answerTokens }), windowTokens };

@@ -3,10 +3,11 @@ import 'reflect-metadata';
 import { Module } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { createInterface } from 'node:readline/promises';
-import { ConfigModule, readSettings } from '../config/index.js';
+import { ConfigModule } from '../config/index.js';
 import { LifecycleModule } from '../infra/lifecycle/index.js';
 import { StorageModule } from '../infra/storage/index.js';
-import { createLogger } from '../observability/index.js';
+import { createLogger, observabilitySettings } from '../observability/index.js';
+import { readSettings } from '../settings.js';
 import { BrainError, describeError } from '../shared/index.js';
 import { DeadLetterStore, StreamModule } from '../stream/index.js';
 import { ExitCode, readCommand, runCommand, type Terminal, USAGE, UsageError } from './dead-letters-command.js';
@@ -32,11 +33,11 @@ async function run(): Promise<number> {
     return ExitCode.Done;
   }
   // Warnings go to the same place as the answer, which may be read by a program.
-  const environment = { ...process.env, LOG_LEVEL: process.env.LOG_LEVEL ?? 'error' };
-  @Module({ imports: [ConfigModule.forRoot(environment), LifecycleModule, StorageModule, StreamModule] })
+  const settings = readSettings({ ...process.env, LOG_LEVEL: process.env.LOG_LEVEL ?? 'error' });
+  @Module({ imports: [ConfigModule.forRoot(settings), LifecycleModule, StorageModule, StreamModule] })
   class DeadLettersModule {}
   const app = await NestFactory.createApplicationContext(DeadLettersModule, {
-    logger: createLogger(readSettings(environment), 'DeadLetters'),
+    logger: createLogger(settings.of(observabilitySettings), 'DeadLetters'),
     abortOnError: false,
   });
   try {

@@ -1,10 +1,11 @@
 import { type INestApplicationContext, Logger, Module } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
-import { ConfigModule, readSettings } from '../config/index.js';
+import { ConfigModule } from '../config/index.js';
 import { LifecycleModule } from '../infra/lifecycle/index.js';
 import { StorageModule } from '../infra/storage/index.js';
 import { MemoryModule } from '../memory/index.js';
-import { createLogger, ProgressBar } from '../observability/index.js';
+import { createLogger, observabilitySettings, ProgressBar } from '../observability/index.js';
+import { readSettings } from '../settings.js';
 import { BrainError, describeError } from '../shared/index.js';
 
 const EXIT_FAILED = 1;
@@ -41,11 +42,11 @@ export async function runLongCommand(command: LongCommand): Promise<void> {
 }
 
 async function run(command: LongCommand): Promise<number> {
-  const environment = { ...process.env, LOG_LEVEL: process.env.LOG_LEVEL ?? 'warn' };
-  @Module({ imports: [ConfigModule.forRoot(environment), LifecycleModule, StorageModule, MemoryModule] })
+  const settings = readSettings({ ...process.env, LOG_LEVEL: process.env.LOG_LEVEL ?? 'warn' });
+  @Module({ imports: [ConfigModule.forRoot(settings), LifecycleModule, StorageModule, MemoryModule] })
   class CommandModule {}
   const app = await NestFactory.createApplicationContext(CommandModule, {
-    logger: createLogger(readSettings(environment), command.name),
+    logger: createLogger(settings.of(observabilitySettings), command.name),
     abortOnError: false,
   });
   const stop = new AbortController();

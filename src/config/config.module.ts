@@ -1,26 +1,19 @@
 import { type DynamicModule, Module } from '@nestjs/common';
-import { ConfigModule as NestConfigModule, ConfigService } from '@nestjs/config';
+import { ConfigModule as NestConfigModule, registerAs } from '@nestjs/config';
 import { ProgramEnvironment } from './program-environment.js';
-import { readSettings, Settings } from './settings.js';
+import type { Settings } from './settings.js';
 
-/** Makes the frozen {@link Settings} injectable everywhere; they are read once, from `environment`. */
+/** Makes the settings of each room injectable by its `KEY`, everywhere. */
 @Module({})
 export class ConfigModule {
-  static forRoot(environment: NodeJS.ProcessEnv): DynamicModule {
-    const settings = readSettings(environment);
+  static forRoot(settings: Settings): DynamicModule {
+    const load = [...settings.rooms].map(([room, values]) => registerAs(room, () => values));
     return {
       module: ConfigModule,
       global: true,
-      imports: [NestConfigModule.forRoot({ ignoreEnvFile: true, cache: true, load: [() => ({ settings })] })],
-      providers: [
-        { provide: ProgramEnvironment, useValue: new ProgramEnvironment(environment) },
-        {
-          provide: Settings,
-          inject: [ConfigService],
-          useFactory: (config: ConfigService): Settings => config.getOrThrow<Settings>('settings'),
-        },
-      ],
-      exports: [Settings, ProgramEnvironment],
+      imports: [NestConfigModule.forRoot({ isGlobal: true, ignoreEnvFile: true, ignoreEnvVars: true, load })],
+      providers: [{ provide: ProgramEnvironment, useValue: new ProgramEnvironment(settings.environment) }],
+      exports: [ProgramEnvironment],
     };
   }
 }

@@ -1,6 +1,24 @@
 export { ConfigModule } from './config.module.js';
-export { environmentSchema } from './environment.schema.js';
 export { ProgramEnvironment } from './program-environment.js';
-export { type RedisTopology } from './redis-address.js';
-export { readSettings, type RedisSettings, Settings } from './settings.js';
-export { SettingsError } from '@archive-brain/common';
+export { environmentSchemaOf, type RoomSettings, roomSettings, type SettingsOf } from './room-settings.js';
+export { Settings } from './settings.js';
+export {
+  apiKeyVariables,
+  documented,
+  EMBEDDING_MODEL_IDS,
+  embeddingModelVariables,
+  flag,
+  httpUrl,
+  integer,
+  list,
+  logSettings,
+  logVariables,
+  milliseconds,
+  number,
+  optionalFlag,
+  optionalInteger,
+  port,
+  serverVariables,
+  SettingsError,
+  text,
+} from '@archive-brain/common';

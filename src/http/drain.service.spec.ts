@@ -7,7 +7,9 @@ import type { AddressInfo } from 'node:net';
 import { connect, type Socket } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
 import { until } from '../../test/support/until.js';
-import { ConfigModule, readSettings } from '../config/index.js';
+import { ConfigModule } from '../config/index.js';
+import { readSettings } from '../settings.js';
+import { httpSettings } from './http.settings.js';
 import { LifecycleModule, ShutdownDeadline } from '../infra/lifecycle/index.js';
 import { DrainService } from './drain.service.js';
 import { createFastifyAdapter } from './fastify-adapter.js';
@@ -77,9 +79,12 @@ describe(DrainService.name, () => {
   let closing: Promise<void> | undefined;
 
   async function start(environment: NodeJS.ProcessEnv = {}): Promise<void> {
-    const imports = [ConfigModule.forRoot({ SHUTDOWN_GRACE_MS: '60000', ...environment }), LifecycleModule];
+    const imports = [
+      ConfigModule.forRoot(readSettings({ SHUTDOWN_GRACE_MS: '60000', ...environment })),
+      LifecycleModule,
+    ];
     const module = { module: Server, imports, controllers: [Answers], providers: [DrainService] };
-    app = await NestFactory.create<NestFastifyApplication>(module, createFastifyAdapter(readSettings({}).server), {
+    app = await NestFactory.create<NestFastifyApplication>(module, createFastifyAdapter(httpSettings({})), {
       logger: false,
       bodyParser: false,
     });

@@ -1,7 +1,6 @@
 import { Logger } from '@nestjs/common';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
-import type { Settings } from '../config/index.js';
 import { answerClientError, answerExpectation } from './problem/client-error.js';
 import { ConnectionLimit } from './limits/connection-limit.js';
 import { acceptJson } from './body/json-body.js';
@@ -10,6 +9,7 @@ import { PROBLEM_CONTENT_TYPE } from './problem/problem.js';
 import { problemOf } from './problem/problem-of.js';
 import { refuseRequests } from './guard/refuse-requests.js';
 import { limitBodies, limitReaders } from './limits/time-limits.js';
+import type { HttpSettings } from './http.settings.js';
 
 // A client that stops reading without closing would otherwise keep what is made for it waiting for ever.
 const STALLED_CLIENT_MS = 60_000;
@@ -25,10 +25,7 @@ const MAX_ID_CHARACTERS = 200;
  * for by `DrainService`). What it refuses by itself is a problem as well; docs/http.md has the rules. Use with Nest's
  * `bodyParser: false`, which would add form bodies.
  */
-export function createFastifyAdapter(
-  server: Settings['server'],
-  { stalledMs = STALLED_CLIENT_MS } = {},
-): FastifyAdapter {
+export function createFastifyAdapter(server: HttpSettings, { stalledMs = STALLED_CLIENT_MS } = {}): FastifyAdapter {
   const logger = new Logger('Http');
   const adapter = new FastifyAdapter({
     bodyLimit: server.bodyLimitBytes,

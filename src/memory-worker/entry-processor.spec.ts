@@ -4,7 +4,9 @@ import { createHash } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { readSettings, type Settings } from '../config/index.js';
+import { memorySettings } from '../memory/memory.settings.js';
+import { streamSettings } from '../stream/stream.settings.js';
+import { memoryWorkerSettings, type MemoryWorkerSettings } from './memory-worker.settings.js';
 import { SqliteDatabase } from '../infra/sqlite/index.js';
 import { SqliteMemoryStore } from '../memory/adapters/sqlite/sqlite-memory-store.js';
 import { type Embedder, RememberService } from '../memory/index.js';
@@ -80,7 +82,8 @@ class FaultyEmbedder {
 }
 
 describe(EntryProcessor.name, () => {
-  const settings = readSettings({ STREAM_MAX_ATTEMPTS: '2', STREAM_CLAIM_IDLE_MS: '100' });
+  const environment = { STREAM_MAX_ATTEMPTS: '2', STREAM_CLAIM_IDLE_MS: '100' };
+  const settings = memoryWorkerSettings(environment);
   const errors = jest.spyOn(Logger.prototype, 'error').mockImplementation(() => undefined);
   const logs = jest.spyOn(Logger.prototype, 'log').mockImplementation(() => undefined);
   let folder: string;
@@ -93,12 +96,12 @@ describe(EntryProcessor.name, () => {
   let canary: { isAnswered: boolean; asked: number };
   let sut: EntryProcessor;
 
-  const processorWith = (chosen: Settings): EntryProcessor =>
+  const processorWith = (chosen: MemoryWorkerSettings): EntryProcessor =>
     new EntryProcessor(
       stream,
       scorer as unknown as PerplexityScorer,
       embedder as unknown as Embedder,
-      new RememberService(store, chosen),
+      new RememberService(store, memorySettings({})),
       new UserSequencer(stream, new InFlightEntries(), 60_000),
       { succeeds: async () => ((canary.asked += 1), canary.isAnswered) } as unknown as CanaryProbe,
       status,
@@ -108,9 +111,9 @@ describe(EntryProcessor.name, () => {
   beforeEach(async () => {
     folder = mkdtempSync(join(tmpdir(), 'entry-processor-'));
     database = await SqliteDatabase.open(join(folder, 'stream.sqlite'));
-    stream = new SqliteInputStream(database, settings.stream);
+    stream = new SqliteInputStream(database, streamSettings(environment));
     scorer = new FaultyScorer();
-    store = new SqliteMemoryStore(database, settings.memory);
+    store = new SqliteMemoryStore(database, memorySettings({}));
     embedder = new FaultyEmbedder(store);
     status = new WorkerStatus(settings);
     canary = { isAnswered: true, asked: 0 };
@@ -156,7 +159,7 @@ describe(EntryProcessor.name, () => {
     expect(logs.mock.calls.flat()).toEqual(['Message: a secret...', 'Perplexity: 20.00', kept]);
 
     logs.mockClear();
-    const discreet = readSettings({ WORKER_LOG_MESSAGES: 'false' });
+    const discreet = memoryWorkerSettings({ WORKER_LOG_MESSAGES: 'false' });
     sut = processorWith(discreet);
     await sut.process(await deliver('another secret'), never);
     expect(logs.mock.calls.flat().join()).not.toContain('another secret');

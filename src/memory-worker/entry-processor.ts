@@ -1,5 +1,4 @@
-import { Injectable, Logger } from '@nestjs/common';
-import { Settings } from '../config/index.js';
+import { Inject, Injectable, Logger } from '@nestjs/common';
 import { Embedder, type Remembered, RememberService } from '../memory/index.js';
 import { BrainError, describeError, KeyedMutex, previewOf } from '../shared/index.js';
 import { type DeliveredEntry, InputStream } from '../stream/index.js';
@@ -10,6 +9,7 @@ import { isOutage, isUnanswered, isWrongAnswer } from './failures/failure-classi
 import { type ScoredStreamEntry, toScoredMessage, toScoringInput } from './scored-entry.js';
 import { UserSequencer } from './scheduling/user-sequencer.js';
 import { WorkerStatus } from './worker-status.js';
+import { memoryWorkerSettings, type MemoryWorkerSettings } from './memory-worker.settings.js';
 
 /** An entry that Vorpal failed on while it answered a canary: neither processed nor counted as failed. */
 export interface FailedEntry {
@@ -51,7 +51,7 @@ export class EntryProcessor {
     private readonly sequencer: UserSequencer,
     private readonly canary: CanaryProbe,
     private readonly status: WorkerStatus,
-    private readonly settings: Settings,
+    @Inject(memoryWorkerSettings.KEY) private readonly settings: MemoryWorkerSettings,
   ) {}
 
   /**
@@ -109,7 +109,7 @@ export class EntryProcessor {
    * score, if only that is missing, or becomes a dead letter. @returns whether this was the last attempt
    */
   async recordFailure(delivered: DeliveredEntry, error: unknown, signal: AbortSignal): Promise<boolean> {
-    const { maxAttempts } = this.settings.stream;
+    const { maxAttempts } = this.settings;
     const { entry, deliveries } = delivered;
     const isLast = deliveries >= maxAttempts;
     if (isLast && isWrongAnswer(error) && (await this.rememberUnscored(delivered, signal))) return true;
@@ -274,7 +274,7 @@ export class EntryProcessor {
       received_at: new Date(entry.timestampMs).toISOString(),
       scored_at: new Date().toISOString(),
     });
-    if (this.settings.worker.logMessages) this.logger.log(`Message: ${previewOf(entry.message)}`);
+    if (this.settings.logMessages) this.logger.log(`Message: ${previewOf(entry.message)}`);
     this.logger.log(
       `Perplexity: ${score.perplexity === null ? `none (${score.reason ?? 'unscorable'})` : score.perplexity.toFixed(2)}`,
     );

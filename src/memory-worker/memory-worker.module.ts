@@ -1,6 +1,5 @@
 import { Module } from '@nestjs/common';
 import { TerminusModule } from '@nestjs/terminus';
-import { Settings } from '../config/index.js';
 import { MemoryModule } from '../memory/index.js';
 import { InputStream, StreamModule } from '../stream/index.js';
 import { VorpalModule } from '../vorpal/index.js';
@@ -10,6 +9,7 @@ import { InFlightEntries } from './scheduling/in-flight-entries.js';
 import { EntryProcessor } from './entry-processor.js';
 import { MemoryWorkerController } from './memory-worker.controller.js';
 import { MemoryWorkerHealth } from './memory-worker.health.js';
+import { memoryWorkerSettings, type MemoryWorkerSettings } from './memory-worker.settings.js';
 import { MemoryWorker } from './memory-worker.service.js';
 import { Quarantine } from './failures/quarantine.js';
 import { longestWaitMs, UserSequencer } from './scheduling/user-sequencer.js';
@@ -23,14 +23,14 @@ import { WorkerStatus } from './worker-status.js';
     EntryProcessor,
     {
       provide: BatchAdmission,
-      inject: [Settings],
-      useFactory: ({ worker }: Settings) => new BatchAdmission(worker.maxBatches),
+      inject: [memoryWorkerSettings.KEY],
+      useFactory: ({ maxBatches }: MemoryWorkerSettings) => new BatchAdmission(maxBatches),
     },
     InFlightEntries,
     {
       provide: UserSequencer,
-      inject: [InputStream, InFlightEntries, Settings],
-      useFactory: (stream: InputStream, inFlight: InFlightEntries, { stream: { claimIdleMs } }: Settings) =>
+      inject: [InputStream, InFlightEntries, memoryWorkerSettings.KEY],
+      useFactory: (stream: InputStream, inFlight: InFlightEntries, { claimIdleMs }: MemoryWorkerSettings) =>
         new UserSequencer(stream, inFlight, longestWaitMs(claimIdleMs)),
     },
     CanaryProbe,

@@ -4,7 +4,9 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { until } from '../../test/support/until.js';
-import { readSettings, type Settings } from '../config/index.js';
+import { lifecycleSettings } from '../infra/lifecycle/lifecycle.settings.js';
+import { streamSettings } from '../stream/stream.settings.js';
+import { memoryWorkerSettings, type MemoryWorkerSettings } from './memory-worker.settings.js';
 import { ShutdownDeadline } from '../infra/lifecycle/index.js';
 import { SqliteDatabase } from '../infra/sqlite/index.js';
 import { newId, sleep } from '../shared/index.js';
@@ -102,7 +104,7 @@ describe(MemoryWorker.name, () => {
   const logs = jest.spyOn(Logger.prototype, 'log').mockImplementation(() => undefined);
   let folder: string;
   let database: SqliteDatabase;
-  let settings: Settings;
+  let settings: MemoryWorkerSettings;
   let stream: SqliteInputStream;
   let processor: SlowProcessor;
   let status: WorkerStatus;
@@ -125,15 +127,16 @@ describe(MemoryWorker.name, () => {
   });
 
   function make(environment: NodeJS.ProcessEnv = {}): void {
-    settings = readSettings({
+    const variables = {
       VORPAL_URL: 'http://127.0.0.1:9',
       WORKER_BATCH_SIZE: '1',
       WORKER_BACKOFF_MAX_MS: '100',
       ...environment,
-    });
-    stream = new SqliteInputStream(database, settings.stream);
+    };
+    settings = memoryWorkerSettings(variables);
+    stream = new SqliteInputStream(database, streamSettings(variables));
     processor = new SlowProcessor(stream);
-    const admission = new BatchAdmission(settings.worker.maxBatches);
+    const admission = new BatchAdmission(settings.maxBatches);
     status = new WorkerStatus(settings);
     const entries = processor as unknown as EntryProcessor;
     const answers = async (): Promise<boolean> => isCanaryAnswered;
@@ -141,7 +144,7 @@ describe(MemoryWorker.name, () => {
     const inFlight = new InFlightEntries();
     const sequencer = new UserSequencer(stream, inFlight, 60_000);
     const quarantine = new Quarantine(entries, sequencer, canary, status, settings);
-    const deadline = new ShutdownDeadline(settings);
+    const deadline = new ShutdownDeadline(lifecycleSettings(variables));
     sut = new MemoryWorker(stream, entries, inFlight, admission, canary, quarantine, status, settings, deadline);
   }
 
@@ -165,7 +168,7 @@ describe(MemoryWorker.name, () => {
     await until(() => processor.done.length >= 200);
 
     expect(processor.mostInFlight).toBeGreaterThan(8);
-    expect(processor.mostInFlight).toBeLessThanOrEqual(settings.worker.maxBatches);
+    expect(processor.mostInFlight).toBeLessThanOrEqual(settings.maxBatches);
     expect(processor.done.toSorted()).toEqual(numbered(200).toSorted());
     expect(processor.attempts).toHaveLength(200);
     await until(async () => (await stream.statistics()).pending === 0);

@@ -1,5 +1,5 @@
-import { Injectable, Logger, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
-import { Settings } from '../config/index.js';
+import { Inject, Injectable, Logger, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
+import { memoryWorkerSettings, type MemoryWorkerSettings } from './memory-worker.settings.js';
 import { ShutdownDeadline } from '../infra/lifecycle/index.js';
 import { Condition, describeError, isAbortError, sleep } from '../shared/index.js';
 import { type DeliveredEntry, InputStream } from '../stream/index.js';
@@ -61,22 +61,22 @@ export class MemoryWorker implements OnApplicationBootstrap, OnModuleDestroy {
     private readonly canary: CanaryProbe,
     private readonly quarantine: Quarantine,
     private readonly status: WorkerStatus,
-    private readonly settings: Settings,
+    @Inject(memoryWorkerSettings.KEY) private readonly settings: MemoryWorkerSettings,
     private readonly deadline: ShutdownDeadline,
   ) {
-    this.outage = new OutageBackoff(status, settings.worker.backoffMaxMs);
+    this.outage = new OutageBackoff(status, settings.backoffMaxMs);
   }
 
   onApplicationBootstrap(): void {
-    if (!this.settings.worker.enabled) {
-      const why = this.settings.server.role === 'api' ? 'BRAIN_ROLE=api' : 'ASYNC_MEMORY=false';
+    if (!this.settings.enabled) {
+      const why = this.settings.role === 'api' ? 'BRAIN_ROLE=api' : 'ASYNC_MEMORY=false';
       this.brainLogger.log(`Memory worker is off (${why})`);
       return;
     }
     this.status.state = 'running';
     this.running = Promise.all([
       this.run(),
-      this.every(this.settings.stream.claimIdleMs / RENEWALS_PER_CLAIM_IDLE, () => this.renew()),
+      this.every(this.settings.claimIdleMs / RENEWALS_PER_CLAIM_IDLE, () => this.renew()),
       this.every(QUARANTINE_CHECK_MS, () => this.tryQuarantined()),
     ]);
     this.brainLogger.log('Memory worker started');
@@ -127,7 +127,7 @@ export class MemoryWorker implements OnApplicationBootstrap, OnModuleDestroy {
 
   /** One read for all batches there is capacity for: with a round trip each there would be some hundred a second. */
   private async read(): Promise<void> {
-    const { batchSize, blockMs } = this.settings.worker;
+    const { batchSize, blockMs } = this.settings;
     const capacity = this.outage.isActive ? 1 : this.admission.capacity;
     const count = Math.max(batchSize, Math.min(capacity * batchSize, MAX_ENTRIES_PER_READ));
     this.currentRead = new AbortController();

@@ -1,5 +1,5 @@
-import { Injectable } from '@nestjs/common';
-import { Settings } from '../config/index.js';
+import { Inject, Injectable } from '@nestjs/common';
+import { memoryWorkerSettings, type MemoryWorkerSettings } from './memory-worker.settings.js';
 import type { EntryOutcome } from './entry-outcome.js';
 
 /** `waiting`: the stream, the store or Vorpal is unavailable, and the worker is between two attempts. */
@@ -36,7 +36,7 @@ export class WorkerStatus {
   private failedCount = 0;
   private readonly history: ScoredEntry[] = [];
 
-  constructor(private readonly settings: Settings) {}
+  constructor(@Inject(memoryWorkerSettings.KEY) private readonly settings: MemoryWorkerSettings) {}
 
   get processed(): number {
     return this.processedCount;
@@ -55,7 +55,7 @@ export class WorkerStatus {
   recordScored(entry: ScoredEntry): void {
     this.processedCount += 1;
     this.history.unshift(entry);
-    this.history.length = Math.min(this.history.length, this.settings.worker.historySize);
+    this.history.length = Math.min(this.history.length, this.settings.historySize);
   }
 
   recordFailure(): void {

@@ -8,6 +8,8 @@ export type { Decision, EmbeddingSpace, FoundMemory, Memory } from './memory.js'
 export { MemoryVectorError } from './memory.errors.js';
 export { toFoundBody } from './api/memory-bodies.js';
 export { MemoryHealth } from './memory.health.js';
+export { memorySettings } from './memory.settings.js';
+export { recallSettings } from './recall.settings.js';
 export { MemoryApiModule } from './api/memory-api.module.js';
 export { MemoryModule } from './memory.module.js';
 export { newMemory } from './remember/new-memory.js';

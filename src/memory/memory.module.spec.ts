@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { setImmediate as endOfTurn } from 'node:timers/promises';
 import { until } from '../../test/support/until.js';
 import { ConfigModule } from '../config/index.js';
+import { readSettings } from '../settings.js';
 import { LifecycleModule } from '../infra/lifecycle/index.js';
 import { Storage, StorageModule } from '../infra/storage/index.js';
 import { ObservabilityModule } from '../observability/index.js';
@@ -44,7 +45,13 @@ describe(MemoryModule.name, () => {
     const environment = { BRAIN_DATA_DIR: folder, VORPAL_URL: away, EMBEDDINGS_URL: away };
 
     @Module({
-      imports: [ConfigModule.forRoot(environment), LifecycleModule, ObservabilityModule, StorageModule, MemoryModule],
+      imports: [
+        ConfigModule.forRoot(readSettings(environment)),
+        LifecycleModule,
+        ObservabilityModule,
+        StorageModule,
+        MemoryModule,
+      ],
       providers: [LastRequests],
     })
     class BrainModule {}

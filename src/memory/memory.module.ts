@@ -1,6 +1,6 @@
 import { Module } from '@nestjs/common';
 import { TerminusModule } from '@nestjs/terminus';
-import { Settings } from '../config/index.js';
+import { redisSettings, type RedisSettings } from '../infra/redis/index.js';
 import { Storage } from '../infra/storage/index.js';
 import { SessionsModule } from '../sessions/index.js';
 import { StreamModule } from '../stream/index.js';
@@ -20,20 +20,21 @@ import { ReembedService } from './maintenance/reembed.service.js';
 import { ReindexNotice } from './maintenance/reindex-notice.js';
 import { ReindexService } from './maintenance/reindex.service.js';
 import { RememberService } from './remember/remember.service.js';
+import { memorySettings, type MemorySettings } from './memory.settings.js';
 
 type Stores = RedisMemoryStore | SqliteMemoryStore;
 
-function openMemories({ backend }: Storage, { memory, stream: { keyPrefix } }: Settings): Stores {
+function openMemories({ backend }: Storage, settings: MemorySettings, { keyPrefix }: RedisSettings): Stores {
   return backend.kind === 'redis'
-    ? new RedisMemoryStore(backend.connections, memory, { keyPrefix })
-    : new SqliteMemoryStore(backend.database, memory);
+    ? new RedisMemoryStore(backend.connections, settings, { keyPrefix })
+    : new SqliteMemoryStore(backend.database, settings);
 }
 
 /** What is remembered, and how it is decided, kept, found and forgotten. */
 @Module({
   imports: [StreamModule, SessionsModule, VorpalModule, TerminusModule],
   providers: [
-    { provide: MemoryStore, inject: [Storage, Settings], useFactory: openMemories },
+    { provide: MemoryStore, inject: [Storage, memorySettings.KEY, redisSettings.KEY], useFactory: openMemories },
     { provide: ReembeddingStore, inject: [MemoryStore], useFactory: ({ reembedding }: Stores) => reembedding },
     { provide: ReindexingStore, inject: [MemoryStore], useFactory: ({ reindexing }: Stores) => reindexing },
     Embedder,

@@ -1,6 +1,5 @@
-import { Body, Controller, HttpCode, Post } from '@nestjs/common';
-import { Settings } from '../config/index.js';
-import { assertTextLength, ClientSignal, TextsTooLongError } from '../http/index.js';
+import { Body, Controller, HttpCode, Inject, Post } from '@nestjs/common';
+import { assertTextLength, ClientSignal, httpSettings, type HttpSettings, TextsTooLongError } from '../http/index.js';
 import { PerplexityScorer, type TextScore, type TokenSpan, TokenSpansService } from '../vorpal/index.js';
 import {
   type PerplexityRequest,
@@ -19,7 +18,7 @@ export class PerplexityController {
   constructor(
     private readonly scorer: PerplexityScorer,
     private readonly tokenSpans: TokenSpansService,
-    private readonly settings: Settings,
+    @Inject(httpSettings.KEY) private readonly settings: HttpSettings,
   ) {}
 
   /** Answers `text` with its result beside the model, and `texts` with a list of results in their order. */
@@ -30,7 +29,7 @@ export class PerplexityController {
     @ClientSignal() signal: AbortSignal,
   ): Promise<PerplexityResponse | SinglePerplexityResponse> {
     const texts = request.texts ?? [request.text ?? ''];
-    const maxCharacters = this.settings.chat.messageMaxCharacters;
+    const maxCharacters = this.settings.messageMaxCharacters;
     for (const text of texts) assertTextLength('text', text, maxCharacters);
     assertTextLength('context', request.context ?? '', maxCharacters);
     const total = texts.reduce((sum, { length }) => sum + length, 0);

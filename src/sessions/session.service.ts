@@ -1,8 +1,8 @@
-import { Injectable, Logger } from '@nestjs/common';
-import { Settings } from '../config/index.js';
+import { Inject, Injectable, Logger } from '@nestjs/common';
 import { OutageLog } from '../observability/index.js';
 import { describeError, withTimeLimit } from '../shared/index.js';
 import { SessionStore, type Turn } from './session-store.port.js';
+import { sessionSettings, type SessionSettings } from './sessions.settings.js';
 
 export interface SessionStart {
   /** The turns so far, oldest first. */
@@ -23,7 +23,7 @@ export class SessionService {
 
   constructor(
     private readonly store: SessionStore,
-    private readonly settings: Settings,
+    @Inject(sessionSettings.KEY) private readonly settings: SessionSettings,
   ) {}
 
   /**
@@ -47,7 +47,7 @@ export class SessionService {
 
   private async attempt<T>(work: () => Promise<T>): Promise<T | undefined> {
     try {
-      const result = await withTimeLimit(this.settings.sessions.readTimeoutMs, work);
+      const result = await withTimeLimit(this.settings.readTimeoutMs, work);
       this.failures.succeeded();
       return result;
     } catch (error) {

@@ -1,5 +1,5 @@
-import { Logger, Module, type OnModuleInit } from '@nestjs/common';
-import { Settings } from '../config/index.js';
+import { Inject, Logger, Module, type OnModuleInit } from '@nestjs/common';
+import { storageSettings, type StorageSettings } from '../infra/storage/index.js';
 import { describeError } from '../shared/index.js';
 import { abandonedNames, spoolsFolder } from './spool/index.js';
 
@@ -8,10 +8,10 @@ import { abandonedNames, spoolsFolder } from './spool/index.js';
 export class AbandonedSpoolsModule implements OnModuleInit {
   private readonly logger = new Logger('Spool');
 
-  constructor(private readonly settings: Settings) {}
+  constructor(@Inject(storageSettings.KEY) private readonly settings: StorageSettings) {}
 
   async onModuleInit(): Promise<void> {
-    const { dataDir, role } = this.settings.server;
+    const { dataDir, role } = this.settings;
     const folder = spoolsFolder(dataDir);
     try {
       const names = await abandonedNames(folder);

@@ -14,4 +14,5 @@ export { AbandonedSpoolsModule } from './abandoned-spools.module.js';
 export { DeadLetterNotFoundError, DeadLetterUndecodableError } from './dead-letters/dead-letters.errors.js';
 export { StreamUnavailableError } from './stream.errors.js';
 export { StreamHealth } from './stream.health.js';
+export { streamSettings } from './stream.settings.js';
 export { StreamModule } from './stream.module.js';

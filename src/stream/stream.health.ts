@@ -1,9 +1,9 @@
-import { Injectable } from '@nestjs/common';
+import { Inject, Injectable } from '@nestjs/common';
 import { type HealthIndicatorResult, HealthIndicatorService } from '@nestjs/terminus';
-import { Settings } from '../config/index.js';
 import { describeError, withTimeLimit } from '../shared/index.js';
 import { CaptureService } from './capture.service.js';
 import { InputStream } from './input-stream.port.js';
+import { streamSettings, type StreamSettings } from './stream.settings.js';
 
 // A probe must be answered before its own time-out; Kubernetes gives one second unless told otherwise.
 const CHECK_TIMEOUT_MS = 900;
@@ -16,7 +16,7 @@ export class StreamHealth {
     private readonly indicators: HealthIndicatorService,
     private readonly stream: InputStream,
     private readonly capture: CaptureService,
-    private readonly settings: Settings,
+    @Inject(streamSettings.KEY) private readonly settings: StreamSettings,
   ) {}
 
   /** Up if an append would work now and no captured message is in danger, with how far the workers are behind. */
@@ -61,7 +61,7 @@ export class StreamHealth {
   }
 
   private get kind(): 'redis' | 'sqlite' {
-    return this.settings.redis === undefined ? 'sqlite' : 'redis';
+    return this.settings.backend;
   }
 
   /** The indicator shows an error's message alone; the operator needs its cause. */

@@ -6,6 +6,7 @@ import { once } from 'node:events';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ConfigModule } from '../config/index.js';
+import { readSettings } from '../settings.js';
 import { LifecycleModule } from '../infra/lifecycle/index.js';
 import { StorageModule } from '../infra/storage/index.js';
 import { newId } from '../shared/index.js';
@@ -38,7 +39,7 @@ describe(StreamModule.name, () => {
 
   async function start(environment: NodeJS.ProcessEnv): Promise<TestingModule> {
     const sut = await Test.createTestingModule({
-      imports: [ConfigModule.forRoot(environment), LifecycleModule, StorageModule, StreamModule],
+      imports: [ConfigModule.forRoot(readSettings(environment)), LifecycleModule, StorageModule, StreamModule],
     }).compile();
     return sut.init();
   }

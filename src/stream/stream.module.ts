@@ -1,8 +1,7 @@
 import { Module, type OnApplicationShutdown } from '@nestjs/common';
 import { TerminusModule } from '@nestjs/terminus';
-import { Settings } from '../config/index.js';
 import { ShutdownDeadline } from '../infra/lifecycle/index.js';
-import { lockWaitMs, Storage } from '../infra/storage/index.js';
+import { lockWaitMs, Storage, storageSettings, type StorageSettings } from '../infra/storage/index.js';
 import { RedisDeadLetterStore } from './adapters/redis/redis-dead-letter-store.js';
 import { RedisInputStream } from './adapters/redis/redis-input-stream.js';
 import { SqliteDeadLetterStore } from './adapters/sqlite/sqlite-dead-letter-store.js';
@@ -12,28 +11,28 @@ import { DeadLetterStore } from './dead-letters/dead-letter-store.port.js';
 import { InputStream } from './input-stream.port.js';
 import { CaptureSpool, spoolFolder } from './spool/index.js';
 import { StreamHealth } from './stream.health.js';
+import { streamSettings, type StreamSettings } from './stream.settings.js';
 
 // Captures get this long even when the requests have used up the grace period: one round to the disk or to Redis.
 const MIN_DRAIN_MS = 250;
 // For writing to the spool what has not landed by then; it takes milliseconds, unless the disk hangs.
 const SPOOL_MS = 1_000;
 
-function openStream({ backend }: Storage, { stream }: Settings): InputStream {
+function openStream({ backend }: Storage, settings: StreamSettings): InputStream {
   return backend.kind === 'redis'
-    ? new RedisInputStream(backend.connections, stream)
-    : new SqliteInputStream(backend.database, stream);
+    ? new RedisInputStream(backend.connections, settings)
+    : new SqliteInputStream(backend.database, settings);
 }
 
-function openDeadLetters({ backend }: Storage, { stream }: Settings): DeadLetterStore {
+function openDeadLetters({ backend }: Storage, settings: StreamSettings): DeadLetterStore {
   return backend.kind === 'redis'
-    ? new RedisDeadLetterStore(backend.connections, stream)
+    ? new RedisDeadLetterStore(backend.connections, settings)
     : new SqliteDeadLetterStore(backend.database);
 }
 
-function makeSpool(settings: Settings): CaptureSpool {
-  const { consumer, spoolMaxBytes } = settings.stream;
-  const folder = spoolFolder(settings.server.dataDir, consumer);
-  return new CaptureSpool({ folder, maxBytes: spoolMaxBytes, lockWaitMs: lockWaitMs(settings) });
+function makeSpool({ consumer, spoolMaxBytes }: StreamSettings, storage: StorageSettings): CaptureSpool {
+  const folder = spoolFolder(storage.dataDir, consumer);
+  return new CaptureSpool({ folder, maxBytes: spoolMaxBytes, lockWaitMs: lockWaitMs(storage) });
 }
 
 /**
@@ -43,9 +42,9 @@ function makeSpool(settings: Settings): CaptureSpool {
 @Module({
   imports: [TerminusModule],
   providers: [
-    { provide: InputStream, inject: [Storage, Settings], useFactory: openStream },
-    { provide: DeadLetterStore, inject: [Storage, Settings], useFactory: openDeadLetters },
-    { provide: CaptureSpool, inject: [Settings], useFactory: makeSpool },
+    { provide: InputStream, inject: [Storage, streamSettings.KEY], useFactory: openStream },
+    { provide: DeadLetterStore, inject: [Storage, streamSettings.KEY], useFactory: openDeadLetters },
+    { provide: CaptureSpool, inject: [streamSettings.KEY, storageSettings.KEY], useFactory: makeSpool },
     CaptureService,
     StreamHealth,
   ],

@@ -1,5 +1,4 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { Settings } from '../config/index.js';
 import { BrainError, CANARY_SENTENCE } from '../shared/index.js';
 import { type EmbeddingResponse, embeddingResponseSchema, modelListSchema } from '@archive-brain/vllm-protocol';
 import { readEmbeddings } from './embedding-vectors.js';
@@ -13,6 +12,7 @@ import {
 } from './vorpal.errors.js';
 import type { VorpalHttp } from './http/vorpal-http.js';
 import { EMBEDDINGS_HTTP } from './http/vorpal-http.module.js';
+import { vorpalSettings, type VorpalSettings } from './vorpal.settings.js';
 
 export interface TextEmbeddings {
   /** As the server calls it, which may be more exact than what it was asked for. */
@@ -42,7 +42,6 @@ const TRUSTED_MS = 10 * 60_000;
 /** The embeddings server, over vLLM's HTTP protocol; the errors are those of `VorpalHttp`. */
 @Injectable()
 export class EmbeddingsClient {
-  private readonly settings: Settings['vorpal'];
   /** The address that has embedded, and until when it is trusted to go on. */
   private proven: { readonly url: string; readonly untilMs: number } | undefined;
   private window: { readonly url: string; readonly tokens: number } | undefined;
@@ -50,10 +49,8 @@ export class EmbeddingsClient {
   constructor(
     @Inject(EMBEDDINGS_HTTP) private readonly http: VorpalHttp,
     private readonly endpoint: EmbeddingsEndpoint,
-    { vorpal }: Settings,
-  ) {
-    this.settings = vorpal;
-  }
+    @Inject(vorpalSettings.KEY) private readonly settings: VorpalSettings,
+  ) {}
 
   /** How long calls have reached the server, as far as is known; 0 while they fail at once. */
   get healthyForMs(): number {

@@ -15,4 +15,11 @@ export { FixedVorpalEndpoint, VorpalEndpoint } from './endpoint/vorpal-endpoint.
 export * from './vorpal.errors.js';
 export { VorpalHealth } from './vorpal.health.js';
 export { VorpalModule } from './vorpal.module.js';
+export {
+  embeddingsModelOf,
+  scoringConcurrencyOf,
+  vorpalOf,
+  vorpalSettings,
+  type VorpalSettings,
+} from './vorpal.settings.js';
 export { waitForVorpal } from './endpoint/wait-for-vorpal.js';

@@ -1,5 +1,4 @@
-import { Injectable } from '@nestjs/common';
-import { Settings } from '../config/index.js';
+import { Inject, Injectable } from '@nestjs/common';
 import { peekFirst, Semaphore } from '../shared/index.js';
 import {
   type ChatCompletionChunk,
@@ -26,6 +25,7 @@ import { ChatHttp } from './http/chat-http.js';
 import { VorpalHttp } from './http/vorpal-http.js';
 import { type ModelInfo, ModelLookup } from './model-lookup.js';
 import { VorpalOverloadedError } from './vorpal.errors.js';
+import { vorpalSettings, type VorpalSettings } from './vorpal.settings.js';
 
 export interface ChatOptions {
   readonly messages: readonly ChatMessage[];
@@ -79,7 +79,6 @@ const METRICS_TIMEOUT_MS = 500;
  */
 @Injectable()
 export class VorpalClient {
-  private readonly settings: Settings['vorpal'];
   private readonly lookup: ModelLookup;
   private readonly chatPermits: Semaphore;
   private readonly load: LoadMonitor;
@@ -93,11 +92,9 @@ export class VorpalClient {
     private readonly http: VorpalHttp,
     private readonly embedding: EmbeddingsClient,
     endpoint: VorpalEndpoint,
-    settings: Settings,
+    @Inject(vorpalSettings.KEY) private readonly settings: VorpalSettings,
   ) {
-    const { model, connectTimeoutMs, chatConcurrency, scoringConcurrency, scoringMaxTokensPerRequest } =
-      settings.vorpal;
-    this.settings = settings.vorpal;
+    const { model, connectTimeoutMs, chatConcurrency, scoringConcurrency, scoringMaxTokensPerRequest } = settings;
     this.lookup = new ModelLookup(chats, endpoint, model, connectTimeoutMs);
     this.chatPermits = new Semaphore(chatConcurrency);
     this.load = new LoadMonitor(() => http.askText('/metrics', METRICS_TIMEOUT_MS));

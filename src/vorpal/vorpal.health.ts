@@ -1,9 +1,9 @@
-import { Injectable } from '@nestjs/common';
+import { Inject, Injectable } from '@nestjs/common';
 import { type HealthIndicatorResult, HealthIndicatorService } from '@nestjs/terminus';
-import { Settings } from '../config/index.js';
 import { PerplexityScorer } from './scoring/perplexity.scorer.js';
 import { VorpalClient } from './vorpal.client.js';
 import { VorpalScoringPrefixError } from './vorpal.errors.js';
+import { vorpalSettings, type VorpalSettings } from './vorpal.settings.js';
 
 // Probes of several kinds come together; one question a second to the server answers them all.
 const CACHE_MS = 1_000;
@@ -17,7 +17,7 @@ export class VorpalHealth {
     private readonly indicators: HealthIndicatorService,
     private readonly client: VorpalClient,
     private readonly scorer: PerplexityScorer,
-    private readonly settings: Settings,
+    @Inject(vorpalSettings.KEY) private readonly settings: VorpalSettings,
   ) {}
 
   /**
@@ -25,7 +25,7 @@ export class VorpalHealth {
    * `degraded` where chats are answered and nothing can be scored, because `SCORING_PREFIX` is wrong.
    */
   async check(): Promise<HealthIndicatorResult<'vorpal'>> {
-    const { url } = this.settings.vorpal;
+    const { url } = this.settings;
     const result = await this.ask('vorpal', url, this.client.chatsHealthyForMs, async (signal) => {
       const model = await this.client.check(signal);
       return { model: model.id, max_model_len: model.maxModelLen, ...(await this.scoringProblem(signal)) };
@@ -36,7 +36,7 @@ export class VorpalHealth {
   }
 
   private async scoringProblem(signal: AbortSignal): Promise<{ reason?: string }> {
-    const { scoringPrefix } = this.settings.vorpal;
+    const { scoringPrefix } = this.settings;
     if (scoringPrefix === 'auto' || scoringPrefix === 'none') return {};
     try {
       await this.scorer.prefix(signal);
@@ -49,7 +49,7 @@ export class VorpalHealth {
 
   /** `up` with the model, or `down` with the reason. */
   async checkEmbeddings(): Promise<HealthIndicatorResult<'embeddings'>> {
-    const { embeddingsUrl, embeddingsModel } = this.settings.vorpal;
+    const { embeddingsUrl, embeddingsModel } = this.settings;
     return this.ask('embeddings', embeddingsUrl, this.client.embeddingsHealthyForMs, async (signal) => {
       await this.client.checkEmbeddings(signal);
       return { model: embeddingsModel };
@@ -66,7 +66,7 @@ export class VorpalHealth {
     const session = this.indicators.check(key);
     const attempt = session
       .attempt(async ({ signal }) => ({ kind, ...(await question(signal)) }))
-      .withTimeout(this.settings.vorpal.connectTimeoutMs);
+      .withTimeout(this.settings.connectTimeoutMs);
     // What was seen before the circuit opened or closed says nothing about what a call meets now.
     const result: HealthIndicatorResult = await (healthyForMs > CACHE_MS ? attempt.cacheFor(CACHE_MS) : attempt);
     const seen = result[key];

@@ -1,7 +1,7 @@
 import { documentedVariables, renderConfigurationDocs } from '@archive-brain/common';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { environmentSchema as localVorpalSchema } from '../../packages/local-vorpal/src/settings.js';
-import { environmentSchema as brainSchema } from '../../src/config/index.js';
+import { environmentSchema as brainSchema } from '../../src/settings.js';
 
 const variables = documentedVariables([brainSchema, localVorpalSchema]);
 

@@ -7,7 +7,10 @@ import {
   environmentSchema as localVorpalSchema,
   readSettings as readLocalVorpalSettings,
 } from '../../packages/local-vorpal/src/settings.js';
-import { environmentSchema as brainSchema, readSettings } from '../../src/config/index.js';
+import { lifecycleSettings } from '../../src/infra/lifecycle/lifecycle.settings.js';
+import { redisSettings } from '../../src/infra/redis/redis.settings.js';
+import { environmentSchema as brainSchema, readSettings } from '../../src/settings.js';
+import { vorpalSettings } from '../../src/vorpal/vorpal.settings.js';
 import { RELEASES } from '../vllm/release/releases.js';
 import { type ComposeService, resolveCompose, servicesStartedBy, variablesOf } from './compose-file.js';
 import { compose, composeText, guides, read, root, stages } from './deployment-files.js';
@@ -30,8 +33,9 @@ const environmentOf = (service: ComposeService, image: ImageConfig) => ({
 
 /** The settings of the server that the program of a service reads in its container. */
 function serverOf(service: ComposeService, image: ImageConfig) {
-  const read = service.build?.target === 'local-vorpal' ? readLocalVorpalSettings : readSettings;
-  return read(environmentOf(service, image)).server;
+  const environment = environmentOf(service, image);
+  if (service.build?.target === 'local-vorpal') return readLocalVorpalSettings(environment).server;
+  return readSettings(environment).of(lifecycleSettings);
 }
 
 describe('docker-compose.yml', () => {
@@ -90,7 +94,7 @@ describe('docker-compose.yml', () => {
 
   it('publishes the brain, and nothing else, on the loopback address and the default port', () => {
     const published = services.flatMap(([name, { ports = [] }]) => ports.map((port) => `${name} ${port}`));
-    const { port } = readSettings({}).server;
+    const { port } = lifecycleSettings({});
 
     expect(published).toEqual([`brain 127.0.0.1:${port}:${port}`]);
   });
@@ -100,16 +104,18 @@ describe('docker-compose.yml', () => {
     const local = ownServices.find(({ name }) => name === 'local-vorpal')!;
     const brain = readSettings(environmentOf(service, image));
     const localVorpal = serverOf(local.service, local.image);
-    const vorpal = new URL(brain.vorpal.url ?? '');
+    const vorpal = new URL(brain.of(vorpalSettings).url ?? '');
 
-    expect(brain.server).toMatchObject({ host: '0.0.0.0', port: image.exposedPorts[0] });
+    expect(brain.of(lifecycleSettings)).toMatchObject({ host: '0.0.0.0', port: image.exposedPorts[0] });
     expect(localVorpal).toMatchObject({ host: '0.0.0.0', port: local.image.exposedPorts[0] });
-    expect(brain.redis?.authority).toBe('redis:6379');
+    expect(brain.of(redisSettings).server?.authority).toBe('redis:6379');
     expect(vorpal.port).toBe(String(localVorpal.port));
     expect(Object.keys(compose.services)).toContain(vorpal.hostname);
     expect(local.service.networks?.default?.aliases).toContain(vorpal.hostname);
     const embeddings = ownServices.find(({ name }) => name === 'embeddings')!;
-    expect(brain.vorpal.embeddingsUrl).toBe(`http://embeddings:${serverOf(embeddings.service, embeddings.image).port}`);
+    expect(brain.of(vorpalSettings).embeddingsUrl).toBe(
+      `http://embeddings:${serverOf(embeddings.service, embeddings.image).port}`,
+    );
     expect(serverOf(embeddings.service, embeddings.image)).toMatchObject({ host: '0.0.0.0', serves: 'embeddings' });
   });
 
@@ -225,7 +231,7 @@ describe('Dockerfile', () => {
       '.env',
       '.git/config',
       'node_modules/zod/package.json',
-      'src/config/settings.spec.ts',
+      'src/settings.spec.ts',
       'packages/common/dist/index.js',
       'bench/bench.ts',
       'data/x.sqlite',
@@ -248,7 +254,7 @@ describe('The probe stanzas for Kubernetes', () => {
   });
 
   it('ask the path made for each probe, on the port that the program listens on', () => {
-    const { port } = readSettings({}).server;
+    const { port } = lifecycleSettings({});
     for (const [, probes] of stanzas) {
       expect(probes).toMatchObject({
         startupProbe: { httpGet: { path: '/health/startup', port } },

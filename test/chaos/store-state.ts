@@ -1,6 +1,5 @@
 import type { Redis } from 'ioredis';
 import { z } from 'zod';
-import { readSettings } from '../../src/config/settings.js';
 import { replyCodeOf } from '../../src/infra/redis/errors/redis-errors.js';
 import { memoryKeys, streamKeys, type UserMemoryKeys } from '../../src/infra/redis/redis-keys.js';
 import { decodeDecision } from '../../src/memory/adapters/shared/stored-decision.js';
@@ -8,9 +7,12 @@ import { decodeMemoryBody } from '../../src/memory/adapters/shared/stored-memory
 import type { DecodedRecord } from '../../src/memory/adapters/shared/stored-record.js';
 import type { Decision, Memory } from '../../src/memory/memory.js';
 import { distributionOf, messagesBehind } from '../../src/memory/remember/surprise.js';
+import { streamSettings } from '../../src/stream/stream.settings.js';
+import { memorySettings } from '../../src/memory/memory.settings.js';
 
 // What a brain uses that is told nothing else, as those of the scenarios are.
-const { memory: RULE, stream: STREAM } = readSettings({});
+const RULE = memorySettings({});
+const STREAM = streamSettings({});
 const STREAM_KEYS = streamKeys(STREAM);
 // Far more than a worker of the scenarios can hold.
 const MOST_PENDING = 10_000;

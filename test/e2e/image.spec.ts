@@ -6,13 +6,13 @@ import { tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { readSettings as readLocalVorpalSettings } from '../../packages/local-vorpal/src/settings.js';
-import { readSettings } from '../../src/config/index.js';
+import { vorpalSettings } from '../../src/vorpal/vorpal.settings.js';
 import { healthPathsOf, root, stages } from '../architecture/deployment-files.js';
 import { FolderBuild, type ImageConfig, imageConfig } from '../architecture/dockerfile.js';
 import { freePort } from '../support/free-port.js';
 import { untilValue } from '../support/until.js';
 
-const EMBEDDING_MODEL = readSettings({}).vorpal.embeddingsModel;
+const EMBEDDING_MODEL = vorpalSettings({}).embeddingsModel;
 
 describe('The steps of the Dockerfile, done in a clean folder', () => {
   let target: string;

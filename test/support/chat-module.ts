@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { ChatModule } from '../../src/chat/index.js';
 import { ChatService } from '../../src/chat/chat.service.js';
 import { ConfigModule } from '../../src/config/index.js';
+import { readSettings } from '../../src/settings.js';
 import { LifecycleModule } from '../../src/infra/lifecycle/index.js';
 import { StorageModule } from '../../src/infra/storage/index.js';
 import { Embedder, MemoryStore, RecallService } from '../../src/memory/index.js';
@@ -28,7 +29,7 @@ export async function startChatModule(vorpalUrl: string, environment: NodeJS.Pro
   const settings = { BRAIN_DATA_DIR: folder, VORPAL_URL: vorpalUrl, EMBEDDINGS_URL: vorpalUrl };
   const module = await Test.createTestingModule({
     imports: [
-      ConfigModule.forRoot({ ...PATIENT, ...settings, ...environment }),
+      ConfigModule.forRoot(readSettings({ ...PATIENT, ...settings, ...environment })),
       LifecycleModule,
       StorageModule,
       ChatModule,

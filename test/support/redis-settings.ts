@@ -1,7 +1,11 @@
 import { Redis } from 'ioredis';
 import { once } from 'node:events';
-import { readSettings, type RedisSettings } from '../../src/config/settings.js';
-import type { RedisClient } from '../../src/infra/redis/index.js';
+
+import {
+  type RedisClient,
+  redisSettings as readRedisSettings,
+  type RedisServerSettings,
+} from '../../src/infra/redis/index.js';
 import { TestCluster } from './redis-cluster.js';
 import type { RedisServer } from './redis-server.js';
 
@@ -9,13 +13,13 @@ import type { RedisServer } from './redis-server.js';
 export type RedisUnderTest = RedisServer | TestCluster;
 
 /** What a program would make of this address; `environment` has what else it is told. */
-export function redisSettings(url: string, environment: NodeJS.ProcessEnv = {}): RedisSettings {
-  const { redis } = readSettings({ ...environment, REDIS_URL: url });
-  if (redis === undefined) throw new Error('There is no address of a Redis.');
-  return redis;
+export function redisSettings(url: string, environment: NodeJS.ProcessEnv = {}): RedisServerSettings {
+  const { server } = readRedisSettings({ ...environment, REDIS_URL: url });
+  if (server === undefined) throw new Error('There is no address of a Redis.');
+  return server;
 }
 
-export function settingsOf(redis: RedisUnderTest): RedisSettings {
+export function settingsOf(redis: RedisUnderTest): RedisServerSettings {
   return redis instanceof TestCluster ? redisSettings(redis.url, redis.environment) : redisSettings(redis.url);
 }
 

@@ -1,6 +1,7 @@
 import { Test, type TestingModule } from '@nestjs/testing';
 import { inspect } from 'node:util';
 import { ConfigModule } from '../../src/config/index.js';
+import { readSettings } from '../../src/settings.js';
 import { LifecycleModule } from '../../src/infra/lifecycle/index.js';
 import { EmbeddingsEndpoint, SharedEmbeddingsEndpoint } from '../../src/vorpal/endpoint/vorpal-endpoint.js';
 import {
@@ -32,7 +33,7 @@ export async function startVorpalModule(
 ): Promise<VorpalParts> {
   const builder = Test.createTestingModule({
     imports: [
-      ConfigModule.forRoot({ VORPAL_API_KEY: TEST_KEY, VORPAL_RETRIES: '0', ...environment }),
+      ConfigModule.forRoot(readSettings({ VORPAL_API_KEY: TEST_KEY, VORPAL_RETRIES: '0', ...environment })),
       LifecycleModule,
       VorpalModule,
     ],

@@ -1,5 +1,5 @@
 import { NestFactory } from '@nestjs/core';
-import { ConfigModule, readSettings } from '../../../src/config/index.js';
+import { ConfigModule } from '../../../src/config/index.js';
 import { LifecycleModule } from '../../../src/infra/lifecycle/index.js';
 import { createLogger, ProgressBar } from '../../../src/observability/index.js';
 import {
@@ -14,6 +14,8 @@ import { countCorrect, type MinimalPair, readPairs } from './blimp.js';
 import { readArguments, requireFile } from '../evaluation.js';
 import { formatTable, print, round } from '../../figures/report.js';
 import { ImportsOnly } from '../../load/imports-only.js';
+import { observabilitySettings } from '../../../src/observability/index.js';
+import { readSettings } from '../../../src/settings.js';
 
 // Pairs of one scoring call: few enough that the bar moves, enough that requests are batches.
 const PAIRS_PER_CALL = 16;
@@ -28,12 +30,12 @@ export async function evaluateBlimp(args: readonly string[]): Promise<void> {
   const { positionals, values } = readArguments(args, { json: { type: 'boolean', default: false } });
   const pairs = readPairs(requireFile(positionals));
   // The local Vorpal inherits it, too: between bar and table only what is wrong should stand.
-  const environment = { ...process.env, LOG_LEVEL: process.env.LOG_LEVEL ?? 'warn' };
-  const imports = [ConfigModule.forRoot(environment), LifecycleModule, VorpalModule];
+  const settings = readSettings({ ...process.env, LOG_LEVEL: process.env.LOG_LEVEL ?? 'warn' });
+  const imports = [ConfigModule.forRoot(settings), LifecycleModule, VorpalModule];
   const app = await NestFactory.createApplicationContext(
     { module: ImportsOnly, imports },
     {
-      logger: createLogger(readSettings(environment), 'Evaluation'),
+      logger: createLogger(settings.of(observabilitySettings), 'Evaluation'),
     },
   );
   try {

@@ -2,11 +2,12 @@ import { NestFactory } from '@nestjs/core';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { ConfigModule, readSettings } from '../../../src/config/index.js';
+import { ConfigModule } from '../../../src/config/index.js';
+import { readSettings } from '../../../src/settings.js';
 import { LifecycleModule } from '../../../src/infra/lifecycle/index.js';
 import { StorageModule } from '../../../src/infra/storage/index.js';
 import { CHANGE_MODELS, type ChangeModels, Embedder, MemoryModule, scoreChange } from '../../../src/memory/index.js';
-import { createLogger, ProgressBar } from '../../../src/observability/index.js';
+import { createLogger, observabilitySettings, ProgressBar } from '../../../src/observability/index.js';
 import { VorpalClient, waitForVorpal } from '../../../src/vorpal/index.js';
 import { followThroughChats } from './change-recall.js';
 import { compareFeatures } from './change-ablation.js';
@@ -38,17 +39,17 @@ export async function evaluateChanges(args: readonly string[]): Promise<void> {
   const { positionals, values } = readArguments(args, OPTIONS);
   const pairs = readChangePairs(requireFile(positionals));
   const dataDir = mkdtempSync(join(tmpdir(), 'eval-changes-'));
-  const environment = {
+  const settings = readSettings({
     ...process.env,
     REDIS_URL: '',
     BRAIN_DATA_DIR: dataDir,
     LOG_LEVEL: process.env.LOG_LEVEL ?? 'warn',
-  };
-  const imports = [ConfigModule.forRoot(environment), LifecycleModule, StorageModule, MemoryModule];
+  });
+  const imports = [ConfigModule.forRoot(settings), LifecycleModule, StorageModule, MemoryModule];
   const app = await NestFactory.createApplicationContext(
     { module: ImportsOnly, imports },
     {
-      logger: createLogger(readSettings(environment), 'Evaluation'),
+      logger: createLogger(settings.of(observabilitySettings), 'Evaluation'),
     },
   );
   let result: ReturnType<typeof report>;

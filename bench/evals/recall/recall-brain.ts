@@ -1,14 +1,15 @@
 import type { INestApplication } from '@nestjs/common';
 import { setTimeout as delay } from 'node:timers/promises';
 import { z } from 'zod';
-import { Settings } from '../../../src/config/index.js';
 import { createApp } from '../../../src/create-app.js';
-import { contextOf, type Turn } from '../../../src/sessions/index.js';
+import { type ContextBounds, contextOf, type Turn } from '../../../src/sessions/index.js';
 import { estimateTokens, newId } from '../../../src/shared/index.js';
 import { InputStream, type StreamEntry } from '../../../src/stream/index.js';
 import { VorpalClient, waitForVorpal } from '../../../src/vorpal/index.js';
 import type { ChatStandIn } from '../../load/chat-stand-in.js';
 import { type MemoryTask, turnKey } from './memory-task.js';
+import { chatSettings } from '../../../src/chat/index.js';
+import { readSettings } from '../../../src/settings.js';
 
 const POLL_MS = 250;
 const START_LIMIT_MS = 120_000;
@@ -55,19 +56,21 @@ export class RecallBrain {
 
   /** @param settings what differs from the settings as shipped */
   static async start(folder: string, standIn: ChatStandIn, settings: NodeJS.ProcessEnv): Promise<RecallBrain> {
-    const app = await createApp({
-      LOG_LEVEL: 'warn',
-      ...LIKE_EMBEDDED,
-      ...process.env,
-      REDIS_URL: '',
-      HOST: '127.0.0.1',
-      PORT: '0',
-      BRAIN_DATA_DIR: folder,
-      VORPAL_URL: standIn.url,
-      // A Vorpal that somebody named may not embed.
-      ...(process.env.VORPAL_URL === undefined && { EMBEDDINGS_URL: standIn.url }),
-      ...settings,
-    });
+    const app = await createApp(
+      readSettings({
+        LOG_LEVEL: 'warn',
+        ...LIKE_EMBEDDED,
+        ...process.env,
+        REDIS_URL: '',
+        HOST: '127.0.0.1',
+        PORT: '0',
+        BRAIN_DATA_DIR: folder,
+        VORPAL_URL: standIn.url,
+        // A Vorpal that somebody named may not embed.
+        ...(process.env.VORPAL_URL === undefined && { EMBEDDINGS_URL: standIn.url }),
+        ...settings,
+      }),
+    );
     await app.listen(0, '127.0.0.1');
     await waitForVorpal(app.get(VorpalClient, { strict: false }));
     const brain = new RecallBrain(app, await app.getUrl(), standIn);
@@ -161,7 +164,7 @@ export class RecallBrain {
   }
 
   private *entriesOf(task: MemoryTask): Generator<{ readonly turn: string; readonly entry: StreamEntry }> {
-    const { sessions } = this.app.get(Settings, { strict: false });
+    const bounds = this.app.get<ContextBounds>(chatSettings.KEY, { strict: false });
     const said = Map.groupBy(task.turns, ({ session }) => session);
     for (const turn of task.turns.filter(({ isCaptured }) => isCaptured)) {
       const { id, session, role, text, atMs } = turn;
@@ -169,7 +172,7 @@ export class RecallBrain {
       const before = ofSession.slice(0, ofSession.indexOf(turn)).map((one): Turn => {
         return { role: one.role, text: one.words, atMs: one.atMs, isPrivate: false };
       });
-      const context = contextOf(before, role, sessions);
+      const context = contextOf(before, role, bounds);
       const entry = {
         id: newId(),
         message: text,

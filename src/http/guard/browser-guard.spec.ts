@@ -2,10 +2,10 @@ import { Controller, Delete, Get, HttpCode, Module, Post } from '@nestjs/common'
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { Test } from '@nestjs/testing';
 import { exchange, type RawAnswer } from '../../../test/support/raw-http.js';
-import { readSettings } from '../../config/index.js';
 import { BrowserGuard } from './browser-guard.js';
 import { createFastifyAdapter } from '../index.js';
 import { ProblemFilter } from '../problem/problem.filter.js';
+import { httpSettings } from '../http.settings.js';
 
 const APP = 'https://app.example.org';
 const HOST = 'REQUEST_HOST_NOT_ALLOWED';
@@ -45,7 +45,7 @@ describe(BrowserGuard.name, () => {
   async function start(environment: NodeJS.ProcessEnv = {}): Promise<void> {
     handled = 0;
     const module = await Test.createTestingModule({ imports: [ThingsModule] }).compile();
-    const adapter = createFastifyAdapter(readSettings(environment).server);
+    const adapter = createFastifyAdapter(httpSettings(environment));
     app = module.createNestApplication<NestFastifyApplication>(adapter, { bodyParser: false, logger: false });
     app.useGlobalFilters(new ProblemFilter());
     await app.listen(0, '127.0.0.1');

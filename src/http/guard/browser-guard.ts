@@ -1,7 +1,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { isIP } from 'node:net';
-import type { Settings } from '../../config/index.js';
 import { HostNotAllowedError, OriginNotAllowedError } from '../http.errors.js';
+import type { HttpSettings } from '../http.settings.js';
 
 // What a browser remembers of a preflight; without it, it asks before each request.
 const PREFLIGHT_MAX_AGE_SECONDS = 600;
@@ -17,7 +17,7 @@ export class BrowserGuard {
   private readonly hosts: ReadonlySet<string> | undefined;
   private readonly origins: ReadonlySet<string>;
 
-  constructor({ host, allowedHosts, corsOrigins }: Settings['server']) {
+  constructor({ host, allowedHosts, corsOrigins }: HttpSettings) {
     const isRestricted = allowedHosts.length > 0 || isLoopback(host);
     this.hosts = isRestricted ? new Set(['localhost', ...allowedHosts.map(nameOf)]) : undefined;
     this.origins = new Set(corsOrigins);

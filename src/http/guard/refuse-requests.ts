@@ -5,15 +5,15 @@ import {
   UnsupportedMediaTypeException,
 } from '@nestjs/common';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import type { Settings } from '../../config/index.js';
 import { answerPreflight, BrowserGuard } from './browser-guard.js';
 import { hasBody } from '../body/json-body.js';
 import { RouteTable } from './route-table.js';
+import type { HttpSettings } from '../http.settings.js';
 
 const BODYLESS_METHODS: ReadonlySet<string> = new Set(['GET', 'HEAD']);
 
 /** Refuses requests before any of their body is read; docs/http.md has the rules. */
-export function refuseRequests(fastify: FastifyInstance, server: Settings['server']): void {
+export function refuseRequests(fastify: FastifyInstance, server: HttpSettings): void {
   const routes = new RouteTable(fastify);
   const guard = new BrowserGuard(server);
   fastify.addHook('onRequest', (request, reply, done) => {

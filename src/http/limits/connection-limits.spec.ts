@@ -5,9 +5,9 @@ import { Test } from '@nestjs/testing';
 import { setTimeout as delay } from 'node:timers/promises';
 import { RawConnection } from '../../../test/support/raw-http.js';
 import { until } from '../../../test/support/until.js';
-import { readSettings } from '../../config/index.js';
 import { ClientSignal, createFastifyAdapter, NdjsonBody, streamedAnswer } from '../index.js';
 import { ProblemFilter } from '../problem/problem.filter.js';
+import { httpSettings } from '../http.settings.js';
 
 const TIMEOUT_MS = 1_000;
 const STALLED_MS = 1_000;
@@ -85,7 +85,7 @@ describe('limits of connections', () => {
   class AnswersModule {}
 
   async function start(environment: NodeJS.ProcessEnv = {}): Promise<void> {
-    const { server } = readSettings({ REQUEST_TIMEOUT_MS: String(TIMEOUT_MS), ...environment });
+    const server = httpSettings({ REQUEST_TIMEOUT_MS: String(TIMEOUT_MS), ...environment });
     const module = await Test.createTestingModule({ imports: [AnswersModule] }).compile();
     const adapter = createFastifyAdapter(server, { stalledMs: STALLED_MS });
     app = module.createNestApplication<NestFastifyApplication>(adapter, { bodyParser: false, logger: false });

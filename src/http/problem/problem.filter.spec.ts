@@ -4,10 +4,10 @@ import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { Test } from '@nestjs/testing';
 import { RawConnection } from '../../../test/support/raw-http.js';
 import { until } from '../../../test/support/until.js';
-import { readSettings } from '../../config/index.js';
 import { BrainError } from '../../shared/index.js';
 import { createFastifyAdapter, InvalidRequestError } from '../index.js';
 import { ProblemFilter } from './problem.filter.js';
+import { httpSettings } from '../http.settings.js';
 
 class BusyError extends BrainError {
   readonly code = 'TEST_BUSY';
@@ -38,7 +38,7 @@ describe(ProblemFilter.name, () => {
     jest.clearAllMocks();
     asked = 0;
     const module = await Test.createTestingModule({ imports: [ThrowingModule] }).compile();
-    const adapter = createFastifyAdapter(readSettings({}).server);
+    const adapter = createFastifyAdapter(httpSettings({}));
     app = module.createNestApplication<NestFastifyApplication>(adapter, { bodyParser: false, logger });
     app.useGlobalFilters(new ProblemFilter());
     await app.listen(0, '127.0.0.1');

@@ -5,9 +5,9 @@ import { once } from 'node:events';
 import { get, type IncomingMessage } from 'node:http';
 import { chatEvents, collect } from '../../../test/support/chat-events.js';
 import { until } from '../../../test/support/until.js';
-import { readSettings } from '../../config/index.js';
 import { createFastifyAdapter, type SendEvents, ServerSentEvents, TextTooLongError } from '../index.js';
 import { ProblemFilter } from '../problem/problem.filter.js';
+import { httpSettings } from '../http.settings.js';
 
 // A busy machine may stand still for a second, and must not be taken for a client that does.
 const STALLED_MS = 2_000;
@@ -66,7 +66,7 @@ describe('server-sent events', () => {
     given = 0;
     const module = await Test.createTestingModule({ imports: [EventsModule] }).compile();
     app = module.createNestApplication<NestFastifyApplication>(
-      createFastifyAdapter(readSettings({}).server, { stalledMs: STALLED_MS }),
+      createFastifyAdapter(httpSettings({}), { stalledMs: STALLED_MS }),
       {
         bodyParser: false,
         logger: false,

@@ -5,9 +5,9 @@ import { Test } from '@nestjs/testing';
 import { once } from 'node:events';
 import { get, type IncomingMessage } from 'node:http';
 import { until } from '../../../test/support/until.js';
-import { readSettings } from '../../config/index.js';
 import { createFastifyAdapter, type SendEvents, ServerSentEvents, streamedAnswer } from '../index.js';
 import { ProblemFilter } from '../problem/problem.filter.js';
+import { httpSettings } from '../http.settings.js';
 
 describe(streamedAnswer.name, () => {
   let ended = 0;
@@ -67,7 +67,7 @@ describe(streamedAnswer.name, () => {
     jest.clearAllMocks();
     ended = 0;
     const module = await Test.createTestingModule({ imports: [AnswersModule] }).compile();
-    const adapter = createFastifyAdapter(readSettings({}).server);
+    const adapter = createFastifyAdapter(httpSettings({}));
     app = module.createNestApplication<NestFastifyApplication>(adapter, { bodyParser: false, logger });
     app.useGlobalFilters(new ProblemFilter());
     await app.listen(0, '127.0.0.1');

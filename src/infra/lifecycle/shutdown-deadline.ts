@@ -1,5 +1,5 @@
-import { Global, Injectable, Module } from '@nestjs/common';
-import { Settings } from '../../config/index.js';
+import { Global, Inject, Injectable, Module } from '@nestjs/common';
+import { lifecycleSettings, type LifecycleSettings } from './lifecycle.settings.js';
 
 /**
  * One deadline for everything that has to finish while the process stops, so that the waits of several modules
@@ -9,12 +9,12 @@ import { Settings } from '../../config/index.js';
 export class ShutdownDeadline {
   private startedAt: number | undefined;
 
-  constructor(private readonly settings: Settings) {}
+  constructor(@Inject(lifecycleSettings.KEY) private readonly settings: LifecycleSettings) {}
 
   /** Milliseconds left; the first call starts the clock. */
   remainingMs(): number {
     this.startedAt ??= performance.now();
-    return Math.max(0, this.settings.server.shutdownGraceMs - (performance.now() - this.startedAt));
+    return Math.max(0, this.settings.shutdownGraceMs - (performance.now() - this.startedAt));
   }
 }
 

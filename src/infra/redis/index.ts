@@ -12,5 +12,6 @@ export {
   streamKeys,
   type UserMemoryKeys,
 } from './redis-keys.js';
+export { redisSettings, type RedisServerSettings, type RedisSettings } from './redis.settings.js';
 export { removeKeys } from './remove-keys.js';
 export { RedisScript, type ScriptArgument } from './scripts/redis-script.js';

@@ -1,4 +1,4 @@
-import type { RedisTopology } from '../../config/index.js';
+import type { RedisTopology } from './redis-address.js';
 import { hasHashTag } from '../../shared/index.js';
 
 // Every key the program uses in Redis is spelled here and nowhere else.

@@ -1,9 +1,9 @@
 import { Logger } from '@nestjs/common';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Settings } from '../../config/index.js';
 import { BrainError } from '../../shared/index.js';
 import { ProcessLock, ProcessLockedError } from '../sqlite/index.js';
+import type { StorageSettings } from './storage.settings.js';
 
 // Longer than the grace period of the process that is waited for: it writes and closes its files behind that.
 const WAIT_MARGIN_MS = 2_000;
@@ -25,7 +25,7 @@ export class DataFolderInUseError extends BrainError {
 }
 
 /** How long a starting process waits for the lock of one that is stopping. */
-export const lockWaitMs = ({ server }: Settings): number => server.shutdownGraceMs + WAIT_MARGIN_MS;
+export const lockWaitMs = ({ shutdownGraceMs }: StorageSettings): number => shutdownGraceMs + WAIT_MARGIN_MS;
 
 /** Keeps a second brain out of the data folder of an embedded store. A command beside the brain needs none. */
 export class DataFolderLocks {
@@ -35,8 +35,8 @@ export class DataFolderLocks {
    * Waits for a brain that is stopping.
    * @throws DataFolderInUseError; the system's or SQLite's error for a folder that cannot be used
    */
-  static async acquire(settings: Settings): Promise<DataFolderLocks> {
-    const { dataDir, role } = settings.server;
+  static async acquire(settings: StorageSettings): Promise<DataFolderLocks> {
+    const { dataDir, role } = settings;
     // For the owner only: it holds what people wrote.
     await mkdir(dataDir, { recursive: true, mode: 0o700 });
     const taken: ProcessLock[] = [];
@@ -55,7 +55,7 @@ export class DataFolderLocks {
   }
 }
 
-function acquire(path: string, settings: Settings): Promise<ProcessLock> {
+function acquire(path: string, settings: StorageSettings): Promise<ProcessLock> {
   const waitMs = lockWaitMs(settings);
   return ProcessLock.acquire(path, {
     waitMs,

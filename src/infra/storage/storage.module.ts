@@ -1,5 +1,6 @@
 import { Global, Module, type OnApplicationShutdown } from '@nestjs/common';
-import { Settings } from '../../config/index.js';
+import { redisSettings, type RedisSettings } from '../redis/index.js';
+import { storageSettings, type StorageSettings } from './storage.settings.js';
 import { Storage } from './storage.js';
 
 /**
@@ -12,7 +13,13 @@ import { Storage } from './storage.js';
  */
 @Global()
 @Module({
-  providers: [{ provide: Storage, inject: [Settings], useFactory: (settings: Settings) => Storage.open(settings) }],
+  providers: [
+    {
+      provide: Storage,
+      inject: [storageSettings.KEY, redisSettings.KEY],
+      useFactory: (settings: StorageSettings, redis: RedisSettings) => Storage.open(settings, redis),
+    },
+  ],
   exports: [Storage],
 })
 export class StorageModule implements OnApplicationShutdown {
@@ -27,7 +34,11 @@ export class StorageModule implements OnApplicationShutdown {
 @Global()
 @Module({
   providers: [
-    { provide: Storage, inject: [Settings], useFactory: (settings: Settings) => Storage.openForBrain(settings) },
+    {
+      provide: Storage,
+      inject: [storageSettings.KEY, redisSettings.KEY],
+      useFactory: (settings: StorageSettings, redis: RedisSettings) => Storage.openForBrain(settings, redis),
+    },
   ],
   exports: [Storage],
 })

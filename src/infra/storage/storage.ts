@@ -1,9 +1,9 @@
 import { join } from 'node:path';
-import type { Settings } from '../../config/index.js';
 import { BrainError, describeError } from '../../shared/index.js';
-import { RedisConnections } from '../redis/index.js';
+import { RedisConnections, type RedisSettings } from '../redis/index.js';
 import { SqliteDatabase } from '../sqlite/index.js';
 import { DataFolderInUseError, DataFolderLocks } from './data-folder-locks.js';
+import type { StorageSettings } from './storage.settings.js';
 
 const DATABASE_FILE = 'brain.sqlite';
 
@@ -32,11 +32,11 @@ export class Storage {
    * @throws StorageConfigurationError for a folder that cannot be used; RedisUnsupportedError for a Redis without
    * vector sets
    */
-  static async open({ server, redis }: Settings): Promise<Storage> {
-    if (redis === undefined) {
-      return new Storage({ kind: 'sqlite', database: await openDatabase(server.dataDir) });
+  static async open({ dataDir }: StorageSettings, redis: RedisSettings): Promise<Storage> {
+    if (redis.server === undefined) {
+      return new Storage({ kind: 'sqlite', database: await openDatabase(dataDir) });
     }
-    const connections = new RedisConnections(redis);
+    const connections = new RedisConnections(redis.server);
     try {
       await connections.open();
       await connections.assertVectorSets();
@@ -51,11 +51,11 @@ export class Storage {
    * The same, alone: nothing of an embedded store is opened before its folder is this process's.
    * @throws DataFolderInUseError as well
    */
-  static async openForBrain(settings: Settings): Promise<Storage> {
-    if (settings.redis !== undefined) return Storage.open(settings);
+  static async openForBrain(settings: StorageSettings, redis: RedisSettings): Promise<Storage> {
+    if (redis.server !== undefined) return Storage.open(settings, redis);
     const locks = await lockFolder(settings);
     try {
-      const { backend } = await Storage.open(settings);
+      const { backend } = await Storage.open(settings, redis);
       return new Storage(backend, locks);
     } catch (error) {
       await locks.release();
@@ -70,12 +70,12 @@ export class Storage {
   }
 }
 
-async function lockFolder(settings: Settings): Promise<DataFolderLocks> {
+async function lockFolder(settings: StorageSettings): Promise<DataFolderLocks> {
   try {
     return await DataFolderLocks.acquire(settings);
   } catch (error) {
     if (error instanceof DataFolderInUseError) throw error;
-    throw unusable(settings.server.dataDir, error);
+    throw unusable(settings.dataDir, error);
   }
 }
 

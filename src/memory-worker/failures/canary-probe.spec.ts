@@ -1,4 +1,3 @@
-import { readSettings } from '../../config/index.js';
 import type { Embedder } from '../../memory/index.js';
 import type { StreamEntry } from '../../stream/index.js';
 import {
@@ -10,6 +9,7 @@ import {
   VorpalTimeoutError,
 } from '../../vorpal/index.js';
 import { CanaryProbe } from './canary-probe.js';
+import { memoryWorkerSettings } from '../memory-worker.settings.js';
 
 const never = new AbortController().signal;
 
@@ -32,7 +32,7 @@ describe(CanaryProbe.name, () => {
     sut = new CanaryProbe(
       scorer as unknown as PerplexityScorer,
       { embed: (_: string[], { signal }: { signal: AbortSignal }) => embed(signal) } as unknown as Embedder,
-      readSettings({ VORPAL_SCORING_TIMEOUT_MS: '200' }),
+      memoryWorkerSettings({ VORPAL_SCORING_TIMEOUT_MS: '200' }),
     );
   });
 

@@ -1,5 +1,5 @@
-import { Injectable } from '@nestjs/common';
-import { Settings } from '../../config/index.js';
+import { Inject, Injectable } from '@nestjs/common';
+import { memoryWorkerSettings, type MemoryWorkerSettings } from '../memory-worker.settings.js';
 import { Embedder } from '../../memory/index.js';
 import { BrainError, CANARY_SENTENCE, TimeLimitError, withTimeLimit } from '../../shared/index.js';
 import type { StreamEntry } from '../../stream/index.js';
@@ -16,7 +16,7 @@ export class CanaryProbe {
   constructor(
     private readonly scorer: PerplexityScorer,
     private readonly embedder: Embedder,
-    private readonly settings: Settings,
+    @Inject(memoryWorkerSettings.KEY) private readonly settings: MemoryWorkerSettings,
   ) {}
 
   /**
@@ -24,7 +24,7 @@ export class CanaryProbe {
    * turn does not count. @throws AbortError
    */
   async succeeds(signal: AbortSignal): Promise<boolean> {
-    const timeoutMs = Math.min(TIMEOUT_MS, this.settings.vorpal.scoringTimeoutMs);
+    const timeoutMs = Math.min(TIMEOUT_MS, this.settings.scoringTimeoutMs);
     return this.isAnswered(this.textOf(0), { signal, timeoutMs, isUrgent: true });
   }
 

@@ -1,7 +1,7 @@
 import { jest } from '@jest/globals';
 import { Logger } from '@nestjs/common';
 import { SeededRandom } from '../../../test/chaos/seeded-random.js';
-import { readSettings } from '../../config/index.js';
+import { memoryWorkerSettings } from '../memory-worker.settings.js';
 import type { DeliveredEntry } from '../../stream/index.js';
 import { VorpalOverloadedError, VorpalProtocolError, VorpalTimeoutError } from '../../vorpal/index.js';
 import type { CanaryProbe } from './canary-probe.js';
@@ -53,7 +53,7 @@ class SingleEntryProcessor {
 }
 
 describe(Quarantine.name, () => {
-  const settings = readSettings({ WORKER_BACKOFF_MAX_MS: '10', STREAM_MAX_ATTEMPTS: String(ATTEMPTS) });
+  const settings = memoryWorkerSettings({ WORKER_BACKOFF_MAX_MS: '10', STREAM_MAX_ATTEMPTS: String(ATTEMPTS) });
   let processor: SingleEntryProcessor;
   let sut: Quarantine;
   let now: number;

@@ -1,5 +1,5 @@
-import { Injectable, Logger } from '@nestjs/common';
-import { Settings } from '../../config/index.js';
+import { Inject, Injectable, Logger } from '@nestjs/common';
+import { memoryWorkerSettings, type MemoryWorkerSettings } from '../memory-worker.settings.js';
 import { describeError, fullJitterBackoffMs } from '../../shared/index.js';
 import type { DeliveredEntry } from '../../stream/index.js';
 import { CanaryProbe } from './canary-probe.js';
@@ -46,7 +46,7 @@ export class Quarantine {
     private readonly sequencer: UserSequencer,
     private readonly canary: CanaryProbe,
     private readonly status: WorkerStatus,
-    private readonly settings: Settings,
+    @Inject(memoryWorkerSettings.KEY) private readonly settings: MemoryWorkerSettings,
   ) {}
 
   get size(): number {
@@ -147,7 +147,7 @@ export class Quarantine {
   private pauseBehind(quarantined: Quarantined): void {
     const pauseMs = fullJitterBackoffMs(this.pauses, {
       initialMs: BACKOFF_INITIAL_MS,
-      maxMs: this.settings.worker.backoffMaxMs,
+      maxMs: this.settings.backoffMaxMs,
     });
     this.pauses += 1;
     this.resumesAt = performance.now() + pauseMs;

@@ -4,13 +4,13 @@ import {
   Delete,
   Get,
   HttpCode,
+  Inject,
   Param,
   Patch,
   Post,
   Query,
   type StreamableFile,
 } from '@nestjs/common';
-import { Settings } from '../../config/index.js';
 import { assertTextLength, ClientSignal, NdjsonBody, streamedAnswer } from '../../http/index.js';
 import { ForgetService } from './forget.service.js';
 import { type ImportLine, ImportService } from '../maintenance/import.service.js';
@@ -40,6 +40,8 @@ import {
 } from './memory.schema.js';
 import { MemoryService } from './memory.service.js';
 import { readNdjson } from './ndjson.js';
+import { httpSettings, type HttpSettings } from '../../http/index.js';
+import { memorySettings, type MemorySettings } from '../memory.settings.js';
 
 /** What is remembered of a user, for the user. */
 @Controller('memories')
@@ -48,7 +50,8 @@ export class MemoriesController {
     private readonly memories: MemoryService,
     private readonly importing: ImportService,
     private readonly forgetting: ForgetService,
-    private readonly settings: Settings,
+    @Inject(memorySettings.KEY) private readonly settings: MemorySettings,
+    @Inject(httpSettings.KEY) private readonly http: HttpSettings,
   ) {}
 
   @Post()
@@ -100,7 +103,7 @@ export class MemoriesController {
   /** How much the user has, and may have. */
   @Get('usage')
   async usage(@Query({ schema: ownerQuerySchema }) { user_id: userId }: OwnerQuery) {
-    return toUsageBody(await this.memories.usage(userId), this.settings.memory);
+    return toUsageBody(await this.memories.usage(userId), this.settings);
   }
 
   @Get('export')
@@ -166,23 +169,22 @@ export class MemoriesController {
   }
 
   private async *readLines(body: AsyncIterable<Uint8Array>, userId: string): AsyncGenerator<ImportLine, void> {
-    const { server } = this.settings;
     const defaults = new LineDefaults();
-    for await (const read of readNdjson(body, server.bodyLimitBytes)) {
+    for await (const read of readNdjson(body, this.http.bodyLimitBytes)) {
       if ('problem' in read) yield read;
       else yield { line: read.line, ...this.readMemory(read.value, userId, defaults) };
     }
   }
 
   private readMemory(value: unknown, userId: string, defaults: LineDefaults) {
-    const { messageMaxCharacters: most } = this.settings.chat;
+    const { messageMaxCharacters: most } = this.http;
     const read = readImportedMemory(value, userId, defaults);
     if ('problem' in read || read.memory.text.length <= most) return read;
     return { problem: `text: has ${read.memory.text.length} characters; at most ${most} are accepted` };
   }
 
   private assertLength(text: string): void {
-    assertTextLength('text', text, this.settings.chat.messageMaxCharacters);
+    assertTextLength('text', text, this.http.messageMaxCharacters);
   }
 }
 

@@ -1,5 +1,4 @@
-import { Injectable } from '@nestjs/common';
-import { Settings } from '../../config/index.js';
+import { Inject, Injectable } from '@nestjs/common';
 import { Embedder, QUESTION_WINDOWS } from '../embedding/embedder.js';
 import { indexMemory } from '../remember/indexed-memory.js';
 import { keepMemories } from '../remember/keep-memories.js';
@@ -11,6 +10,7 @@ import { hasRoomToPin } from '../store/pin-room.js';
 import { rankedSearch } from '../search/ranked-search.js';
 import { bytesOf } from '../store/retention.js';
 import { textDigest } from '../remember/text-digest.js';
+import { memorySettings, type MemorySettings } from '../memory.settings.js';
 
 export interface SearchOptions {
   readonly mode: SearchMode;
@@ -45,7 +45,7 @@ export class MemoryService {
   constructor(
     private readonly store: MemoryStore,
     private readonly embedder: Embedder,
-    private readonly settings: Settings,
+    @Inject(memorySettings.KEY) private readonly settings: MemorySettings,
   ) {}
 
   /**
@@ -159,7 +159,7 @@ export class MemoryService {
     const others = before.isPinned
       ? { pinned: pinned - 1, pinnedBytes: pinnedBytes - bytesOf(before) }
       : { pinned, pinnedBytes };
-    if (!hasRoomToPin(others, bytesOf(after), this.settings.memory)) throw new TooManyPinsError();
+    if (!hasRoomToPin(others, bytesOf(after), this.settings)) throw new TooManyPinsError();
   }
 }
 

@@ -1,5 +1,4 @@
-import { Injectable } from '@nestjs/common';
-import { Settings } from '../../config/index.js';
+import { Inject, Injectable } from '@nestjs/common';
 import { VorpalRequestError } from '../../vorpal/index.js';
 import { Embedder } from '../embedding/embedder.js';
 import { ImportReport, type ImportResult, type LineOutcome } from './import-report.js';
@@ -11,6 +10,7 @@ import { MemoryStore, type PutOutcome } from '../store/memory-store.port.js';
 import { hasRoomToPin } from '../store/pin-room.js';
 import { bytesOf } from '../store/retention.js';
 import { textDigest } from '../remember/text-digest.js';
+import { memorySettings, type MemorySettings } from '../memory.settings.js';
 
 /** A line of an import: the memory it holds, or why it holds none. */
 export type ImportLine = { readonly line: number } & (ImportedMemory | { readonly problem: string });
@@ -38,7 +38,7 @@ export class ImportService {
   constructor(
     private readonly store: MemoryStore,
     private readonly embedder: Embedder,
-    private readonly settings: Settings,
+    @Inject(memorySettings.KEY) private readonly settings: MemorySettings,
   ) {}
 
   /**
@@ -135,7 +135,7 @@ export class ImportService {
     return memories.map((memory) => {
       if (!memory.isPinned) return memory;
       const bytes = bytesOf(memory);
-      if (!hasRoomToPin({ pinned, pinnedBytes }, bytes, this.settings.memory)) return { ...memory, isPinned: false };
+      if (!hasRoomToPin({ pinned, pinnedBytes }, bytes, this.settings)) return { ...memory, isPinned: false };
       pinned += 1;
       pinnedBytes += bytes;
       return memory;

@@ -1,5 +1,4 @@
-import { Injectable, Logger, type OnApplicationShutdown } from '@nestjs/common';
-import { Settings } from '../../config/index.js';
+import { Inject, Injectable, Logger, type OnApplicationShutdown } from '@nestjs/common';
 import { ShutdownDeadline } from '../../infra/lifecycle/index.js';
 import { OutageLog } from '../../observability/index.js';
 import { describeError, withTimeLimit } from '../../shared/index.js';
@@ -9,6 +8,7 @@ import { MemoryStore } from '../store/memory-store.port.js';
 import { asksForQuestions } from '../remember/questions.js';
 import { rankedCandidates } from '../search/ranked-search.js';
 import { type RecalledMemory, selectMemories } from './recall-selection.js';
+import { recallSettings, type RecallSettings } from '../recall.settings.js';
 
 // Of the time for recall; the rest is for the store, which finds by words what nobody embedded in time.
 const EMBEDDING_SHARE = 0.75;
@@ -54,7 +54,7 @@ export class RecallService implements OnApplicationShutdown {
   constructor(
     private readonly store: MemoryStore,
     private readonly embedder: Embedder,
-    private readonly settings: Settings,
+    @Inject(recallSettings.KEY) private readonly settings: RecallSettings,
     private readonly deadline: ShutdownDeadline,
   ) {}
 
@@ -68,7 +68,7 @@ export class RecallService implements OnApplicationShutdown {
     message: string,
     { said, caller }: RecallOptions = {},
   ): Promise<RecalledMemory[] | null> {
-    const { limit, timeoutMs } = this.settings.recall;
+    const { limit, timeoutMs } = this.settings;
     if (limit === 0) return [];
     try {
       const { isWhole, ranked, currentOf } = await withTimeLimit(
@@ -78,7 +78,7 @@ export class RecallService implements OnApplicationShutdown {
       );
       this.failures.succeeded();
       if (!isWhole && ranked.length === 0) return null;
-      return selectMemories(ranked, currentOf, [message, ...((await said) ?? [])], this.settings.recall);
+      return selectMemories(ranked, currentOf, [message, ...((await said) ?? [])], this.settings);
     } catch (error) {
       if (!caller?.aborted) this.failures.failed(describeError(error));
       return null;
@@ -109,7 +109,7 @@ export class RecallService implements OnApplicationShutdown {
       query: message,
       ...(vector && { vector }),
       mode: vector ? 'hybrid' : 'lexical',
-      limit: this.settings.recall.limit,
+      limit: this.settings.limit,
       filter: { includeQuestions: wantsQuestions },
     });
     return {
@@ -123,7 +123,7 @@ export class RecallService implements OnApplicationShutdown {
   private async embed(message: string, signal: AbortSignal): Promise<{ readonly vector?: Float32Array } | undefined> {
     try {
       const [isReadable, [vector]] = await withTimeLimit(
-        this.settings.recall.timeoutMs * EMBEDDING_SHARE,
+        this.settings.timeoutMs * EMBEDDING_SHARE,
         (limited) =>
           Promise.all([
             this.embedder.isReadable(message, limited),

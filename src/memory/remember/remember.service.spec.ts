@@ -2,11 +2,11 @@ import { jest } from '@jest/globals';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { readSettings, type Settings } from '../../config/index.js';
 import { SqliteDatabase } from '../../infra/sqlite/index.js';
 import { newId } from '../../shared/index.js';
 import { SqliteMemoryStore } from '../adapters/sqlite/sqlite-memory-store.js';
 import { type Remembered, RememberService, type ScoredMessage } from './remember.service.js';
+import { memorySettings } from '../memory.settings.js';
 
 const DIMENSIONS = 32;
 const never = new AbortController().signal;
@@ -55,10 +55,10 @@ describe(RememberService.name, () => {
   async function worker(
     environment: NodeJS.ProcessEnv = {},
   ): Promise<{ sut: RememberService; store: SqliteMemoryStore }> {
-    const settings: Settings = readSettings(environment);
+    const settings = memorySettings(environment);
     const database = await SqliteDatabase.open(join(folder, 'brain.sqlite'));
     opened.push(database);
-    const store = new SqliteMemoryStore(database, settings.memory);
+    const store = new SqliteMemoryStore(database, settings);
     await store.claimSpace({ model: 'e', dimensions: DIMENSIONS });
     return { sut: new RememberService(store, settings), store };
   }

@@ -1,6 +1,5 @@
-import { Injectable, Logger } from '@nestjs/common';
+import { Inject, Injectable, Logger } from '@nestjs/common';
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { Settings } from '../../config/index.js';
 import { turnsIn } from '../../sessions/index.js';
 import { describeError, fullJitterBackoffMs, Semaphore, sleep } from '../../shared/index.js';
 import { detectChange, type DetectedChange } from '../change/change-detector.js';
@@ -18,6 +17,7 @@ import { MemoryContendedError } from '../memory.errors.js';
 import { type ReadText, relatedMemories } from '../search/related-memories.js';
 import { decayOf, distributionOf, judge, statisticsAddends, type Surprisal, type Verdict } from './surprise.js';
 import { textDigest } from './text-digest.js';
+import { memorySettings, type MemorySettings } from '../memory.settings.js';
 
 // SQLite works on the event loop: the writes of several batches in one piece would hold up chats (744 ms at the 99th
 // percentile where this was measured). Redis works elsewhere; this many calls keep it busy.
@@ -80,9 +80,9 @@ export class RememberService {
 
   constructor(
     private readonly store: MemoryStore,
-    private readonly settings: Settings,
+    @Inject(memorySettings.KEY) private readonly settings: MemorySettings,
   ) {
-    this.storeCalls = new Semaphore(STORE_CALLS_AT_ONCE[settings.redis === undefined ? 'sqlite' : 'redis']);
+    this.storeCalls = new Semaphore(STORE_CALLS_AT_ONCE[settings.backend]);
   }
 
   /**
@@ -103,7 +103,7 @@ export class RememberService {
           statistics: [
             {
               model: message.model,
-              decay: decayOf(this.settings.memory.halfLifeMessages),
+              decay: decayOf(this.settings.halfLifeMessages),
               addends: statisticsAddends(surprisal),
             },
           ],
@@ -148,7 +148,7 @@ export class RememberService {
       informationNats: message.informationNats,
       novelty: noveltyOf(nearest, duplicateOf),
     };
-    const verdict = judge(surprisal, this.settings.memory, distributionOf(sums));
+    const verdict = judge(surprisal, this.settings, distributionOf(sums));
     const { receivedAtMs } = message;
     const isNew = verdict.kept && duplicateOf === undefined;
     const change = isNew && message.role === 'user' ? this.changeBy(message, candidates) : undefined;
@@ -173,7 +173,7 @@ export class RememberService {
   /** A message is worth more than knowing what it changes: a fault in telling that does not fail it. */
   private changeBy(message: ScoredMessage, candidates: readonly Candidate[]): DetectedChange | undefined {
     try {
-      const isFitted = hasFittedCosines(this.settings.vorpal.embeddingsModel);
+      const isFitted = hasFittedCosines(this.settings.embeddingsModel);
       const comparable = isFitted ? candidates : candidates.map((one) => ({ ...one, cosine: null }));
       return detectChange({ ...message, createdAtMs: message.receivedAtMs }, comparable);
     } catch (error) {

@@ -1,6 +1,7 @@
 import { Module } from '@nestjs/common';
-import { ProgramEnvironment, Settings } from '../../config/index.js';
+import { ProgramEnvironment } from '../../config/index.js';
 import { ShutdownDeadline } from '../../infra/lifecycle/index.js';
+import { vorpalSettings, type VorpalSettings } from '../vorpal.settings.js';
 import { LocalVorpalProcess } from './local-vorpal-process.js';
 import { findLocalVorpal } from './local-vorpal-program.js';
 import {
@@ -19,9 +20,9 @@ import {
   providers: [
     {
       provide: VorpalEndpoint,
-      inject: [Settings, ProgramEnvironment, ShutdownDeadline],
+      inject: [vorpalSettings.KEY, ProgramEnvironment, ShutdownDeadline],
       useFactory: async (
-        { vorpal: { url } }: Settings,
+        { url }: VorpalSettings,
         environment: ProgramEnvironment,
         deadline: ShutdownDeadline,
       ): Promise<VorpalEndpoint> => {
@@ -31,9 +32,9 @@ import {
     },
     {
       provide: EmbeddingsEndpoint,
-      inject: [Settings, ProgramEnvironment, ShutdownDeadline, VorpalEndpoint],
+      inject: [vorpalSettings.KEY, ProgramEnvironment, ShutdownDeadline, VorpalEndpoint],
       useFactory: async (
-        { vorpal: { url, embeddingsUrl } }: Settings,
+        { url, embeddingsUrl }: VorpalSettings,
         environment: ProgramEnvironment,
         deadline: ShutdownDeadline,
         endpoint: VorpalEndpoint,

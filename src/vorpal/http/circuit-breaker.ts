@@ -6,12 +6,12 @@ import {
   ConsecutiveBreaker,
   handleWhen,
 } from 'cockatiel';
-import type { Settings } from '../../config/index.js';
+import type { VorpalSettings } from '../vorpal.settings.js';
 import type { Deadline } from '../../shared/index.js';
 import { untilCallAborted } from './call-aborted.error.js';
 import { VorpalTimeoutError, VorpalUnavailableError } from '../vorpal.errors.js';
 
-type CircuitLimits = Pick<Settings['vorpal'], 'breakerFailures' | 'breakerOpenMs'>;
+type CircuitLimits = Pick<VorpalSettings, 'breakerFailures' | 'breakerOpenMs'>;
 
 /** What is known about the server at one address. */
 interface ServerState {

@@ -1,12 +1,12 @@
 import { HttpModule, HttpService } from '@nestjs/axios';
 import { type DynamicModule, Module } from '@nestjs/common';
-import { Settings } from '../../config/index.js';
 import { EndpointModule } from '../endpoint/endpoint.module.js';
 import { EmbeddingsEndpoint, VorpalEndpoint } from '../endpoint/vorpal-endpoint.js';
 import { ChatHttp } from './chat-http.js';
 import { ConnectionPool } from './connection-pool.js';
 import { axiosOptions, DirectUpstream, overAxios, type SendRequest } from './upstream.js';
 import { VorpalHttp } from './vorpal-http.js';
+import { vorpalSettings, type VorpalSettings } from '../vorpal.settings.js';
 import type { VorpalServer } from './vorpal-server.js';
 
 /**
@@ -32,33 +32,33 @@ const ANSWER_BYTES_PER_TOKEN = 1_024;
 
 /** A pool of its own for one kind of request. */
 export const createPool = (
-  { connectTimeoutMs, scoringMaxTokensPerRequest }: Settings['vorpal'],
+  { connectTimeoutMs, scoringMaxTokensPerRequest }: VorpalSettings,
   maxConnections: number,
 ): ConnectionPool => {
   const maxTextBytes = Math.max(MIN_ANSWER_BYTES, ANSWER_BYTES_PER_TOKEN * scoringMaxTokensPerRequest);
   return new ConnectionPool({ connectTimeoutMs, maxConnections, maxTextBytes });
 };
 
-const vorpalServer = ({ vorpal }: Settings, endpoint: VorpalEndpoint): VorpalServer => ({
+const vorpalServer = (settings: VorpalSettings, endpoint: VorpalEndpoint): VorpalServer => ({
   name: 'Vorpal',
   urlSetting: 'VORPAL_URL',
   keySetting: 'VORPAL_API_KEY',
-  apiKey: vorpal.apiKey,
+  apiKey: settings.apiKey,
   url: () => endpoint.url(),
 });
 
-const embeddingsServer = ({ vorpal }: Settings, endpoint: EmbeddingsEndpoint): VorpalServer => ({
+const embeddingsServer = (settings: VorpalSettings, endpoint: EmbeddingsEndpoint): VorpalServer => ({
   name: 'The embeddings server',
   urlSetting: 'EMBEDDINGS_URL',
   keySetting: 'EMBEDDINGS_API_KEY',
-  apiKey: vorpal.embeddingsApiKey,
+  apiKey: settings.embeddingsApiKey,
   url: () => endpoint.url(),
 });
 
 interface Upstream {
   readonly maxConnections: number;
   readonly endpoint: typeof VorpalEndpoint | typeof EmbeddingsEndpoint;
-  readonly server: (settings: Settings, endpoint: EmbeddingsEndpoint) => VorpalServer;
+  readonly server: (settings: VorpalSettings, endpoint: EmbeddingsEndpoint) => VorpalServer;
 }
 
 /** The {@link SendRequest} of one kind of request to one server: axios, over a pool of its own. */
@@ -67,9 +67,9 @@ class UpstreamModule {
   static register(token: symbol, { maxConnections, endpoint, server }: Upstream): DynamicModule {
     const http = HttpModule.registerAsync({
       imports: [EndpointModule],
-      inject: [Settings, endpoint],
-      useFactory: (settings: Settings, address: EmbeddingsEndpoint) =>
-        axiosOptions(createPool(settings.vorpal, maxConnections), server(settings, address)),
+      inject: [vorpalSettings.KEY, endpoint],
+      useFactory: (settings: VorpalSettings, address: EmbeddingsEndpoint) =>
+        axiosOptions(createPool(settings, maxConnections), server(settings, address)),
     });
     return {
       module: UpstreamModule,
@@ -77,8 +77,8 @@ class UpstreamModule {
       providers: [
         {
           provide: token,
-          inject: [HttpService, Settings, endpoint],
-          useFactory: (http: HttpService, settings: Settings, address: EmbeddingsEndpoint): SendRequest =>
+          inject: [HttpService, vorpalSettings.KEY, endpoint],
+          useFactory: (http: HttpService, settings: VorpalSettings, address: EmbeddingsEndpoint): SendRequest =>
             overAxios(http.axiosRef, server(settings, address)),
         },
       ],
@@ -102,32 +102,30 @@ const embeddings = { endpoint: EmbeddingsEndpoint, server: embeddingsServer };
   providers: [
     {
       provide: ChatHttp,
-      inject: [Settings, VorpalEndpoint, VORPAL_CONTROL],
-      useFactory: (settings: Settings, endpoint: VorpalEndpoint, control: SendRequest) => {
+      inject: [vorpalSettings.KEY, VorpalEndpoint, VORPAL_CONTROL],
+      useFactory: (settings: VorpalSettings, endpoint: VorpalEndpoint, control: SendRequest) => {
         const server = vorpalServer(settings, endpoint);
-        const pool = createPool(settings.vorpal, settings.vorpal.chatConcurrency);
-        return new ChatHttp(server, new DirectUpstream(pool, server), control, settings.vorpal);
+        const pool = createPool(settings, settings.chatConcurrency);
+        return new ChatHttp(server, new DirectUpstream(pool, server), control, settings);
       },
     },
     {
       provide: VorpalHttp,
-      inject: [Settings, VorpalEndpoint, VORPAL_WORK, VORPAL_CONTROL],
-      useFactory: (settings: Settings, endpoint: VorpalEndpoint, main: SendRequest, control: SendRequest) =>
-        new VorpalHttp(vorpalServer(settings, endpoint), { main, control }, settings.vorpal),
+      inject: [vorpalSettings.KEY, VorpalEndpoint, VORPAL_WORK, VORPAL_CONTROL],
+      useFactory: (settings: VorpalSettings, endpoint: VorpalEndpoint, main: SendRequest, control: SendRequest) =>
+        new VorpalHttp(vorpalServer(settings, endpoint), { main, control }, settings),
     },
     {
       provide: EMBEDDINGS_HTTP,
-      inject: [Settings, EmbeddingsEndpoint, VorpalHttp, EMBEDDINGS_WORK, EMBEDDINGS_CONTROL],
+      inject: [vorpalSettings.KEY, EmbeddingsEndpoint, VorpalHttp, EMBEDDINGS_WORK, EMBEDDINGS_CONTROL],
       useFactory: (
-        settings: Settings,
+        settings: VorpalSettings,
         endpoint: EmbeddingsEndpoint,
         shared: VorpalHttp,
         main: SendRequest,
         control: SendRequest,
       ) =>
-        endpoint.isVorpal
-          ? shared
-          : new VorpalHttp(embeddingsServer(settings, endpoint), { main, control }, settings.vorpal),
+        endpoint.isVorpal ? shared : new VorpalHttp(embeddingsServer(settings, endpoint), { main, control }, settings),
     },
   ],
   exports: [ChatHttp, VorpalHttp, EMBEDDINGS_HTTP],

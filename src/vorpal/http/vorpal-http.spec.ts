@@ -2,7 +2,7 @@ import { jest } from '@jest/globals';
 import axios from 'axios';
 import type { ServerResponse } from 'node:http';
 import { z } from 'zod';
-import { readSettings } from '../../config/index.js';
+import { vorpalSettings } from '../vorpal.settings.js';
 import { isAbortError } from '../../shared/index.js';
 import { sendEvents, sendJson, sse, type StubHandler, StubVorpal } from '../../../test/support/stub-vorpal.js';
 import { failureOf, TEST_KEY } from '../../../test/support/vorpal-module.js';
@@ -55,7 +55,7 @@ describe(VorpalHttp.name, () => {
   });
 
   const partsOf = (environment: NodeJS.ProcessEnv, url: string) => {
-    const { vorpal } = readSettings({
+    const vorpal = vorpalSettings({
       VORPAL_RETRIES: '0',
       VORPAL_CONNECT_TIMEOUT_MS: String(LONG_MS),
       ...environment,

@@ -1,5 +1,5 @@
 import type { z } from 'zod';
-import type { Settings } from '../../config/index.js';
+import type { VorpalSettings } from '../vorpal.settings.js';
 import { BrainError, Deadline, fullJitterBackoffMs, sleep } from '../../shared/index.js';
 import {
   VorpalFailedError,
@@ -30,7 +30,7 @@ export interface Connections {
   readonly control: SendRequest;
 }
 
-export type Resilience = Pick<Settings['vorpal'], 'retries' | 'breakerFailures' | 'breakerOpenMs' | 'connectTimeoutMs'>;
+export type Resilience = Pick<VorpalSettings, 'retries' | 'breakerFailures' | 'breakerOpenMs' | 'connectTimeoutMs'>;
 
 const MODELS_PATH = '/v1/models';
 const JSON_HEADERS = { 'content-type': 'application/json' };

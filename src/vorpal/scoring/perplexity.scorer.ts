@@ -1,5 +1,4 @@
-import { Injectable } from '@nestjs/common';
-import { Settings } from '../../config/index.js';
+import { Inject, Injectable } from '@nestjs/common';
 import { CANARY_SENTENCE, Semaphore } from '../../shared/index.js';
 import { type Perplexity, perplexityOf } from './perplexity.js';
 import type { PromptLogprobs } from './prompt-logprobs.js';
@@ -15,6 +14,7 @@ import {
   VorpalScoringUnsupportedError,
   VorpalTimeoutError,
 } from '../vorpal.errors.js';
+import { vorpalSettings, type VorpalSettings } from '../vorpal.settings.js';
 
 export interface ScoringInput {
   readonly text: string;
@@ -79,7 +79,7 @@ export class PerplexityScorer {
 
   constructor(
     private readonly client: VorpalClient,
-    private readonly settings: Settings,
+    @Inject(vorpalSettings.KEY) private readonly settings: VorpalSettings,
   ) {}
 
   /**
@@ -138,7 +138,7 @@ export class PerplexityScorer {
   private async plan(inputs: readonly ScoringInput[], run: Run): Promise<PlannedPrompt[]> {
     const texts = inputs.flatMap((input, index) => (input.text === '' ? [] : [{ ...input, index }]));
     if (texts.length === 0) return [];
-    const { scoringMaxTokensPerRequest, scoringWindowTokens } = this.settings.vorpal;
+    const { scoringMaxTokensPerRequest, scoringWindowTokens } = this.settings;
     const maxTokens = Math.min(run.model.maxModelLen - 1, scoringWindowTokens, scoringMaxTokensPerRequest);
     const { specialTokens } = run;
     if (maxTokens < specialTokens.prefix.length + 2) {
@@ -153,7 +153,7 @@ export class PerplexityScorer {
     if (fits && asStrings) return strings;
 
     const ids = await this.tokenizeAll(texts, run);
-    const overlap = this.settings.vorpal.scoringWindowOverlapTokens;
+    const overlap = this.settings.scoringWindowOverlapTokens;
     const plain: PlannedPrompt[] = [];
     const prompts = texts.flatMap(({ text, context = '', alsoPlain, index }) => {
       const parts = [ids.get(context) ?? [], ids.get(text) ?? []] as const;
@@ -248,7 +248,7 @@ export class PerplexityScorer {
     if (this.known?.model === model) return this.known.specialTokens;
     const tokenize = (text: string, addSpecialTokens: boolean) =>
       this.client.tokenize(text, { addSpecialTokens, model, signal });
-    const specialTokens = await findSpecialTokens(tokenize, this.settings.vorpal.scoringPrefix);
+    const specialTokens = await findSpecialTokens(tokenize, this.settings.scoringPrefix);
     this.known = { model, specialTokens };
     return specialTokens;
   }

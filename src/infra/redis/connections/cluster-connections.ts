@@ -1,5 +1,5 @@
 import { type Cluster, Command, type Redis } from 'ioredis';
-import type { RedisSettings } from '../../../config/index.js';
+import type { RedisServerSettings } from '../redis.settings.js';
 import { BlockingConnection, type BlockingOptions } from './blocking-connection.js';
 import type { ConnectionMonitor } from './connection-monitor.js';
 import { type MasterListener, quit, type ConnectionSet, untilReady } from './connection-set.js';
@@ -32,7 +32,7 @@ export class ClusterConnections implements ConnectionSet {
   private readonly greeted = new WeakSet<Redis>();
 
   constructor(
-    private readonly settings: RedisSettings,
+    private readonly settings: RedisServerSettings,
     private readonly monitor: ConnectionMonitor,
     private readonly onMaster: MasterListener,
   ) {

@@ -1,6 +1,7 @@
 import { Logger } from '@nestjs/common';
 import type { Redis } from 'ioredis';
-import type { RedisSettings, RedisTopology } from '../../../config/index.js';
+import type { RedisTopology } from '../redis-address.js';
+import type { RedisServerSettings } from '../redis.settings.js';
 import type { BlockingOptions } from './blocking-connection.js';
 import { ClusterConnections } from './cluster-connections.js';
 import { ConnectionMonitor } from './connection-monitor.js';
@@ -26,7 +27,7 @@ export class RedisConnections {
   private readonly monitor: ConnectionMonitor;
 
   /** Connects when {@link open} is called. */
-  constructor(settings: RedisSettings) {
+  constructor(settings: RedisServerSettings) {
     const logger = new Logger('Redis');
     this.topology = settings.topology;
     this.monitor = new ConnectionMonitor(settings.authority, logger);

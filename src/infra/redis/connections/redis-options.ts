@@ -1,5 +1,5 @@
 import { Cluster, type ClusterOptions, Redis, type RedisOptions, type SentinelConnectionOptions } from 'ioredis';
-import type { RedisSettings } from '../../../config/index.js';
+import type { RedisServerSettings } from '../redis.settings.js';
 import { fullJitterBackoffMs } from '../../../shared/index.js';
 import { replyCodeOf } from '../errors/redis-errors.js';
 
@@ -42,7 +42,10 @@ export interface ServerClientOptions {
 }
 
 /** A connection to the one server, wherever that is now; not started yet. */
-export function serverClient(settings: RedisSettings, { isBlocking = false, onGivenUp }: ServerClientOptions): Redis {
+export function serverClient(
+  settings: RedisServerSettings,
+  { isBlocking = false, onGivenUp }: ServerClientOptions,
+): Redis {
   const options = { ...connectionOptions(settings), ...(isBlocking ? {} : replyLimits()), db: settings.database };
   if (settings.topology !== 'sentinel') return new Redis({ ...options, ...settings.hosts[0] });
   return new Redis({
@@ -58,8 +61,8 @@ export function serverClient(settings: RedisSettings, { isBlocking = false, onGi
 
 /** A connection that subscribes to a Sentinel; not started yet. Commands wait for the connection. */
 export function sentinelListener(
-  { isTls, sentinel }: RedisSettings,
-  { host, port }: RedisSettings['hosts'][number],
+  { isTls, sentinel }: RedisServerSettings,
+  { host, port }: RedisServerSettings['hosts'][number],
 ): Redis {
   const { username, password } = sentinel;
   return new Redis({
@@ -73,12 +76,12 @@ export function sentinelListener(
 }
 
 /** A connection to one node of a cluster for a command that blocks; not started yet. */
-export function blockingNodeClient(settings: RedisSettings, host: string, port: number): Redis {
+export function blockingNodeClient(settings: RedisServerSettings, host: string, port: number): Redis {
   return new Redis({ ...connectionOptions(settings), host, port });
 }
 
 /** Connections to the masters of a cluster; not started yet. */
-export function clusterClient(settings: RedisSettings): Cluster {
+export function clusterClient(settings: RedisServerSettings): Cluster {
   const { retryStrategy, enableOfflineQueue, ...redisOptions } = { ...connectionOptions(settings), ...replyLimits() };
   const options: ClusterOptions = {
     redisOptions,
@@ -103,7 +106,11 @@ export function clusterClient(settings: RedisSettings): Cluster {
   return new Cluster([...settings.hosts], options);
 }
 
-function connectionOptions({ username, password, isTls }: Pick<RedisSettings, 'username' | 'password' | 'isTls'>) {
+function connectionOptions({
+  username,
+  password,
+  isTls,
+}: Pick<RedisServerSettings, 'username' | 'password' | 'isTls'>) {
   return {
     username,
     password,
@@ -124,7 +131,7 @@ function replyLimits() {
   return { commandTimeout: COMMAND_TIMEOUT_MS, socketTimeout: SILENCE_TIMEOUT_MS } satisfies RedisOptions;
 }
 
-function sentinelOptions({ hosts, isTls, sentinel }: RedisSettings): SentinelConnectionOptions {
+function sentinelOptions({ hosts, isTls, sentinel }: RedisServerSettings): SentinelConnectionOptions {
   return {
     sentinels: hosts.map(({ host, port }) => ({ host, port })),
     name: sentinel.masterName,

@@ -1,5 +1,5 @@
 import type { Redis } from 'ioredis';
-import type { RedisSettings } from '../../../config/index.js';
+import type { RedisServerSettings } from '../redis.settings.js';
 import { sentinelListener } from './redis-options.js';
 
 const CHANNEL = '+switch-master';
@@ -12,7 +12,7 @@ export class SentinelSubscriber {
   private readonly listeners: readonly Redis[];
 
   /** `onSwitch` is told by every Sentinel as soon as that one knows, so about the same switch several times. */
-  constructor(settings: RedisSettings, onSwitch: (host: string, port: number) => void) {
+  constructor(settings: RedisServerSettings, onSwitch: (host: string, port: number) => void) {
     this.listeners = settings.hosts.map((sentinel) => {
       const listener = sentinelListener(settings, sentinel);
       // An unreachable Sentinel matters only when none is left, which the other connections report.

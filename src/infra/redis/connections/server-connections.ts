@@ -1,5 +1,5 @@
 import type { Redis } from 'ioredis';
-import type { RedisSettings } from '../../../config/index.js';
+import type { RedisServerSettings } from '../redis.settings.js';
 import { BlockingConnection, type BlockingOptions } from './blocking-connection.js';
 import type { ConnectionMonitor } from './connection-monitor.js';
 import { type MasterListener, quit, type ConnectionSet, untilReady } from './connection-set.js';
@@ -14,7 +14,7 @@ export class ServerConnections implements ConnectionSet {
   private readonly sentinels: SentinelSubscriber | undefined;
 
   constructor(
-    settings: RedisSettings,
+    settings: RedisServerSettings,
     private readonly monitor: ConnectionMonitor,
     onMaster: MasterListener,
   ) {

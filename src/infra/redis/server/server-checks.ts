@@ -1,4 +1,4 @@
-import type { RedisTopology } from '../../../config/index.js';
+import type { RedisTopology } from '../redis-address.js';
 
 /** Something about the Redis server that its operator should change. */
 export interface ServerIssue {

@@ -1,6 +1,6 @@
 import type { Logger } from '@nestjs/common';
 import type { Redis } from 'ioredis';
-import type { RedisTopology } from '../../../config/index.js';
+import type { RedisTopology } from '../redis-address.js';
 import { failureText, isRedisFailure, replyCodeOf } from '../errors/redis-errors.js';
 import { checkServer, parseInfo, vectorSetProblem } from './server-checks.js';
 

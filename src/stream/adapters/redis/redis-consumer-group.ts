@@ -1,4 +1,4 @@
-import type { Settings } from '../../../config/index.js';
+import type { StreamSettings } from '../../stream.settings.js';
 import { type RedisConnections, replyCodeOf } from '../../../infra/redis/index.js';
 import { reachingRedis } from './redis-failures.js';
 import { IdleConsumers, removableAfterMs } from './redis-idle-consumers.js';
@@ -10,7 +10,7 @@ const MAX_CLAIM_INTERVAL_MS = 5_000;
 // A reply may be this much later than BLOCK before the connection counts as dead.
 const BLOCK_GRACE_MS = 2_000;
 
-export type ConsumerGroupSettings = Pick<Settings['stream'], 'key' | 'group' | 'consumer' | 'claimIdleMs'>;
+export type ConsumerGroupSettings = Pick<StreamSettings, 'key' | 'group' | 'consumer' | 'claimIdleMs'>;
 
 export interface TakenEntry extends RawEntry {
   readonly deliveries: number;

@@ -1,4 +1,4 @@
-import type { Settings } from '../../../config/index.js';
+import type { StreamSettings } from '../../stream.settings.js';
 import { type RedisConnections, type StreamKeys, streamKeys } from '../../../infra/redis/index.js';
 import { type DeadLetter, type DeadLetterPage, DeadLetterStore } from '../../dead-letters/dead-letter-store.port.js';
 import type { StreamEntry } from '../../input-stream.port.js';
@@ -20,7 +20,7 @@ export class RedisDeadLetterStore extends DeadLetterStore {
 
   constructor(
     private readonly connections: RedisConnections,
-    settings: Pick<Settings['stream'], 'key'>,
+    settings: Pick<StreamSettings, 'key'>,
   ) {
     super();
     this.keys = streamKeys(settings, connections.topology);

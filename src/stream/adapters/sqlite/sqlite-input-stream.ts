@@ -1,5 +1,5 @@
 import { Logger } from '@nestjs/common';
-import type { Settings } from '../../../config/index.js';
+import type { StreamSettings } from '../../stream.settings.js';
 import {
   isSqliteError,
   type SqliteDatabase,
@@ -31,7 +31,7 @@ const POLL_MS = 200;
 const MAX_APPENDS = 256;
 const reachingSqlite = sqliteFailuresAs(StreamUnavailableError);
 
-type StreamSettings = Pick<Settings['stream'], 'consumer' | 'claimIdleMs'>;
+type ConsumerSettings = Pick<StreamSettings, 'consumer' | 'claimIdleMs'>;
 
 /**
  * {@link InputStream} in a table of the embedded store.
@@ -53,7 +53,7 @@ export class SqliteInputStream extends InputStream {
 
   constructor(
     private readonly database: SqliteDatabase,
-    settings: StreamSettings,
+    settings: ConsumerSettings,
   ) {
     super();
     this.consumer = settings.consumer;

@@ -1,5 +1,5 @@
 import { embeddingPrefixesOf } from './embedding-prefixes.js';
-import { readSettings } from './settings.js';
+import { vorpalSettings } from './vorpal.settings.js';
 
 describe(embeddingPrefixesOf.name, () => {
   it.each(['multilingual-e5-small', 'intfloat/e5-large-v2', 'Xenova/multilingual-e5-small/xenova-int8'])(
@@ -17,11 +17,11 @@ describe(embeddingPrefixesOf.name, () => {
   );
 
   it('takes what the settings say instead, and none for nothing', () => {
-    const { embeddingPrefixes } = readSettings({
+    const { embeddingPrefixes } = vorpalSettings({
       EMBEDDINGS_MODEL: 'multilingual-e5-base',
       EMBEDDINGS_QUERY_PREFIX: 'ask: ',
       EMBEDDINGS_PASSAGE_PREFIX: 'none',
-    }).vorpal;
+    });
     expect(embeddingPrefixes).toEqual({ query: 'ask: ', passage: '' });
   });
 });
@@ -29,8 +29,8 @@ describe(embeddingPrefixesOf.name, () => {
 describe('EMBEDDINGS_MODEL', () => {
   it('is the model that the local Vorpal is told to load, unless another is named', () => {
     const multilingual = { LOCAL_VORPAL_EMBEDDING_MODEL: 'multilingual' };
-    expect(readSettings({}).vorpal.embeddingsModel).toBe('all-MiniLM-L6-v2');
-    expect(readSettings(multilingual).vorpal.embeddingsModel).toBe('multilingual-e5-small');
-    expect(readSettings({ ...multilingual, EMBEDDINGS_MODEL: 'other' }).vorpal.embeddingsModel).toBe('other');
+    expect(vorpalSettings({}).embeddingsModel).toBe('all-MiniLM-L6-v2');
+    expect(vorpalSettings(multilingual).embeddingsModel).toBe('multilingual-e5-small');
+    expect(vorpalSettings({ ...multilingual, EMBEDDINGS_MODEL: 'other' }).embeddingsModel).toBe('other');
   });
 });
