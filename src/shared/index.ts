@@ -19,6 +19,7 @@ export * from './preview.js';
 export * from './query-count.js';
 export * from './redis-hash-tag.js';
 export * from './concurrency/semaphore.js';
+export * from './snake-case.js';
 export * from './store-refused.error.js';
 export * from './concurrency/tick-batcher.js';
 export * from './concurrency/time-limit.js';

@@ -1,41 +1,35 @@
 import type { ImportResult } from '../maintenance/import-report.js';
 import { dateInWords, wordsMatching } from '../search/lexical-text.js';
 import type { Decision, FoundMemory, Memory } from '../memory.js';
+import { toDecisionFields } from '../store/decision-codec.js';
+import { toMemoryFields } from '../store/memory-codec.js';
 import type { MemoryLimits } from '../store/memory-limits.js';
 import type { MemoryUsage } from '../store/memory-store.port.js';
 import type { KeptMemory } from './memory.service.js';
 
-/** A memory as the HTTP interface and exports show it. */
+/** A memory as the HTTP interface and exports show it: with times as ISO 8601 in place of milliseconds. */
 export function toMemoryBody(memory: Memory) {
-  const { supersededBy } = memory;
+  const {
+    created_at_ms: createdAtMs,
+    last_seen_at_ms: lastSeenAtMs,
+    last_recalled_at_ms: lastRecalledAtMs,
+    valid_from_ms: validFromMs,
+    superseded_at_ms: supersededAtMs,
+    superseded_reason: supersessionReason,
+    is_pinned: pinned,
+    ...fields
+  } = toMemoryFields(memory);
   return {
     id: memory.id,
-    text: memory.text,
     user_id: memory.userId,
-    session_id: memory.sessionId,
-    role: memory.role,
-    created_at: toTime(memory.createdAtMs),
-    context: memory.context,
-    perplexity: memory.perplexity,
-    avg_logprob: memory.avgLogprob,
-    information_nats: memory.informationNats,
-    novelty: memory.novelty,
-    surprise: memory.surprise,
-    model: memory.model,
-    source: memory.source,
-    metadata: memory.metadata,
-    is_question: memory.isQuestion,
-    pinned: memory.isPinned,
-    count: memory.count,
-    last_seen_at: toTime(memory.lastSeenAtMs),
-    recall_count: memory.recallCount,
-    last_recalled_at: memory.lastRecalledAtMs === null ? null : toTime(memory.lastRecalledAtMs),
-    valid_from: toTime(memory.validFromMs),
-    superseded_by: supersededBy?.id ?? null,
-    superseded_at: supersededBy ? toTime(supersededBy.atMs) : null,
-    supersession_reason: supersededBy?.reason ?? null,
-    supersession_score: supersededBy?.score ?? null,
-    supersedes: memory.supersedes,
+    ...fields,
+    pinned,
+    created_at: toTime(createdAtMs),
+    last_seen_at: toTime(lastSeenAtMs),
+    last_recalled_at: lastRecalledAtMs === null ? null : toTime(lastRecalledAtMs),
+    valid_from: toTime(validFromMs),
+    superseded_at: supersededAtMs === null ? null : toTime(supersededAtMs),
+    supersession_reason: supersessionReason,
   };
 }
 
@@ -72,27 +66,8 @@ export function toImportBody({ linesOmitted, ...result }: ImportResult) {
 }
 
 export function toDecisionBody(decision: Decision) {
-  return {
-    id: decision.id,
-    user_id: decision.userId,
-    session_id: decision.sessionId,
-    decided_at: toTime(decision.decidedAtMs),
-    perplexity: decision.perplexity,
-    information_nats: decision.informationNats,
-    contextual: decision.contextual,
-    plain_perplexity: decision.plainPerplexity,
-    novelty: decision.novelty,
-    nearest_id: decision.nearestId,
-    surprise: decision.surprise,
-    threshold: decision.threshold,
-    mode: decision.mode,
-    kept: decision.kept,
-    duplicate_of: decision.duplicateOf,
-    supersedes: decision.supersedes,
-    supersession_score: decision.supersessionScore,
-    reason: decision.reason,
-    model: decision.model,
-  };
+  const { decided_at_ms: decidedAtMs, ...fields } = toDecisionFields(decision);
+  return { id: decision.id, user_id: decision.userId, decided_at: toTime(decidedAtMs), ...fields };
 }
 
 const toTime = (ms: number): string => new Date(ms).toISOString();

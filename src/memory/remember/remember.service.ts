@@ -4,7 +4,8 @@ import { turnsIn } from '../../sessions/index.js';
 import { describeError, fullJitterBackoffMs, Semaphore, sleep } from '../../shared/index.js';
 import { detectChange, type DetectedChange } from '../change/change-detector.js';
 import { hasFittedCosines } from '../embedding/fitted-embedder.js';
-import { indexMemory } from './indexed-memory.js';
+import { indexMemory, type MemoryContent } from './indexed-memory.js';
+import { newMemory } from './new-memory.js';
 import type { Decision, Memory } from '../memory.js';
 import {
   type Candidate,
@@ -237,13 +238,9 @@ function reasonOf(
 
 function toMemory(message: ScoredMessage, { novelty, surprise }: Decision): IndexedMemory {
   const { id, text, userId, sessionId, role, receivedAtMs, perplexity, avgLogprob, informationNats, model } = message;
-  const content = {
-    id,
-    text,
-    userId,
-    sessionId,
-    role,
-    createdAtMs: receivedAtMs,
+  const context = turnsIn(message.context).slice(-CONTEXT_TURNS).join('\n');
+  const content: MemoryContent = {
+    ...newMemory(userId, { id, text, sessionId, role, createdAtMs: receivedAtMs, context }),
     perplexity,
     avgLogprob,
     informationNats,
@@ -251,16 +248,6 @@ function toMemory(message: ScoredMessage, { novelty, surprise }: Decision): Inde
     surprise,
     model,
     source: 'worker',
-    metadata: {},
-    context: turnsIn(message.context).slice(-CONTEXT_TURNS).join('\n'),
-    isPinned: false,
-    count: 1,
-    lastSeenAtMs: receivedAtMs,
-    recallCount: 0,
-    lastRecalledAtMs: null,
-    validFromMs: receivedAtMs,
-    supersededBy: null,
-    supersedes: [],
-  } as const;
+  };
   return indexMemory(content, message.vector);
 }
