@@ -10,8 +10,8 @@ export type CamelCased<T> = { [Name in keyof T as Name extends string ? Camel<Na
 const toCamel = (name: string): string => name.replaceAll(/_(.)/g, (_, letter: string) => letter.toUpperCase());
 
 /**
- * A codec between records of a schema with snake-case names and objects with the same fields in camel case. Only the names
- * of the fields change, not those inside their values. Fields that the schema does not name are left out.
+ * A codec between records of a schema with snake-case names and objects with the same fields in camel case. Only the
+ * names of the fields change, not those inside their values. Fields that the schema does not name are left out.
  */
 export function camelCaseCodec<Shape extends z.ZodRawShape>(schema: z.ZodObject<Shape>) {
   type Stored = z.output<typeof schema>;

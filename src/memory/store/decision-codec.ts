@@ -3,8 +3,8 @@ import { camelCaseCodec } from '../../shared/index.js';
 import type { Decision } from '../memory.js';
 
 /**
- * The fields of a decision under snake-case names, as both stores keep them and as the HTTP interface shows them but for its
- * time. User and id are part of where a decision is kept.
+ * The fields of a decision under snake-case names, as both stores keep them and as the HTTP interface shows them except
+ * for its time. User and id are part of where a decision is kept.
  */
 const decisionFields = z.object({
   session_id: z.string().nullable(),
