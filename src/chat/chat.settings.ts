@@ -15,17 +15,17 @@ export const chatSettings = roomSettings({
     CHAT_MAX_TOKENS: documented(integer(512, 1, 131_072), {
       section: 'Chat',
       description:
-        'Most tokens of one answer; less where the window leaves less. Without it a model that does not stop fills ' +
-        'its whole window.',
+        'Maximum number of tokens of one answer; fewer if the window has less room. Without a maximum, a model ' +
+        'that does not stop fills its whole window.',
     }),
     CHAT_TEMPERATURE: documented(z.coerce.number<string>('must be a number').min(0).max(2).optional(), {
       section: 'Chat',
       description: 'Sampling temperature of answers.',
-      defaultText: '0.2 with the embedded Vorpal, whose small model rambles above it; else the server’s own default',
+      defaultText: '0.2 with the embedded Vorpal, whose small model rambles above it; else the default of the server',
     }),
     CHAT_SYSTEM_PROMPT: documented(text.default('You are a helpful assistant.'), {
       section: 'Chat',
-      description: 'System message that stands before every conversation.',
+      description: 'System message at the start of every conversation.',
     }),
   },
   needs: {

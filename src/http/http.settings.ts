@@ -20,39 +20,40 @@ export const httpSettings = roomSettings({
     ALLOWED_HOSTS: documented(list(z.string().regex(/^[^\s/,]+$/, 'must list names without a scheme')), {
       section: 'Server',
       description:
-        'Names, separated by commas, that a `Host` header may have besides addresses and `localhost`. A foreign ' +
-        'name that was made to point here is refused.',
-      defaultText: 'none where `HOST` is a loopback address; elsewhere any name is accepted until this is set',
+        'Names, separated by commas, that the header `Host` may have besides IP addresses and `localhost`. ' +
+        'Requests under another name are refused, so that a foreign name that points here is of no use to an ' +
+        'attacker.',
+      defaultText: 'none if `HOST` is a loopback address; otherwise any name is accepted until this is set',
     }),
     CORS_ORIGINS: documented(list(z.string().refine(isOrigin, 'must list origins, like https://app.example.org')), {
       section: 'Server',
       description:
-        'Origins, separated by commas, whose pages may send requests and read the answers. Pages of any other site ' +
+        'Origins, separated by commas, whose pages may send requests and read the answers. Pages of other sites ' +
         'are refused.',
       defaultText: 'none',
     }),
     REQUEST_TIMEOUT_MS: documented(milliseconds(60_000, 100), {
       section: 'Server',
       description:
-        'How long a client may take to send the headers of a request, and how long for its body; an import may ' +
-        'stand still for as long. Answers have limits of their own.',
+        'Time limit for the headers of a request, and again for its body. For an import, the longest pause. ' +
+        'Answers have other limits.',
     }),
     KEEP_ALIVE_TIMEOUT_MS: documented(milliseconds(72_000), {
       section: 'Server',
       description:
-        'How long a connection is kept for another request. Keep it above the idle time of the load balancer before ' +
-        'it, which otherwise sends requests into connections that are closing.',
+        'How long an idle connection is kept open. Keep it above the idle time of the load balancer in front, or ' +
+        'the load balancer sends requests into connections that are closing.',
     }),
     MAX_CONNECTIONS: documented(integer(2_048, 1, 1_000_000), {
       section: 'Server',
       description:
-        'Most connections. Above it the one that has been idle for longest is closed; where none is idle, new ones ' +
-        'get 503.',
+        'Maximum number of connections. Beyond it, the one that has been idle longest is closed; if none is idle,' +
+        ' a new one gets 503.',
     }),
     BODY_LIMIT_BYTES: serverVariables.BODY_LIMIT_BYTES,
     MESSAGE_MAX_CHARACTERS: documented(integer(32_768, 1, 1_000_000), {
       section: 'Chat',
-      description: 'Longest `message` (UTF-16 code units) that `/chat` and longest text that `/perplexity` accepts.',
+      description: 'Longest `message` of `/chat` and longest text of `/perplexity`, in UTF-16 code units.',
     }),
   },
   needs: {

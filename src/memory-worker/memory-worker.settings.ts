@@ -23,20 +23,21 @@ export const memoryWorkerSettings = roomSettings({
   variables: {
     ASYNC_MEMORY: documented(flag(true), {
       section: 'Memory worker',
-      description: 'Whether the memory worker runs. Messages are captured either way and wait in the stream.',
+      description: 'Whether the memory worker runs. Without it, messages are captured and wait in the stream.',
     }),
     WORKER_BATCH_SIZE: documented(integer(10, 1, 64), {
       section: 'Memory worker',
-      description: 'Most entries of one batch; they are scored in one request.',
+      description: 'Maximum number of entries of one batch; they are scored in one request.',
     }),
     WORKER_MAX_BATCHES: documented(optionalInteger(1, 256), {
       section: 'Memory worker',
       description:
-        'Most batches processed at once, and never more than `SCORING_CONCURRENCY`; each is held in memory. Up to ' +
-        'it the worker begins as many as find their turn to be scored. `1`: one after another.',
+        'Maximum number of batches that are processed at once, never more than `SCORING_CONCURRENCY`. Each is ' +
+        'held in memory. Below the maximum, the worker starts as many as the scoring scheduler admits. `1`: one ' +
+        'after another.',
       defaultText:
-        '64, which leaves a third of `SCORING_CONCURRENCY` to `/perplexity`; 1 with the embedded Vorpal, whose ' +
-        'processors one batch keeps busy',
+        '64, which leaves a third of `SCORING_CONCURRENCY` to `/perplexity`; 1 with the embedded Vorpal, because ' +
+        'one batch keeps its processors busy',
     }),
     WORKER_BLOCK_MS: documented(milliseconds(1_000), {
       section: 'Memory worker',
@@ -49,11 +50,11 @@ export const memoryWorkerSettings = roomSettings({
     WORKER_LOG_MESSAGES: documented(optionalFlag(), {
       section: 'Memory worker',
       description: 'Whether the log shows the first 50 characters of each message.',
-      defaultText: '`false` in production, where logs are kept and read by others; else `true`',
+      defaultText: '`false` in production, where other people read the logs; else `true`',
     }),
     WORKER_HISTORY_SIZE: documented(integer(50, 0, 1_000), {
       section: 'Memory worker',
-      description: 'How many of the last scored entries `GET /memory-worker` shows. They are held in memory.',
+      description: 'Number of scored entries that `GET /memory-worker` shows, the last ones. They are held in memory.',
     }),
   },
   needs: {

@@ -10,21 +10,19 @@ export const recallSettings = roomSettings({
   variables: {
     RECALL_LIMIT: documented(integer(20, 0, 100), {
       section: 'Recall',
-      description: 'Most memories given to the model with a chat; `0` turns recall off.',
+      description: 'Maximum number of memories that the model gets with a chat. `0`: no recall.',
     }),
     RECALL_TIMEOUT_MS: documented(milliseconds(150), {
       section: 'Recall',
-      description: 'Time limit of recall; past it the answer goes on without memories.',
+      description: 'Time limit of recall. After it, the chat goes on without memories.',
     }),
     RECALL_MAX_TOKENS: documented(integer(1_000, 16, 1_000_000), {
       section: 'Recall',
-      description: 'Most tokens (estimated) that memories may take of the prompt.',
+      description: 'Maximum number of tokens (estimated) that memories may take in the prompt.',
     }),
     TIME_ZONE: documented(timeZone.default(localTimeZone), {
       section: 'Recall',
-      description:
-        'Time zone of the dates that the model is told with the memories, like `Europe/Berlin`, where a request ' +
-        'names none.',
+      description: 'Time zone of the dates in the prompt, like `Europe/Berlin`, if a request names none.',
       defaultText: 'that of the machine',
     }),
   },

@@ -10,20 +10,26 @@ export const sessionSettings = roomSettings({
     }),
     SESSION_MAX_TURNS: documented(integer(50, 2, 10_000), {
       section: 'Sessions',
-      description: 'Most turns (messages of either side) kept of a session; the oldest give way.',
+      description:
+        'Maximum number of turns (messages of either side) that are kept of a session; the oldest are dropped.',
     }),
     SESSION_READ_TIMEOUT_MS: documented(milliseconds(150), {
       section: 'Sessions',
-      description: 'How long a chat waits for its session to be read or written. Past it the chat goes on without.',
+      description:
+        'How long a chat waits for its session to be read or written. After it, the chat goes on without the ' +
+        'session.',
     }),
     CONTEXT_MAX_TURNS: documented(integer(2, 0, 100), {
       section: 'Sessions',
-      description: 'Turns before a message that are captured with it, as the context it is scored in; `0`: none.',
+      description:
+        'Number of turns before a message that are captured with it, as the context in which it is scored. `0`: ' +
+        'none.',
     }),
     CONTEXT_MAX_CHARACTERS: documented(integer(2_000, 0, 100_000), {
       section: 'Sessions',
       description:
-        'Longest context captured with a message; it is cut at its start. Its tokens are paid with every score.',
+        'Longest context that is captured with a message; longer context loses its beginning. Every score costs ' +
+        'the tokens of the context, too.',
     }),
   },
   toSettings: (env) => ({

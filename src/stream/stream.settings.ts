@@ -11,8 +11,8 @@ export const streamSettings = roomSettings({
     STREAM_KEY: documented(text.default('session:input_stream'), {
       section: 'Stream',
       description:
-        'Key of the stream in Redis. Dead letters go to the same key with `:dead` appended; on a cluster to ' +
-        '`{STREAM_KEY}:dead`, which is on the stream’s slot.',
+        'Key of the stream in Redis. Dead letters are at the same key with `:dead` appended; on a cluster at ' +
+        '`{STREAM_KEY}:dead`, which is on the slot of the stream.',
     }),
     STREAM_GROUP: documented(text.default('memory-workers'), {
       section: 'Stream',
@@ -21,24 +21,25 @@ export const streamSettings = roomSettings({
     STREAM_CONSUMER: documented(text.optional(), {
       section: 'Stream',
       description:
-        'Name of this consumer. Keep it over restarts: a restarted consumer takes up its own pending entries at once.',
+        'Name of this consumer. Keep it over restarts: a restarted consumer resumes its own pending entries at ' +
+        'once.',
       defaultText: 'host name and port',
     }),
     STREAM_CLAIM_IDLE_MS: documented(milliseconds(60_000, 100), {
       section: 'Stream',
       description:
-        'An entry that another consumer has held this long is taken over. A consumer renews its hold on what it ' +
-        'works on at a third of this time, so only those that hang or are gone lose their entries.',
+        'An entry that has been pending at another consumer for this long is claimed. A consumer renews its hold ' +
+        'on its entries after a third of this time, so only a consumer that hangs or is gone loses them.',
     }),
     STREAM_SPOOL_MAX_BYTES: documented(integer(268_435_456, 0, 68_719_476_736), {
       section: 'Stream',
       description:
-        'Most bytes of messages kept on the disk (`BRAIN_DATA_DIR`) while the stream cannot be reached; what comes ' +
-        'on top is dropped, counted and logged. `0`: none is kept.',
+        'Maximum number of bytes of messages on the disk (`BRAIN_DATA_DIR`) while the stream cannot be reached. ' +
+        'Further messages are dropped, counted and logged. `0`: no spool.',
     }),
     STREAM_MAX_ATTEMPTS: documented(integer(3, 1, 100), {
       section: 'Stream',
-      description: 'Attempts of an entry that fails while others succeed, before it goes to the dead letters.',
+      description: 'Number of attempts before an entry that fails while others succeed becomes a dead letter.',
     }),
   },
   needs: {

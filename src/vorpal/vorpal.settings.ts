@@ -42,9 +42,9 @@ export const vorpalSettings = roomSettings({
     CHAT_CONCURRENCY: documented(optionalInteger(1, 4_096), {
       section: 'Chat',
       description:
-        'Most chats of this process under way at Vorpal at once, streamed ones until their end; a further one is ' +
-        'answered 503 with `Retry-After` at once. Each holds a connection of its own. More than Vorpal answers side ' +
-        'by side (vLLM’s `--max-num-seqs`) only wait there.',
+        'Maximum number of chats of this process at Vorpal at once; a streamed chat counts until it ends. A ' +
+        'further one is answered at once with 503 and `Retry-After`. Each chat has a connection of its own. If ' +
+        'the number is higher than vLLM’s `--max-num-seqs`, the additional chats wait at Vorpal.',
       defaultText: '256; 32 with the embedded Vorpal',
     }),
     VORPAL_URL: documented(httpUrl.optional(), {
@@ -59,8 +59,8 @@ export const vorpalSettings = roomSettings({
     EMBEDDINGS_URL: documented(httpUrl.optional(), {
       section: 'Vorpal',
       description:
-        'Server for `/v1/embeddings`, without `/v1`. Not set: the local Vorpal, which the brain starts for that ' +
-        'even where `VORPAL_URL` names another server for chats.',
+        'Server for `/v1/embeddings`, without `/v1`. Not set: the brain starts the local Vorpal for embeddings, ' +
+        'even if `VORPAL_URL` names another server for chats.',
     }),
     EMBEDDINGS_API_KEY: documented(text.optional(), {
       section: 'Vorpal',
@@ -68,31 +68,37 @@ export const vorpalSettings = roomSettings({
     }),
     EMBEDDINGS_MODEL: documented(text.optional(), {
       section: 'Vorpal',
-      description: 'Model to ask for embeddings. After a change, `npm run memories:reembed`.',
+      description: 'Model to ask for embeddings. After a change, run `npm run memories:reembed`.',
       defaultText: '`all-MiniLM-L6-v2`, or what `LOCAL_VORPAL_EMBEDDING_MODEL` names',
     }),
     EMBEDDINGS_QUERY_PREFIX: documented(text.optional(), {
       section: 'Vorpal',
       description:
-        'What the embedding model wants before a question; `none` for nothing. After a change, `npm run memories:reembed -- --again`.',
+        'What the embedding model expects before a query; `none` for nothing. After a change, run `npm run ' +
+        'memories:reembed -- --again`.',
       defaultText: '`query: ` for models of the e5 family, else nothing',
     }),
     EMBEDDINGS_PASSAGE_PREFIX: documented(text.optional(), {
       section: 'Vorpal',
-      description: 'The same before what is remembered.',
+      description:
+        'What the embedding model expects before a text to remember; `none` for nothing. After a change, run `npm' +
+        ' run memories:reembed -- --again`.',
       defaultText: '`passage: ` for models of the e5 family, else nothing',
     }),
     VORPAL_CONNECT_TIMEOUT_MS: documented(milliseconds(2_000), {
       section: 'Vorpal',
-      description: 'Time limit of small calls (models, health, tokenize). A server that is gone is noticed after it.',
+      description:
+        'Time limit of small calls (models, health, tokenize). A server that is gone is noticed after this time.',
     }),
     VORPAL_CHAT_TIMEOUT_MS: documented(milliseconds(120_000), {
       section: 'Vorpal',
-      description: 'Time limit of an answer; of a streamed one, the longest silence.',
+      description: 'Time limit of an answer. For a streamed answer, the longest pause.',
     }),
     VORPAL_SCORING_TIMEOUT_MS: documented(milliseconds(60_000), {
       section: 'Vorpal',
-      description: 'Time limit of one scoring or embedding request, from when it is sent. A long text is several.',
+      description:
+        'Time limit of one scoring or embedding request, from when it is sent. A long text takes several ' +
+        'requests.',
     }),
     VORPAL_RETRIES: documented(integer(2, 0, 10), {
       section: 'Vorpal',
@@ -101,42 +107,45 @@ export const vorpalSettings = roomSettings({
     VORPAL_BREAKER_FAILURES: documented(integer(5, 1, 100), {
       section: 'Vorpal',
       description:
-        'Failures in a row that open the circuit: calls then fail at once instead of waiting for a time-out each.',
+        'Number of failures in a row that open the circuit breaker: calls then fail at once instead of waiting ' +
+        'for a time-out each.',
     }),
     VORPAL_BREAKER_OPEN_MS: documented(milliseconds(5_000), {
       section: 'Vorpal',
-      description: 'How long the circuit stays open before one call may try again.',
+      description: 'How long the circuit breaker stays open before one call may try again.',
     }),
     SCORING_MAX_TOKENS_PER_REQUEST: documented(integer(4_096, 16, 1_000_000), {
       section: 'Vorpal',
       description:
-        'Most prompt tokens in one scoring request. Prompt logprobs cost the GPU about tokens × vocabulary × 6 ' +
-        'bytes at once.',
+        'Maximum number of prompt tokens in one scoring request. Prompt logprobs take about tokens × vocabulary ×' +
+        ' 6 bytes of GPU memory at once.',
     }),
     SCORING_CONCURRENCY: documented(optionalInteger(1, 256), {
       section: 'Vorpal',
       description:
-        'Most scoring requests of this process under way at once, those of the memory worker and of `/perplexity` ' +
-        'together; further ones wait. How many tokens they may hold follows chats and what Vorpal works off.',
+        'Maximum number of scoring requests of this process at once, those of the memory worker and of ' +
+        '`/perplexity` together; further ones wait. The number of their tokens is bounded separately: it follows ' +
+        'the chats and Vorpal’s speed.',
       defaultText: '96; 2 with the embedded Vorpal',
     }),
     SCORING_WINDOW_TOKENS: documented(integer(512, 16, 1_048_576), {
       section: 'Vorpal',
       description:
-        'Longest piece of text scored at once, cut to the model’s window; a longer text is scored in overlapping ' +
-        'pieces. A chat’s next token may have to wait for one.',
+        'Longest piece of text that is scored at once, at most the window of the model. A longer text is scored ' +
+        'in overlapping pieces. The next token of a chat may have to wait for one piece.',
     }),
     SCORING_PREFIX: documented(text.default('auto'), {
       section: 'Vorpal',
       description:
-        'Token that every text is scored after, so that its first token has a score, too. `auto`: none where the ' +
-        'tokenizer adds a BOS, else the model’s document separator (like `<|endoftext|>`) if it knows one; `none`: ' +
-        'nothing; else the token as the model spells it.',
+        'Token that every text is scored after, so that its first token has a score, too. `auto`: none if the ' +
+        'tokenizer adds a BOS, else the model’s document separator (like `<|endoftext|>`), if it has a known one.' +
+        ' `none`: no token. Any other value: the token as the model spells it.',
     }),
     SCORING_WINDOW_OVERLAP_TOKENS: documented(integer(128, 0, 65_536), {
       section: 'Vorpal',
       description:
-        'Tokens of text that a window repeats from the one before it, as context. They are not counted twice.',
+        'Number of tokens that a window repeats from the window before it, as context. They are not counted ' +
+        'twice.',
     }),
     ...embeddingModelVariables,
   },

@@ -23,16 +23,16 @@ export const redisSettings = roomSettings({
     REDIS_URL: documented(redisUrl.optional(), {
       section: 'Stream',
       description:
-        'Redis (8 or later) that carries stream, sessions and memories: ' +
+        'Redis (8 or later) for stream, sessions and memories: ' +
         '`redis[s]://[user[:password]@]host[:port][,host[:port]…][/database]`, with percent-encoding in user and ' +
         'password; `rediss` is TLS. Not set: an SQLite file in `BRAIN_DATA_DIR`.',
     }),
     REDIS_TOPOLOGY: documented(z.enum(REDIS_TOPOLOGIES, 'must be single, sentinel or cluster').default('single'), {
       section: 'Stream',
       description:
-        'What the hosts of `REDIS_URL` are. `single`: the one server. `sentinel`: Sentinels (port 26379 unless told ' +
-        'otherwise) that know the server; user, password and database are the server’s. `cluster`: some nodes of a ' +
-        'Redis Cluster, which name the others.',
+        'What the hosts of `REDIS_URL` are. `single`: one server. `sentinel`: Sentinels (default port 26379) that' +
+        ' know the server; user, password and database are those of the server. `cluster`: some nodes of a Redis ' +
+        'Cluster, which name the others.',
     }),
     REDIS_SENTINEL_MASTER: documented(text.default('mymaster'), {
       section: 'Stream',
@@ -40,16 +40,16 @@ export const redisSettings = roomSettings({
     }),
     REDIS_SENTINEL_USERNAME: documented(text.optional(), {
       section: 'Stream',
-      description: 'User for the Sentinels themselves, where they ask for one.',
+      description: 'User for the Sentinels themselves, if they need one.',
     }),
     REDIS_SENTINEL_PASSWORD: documented(text.optional(), {
       section: 'Stream',
-      description: 'Password for the Sentinels themselves, where they ask for one.',
+      description: 'Password for the Sentinels themselves, if they need one.',
     }),
     REDIS_KEY_PREFIX: documented(z.string().default(''), {
       section: 'Stream',
       description:
-        'Put before the keys of memories and sessions in Redis, so that two brains with different data can share ' +
+        'Prefix of the keys of memories and sessions in Redis, so that two brains with different data can share ' +
         'one server.',
     }),
   },

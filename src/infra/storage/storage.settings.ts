@@ -11,8 +11,8 @@ export const storageSettings = roomSettings({
     BRAIN_DATA_DIR: documented(text.default(paths.data), {
       section: 'Server',
       description:
-        'Folder for the embedded stream, sessions and memories, and for messages that wait while the stream cannot ' +
-        'be reached.',
+        'Folder for the SQLite file with stream, sessions and memories, and for the spool of messages that wait ' +
+        'while the stream cannot be reached.',
       defaultText: "the user's data folder (`~/.local/share/archive-brain` on Linux)",
     }),
   },
