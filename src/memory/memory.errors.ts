@@ -28,7 +28,9 @@ export class MemoryContendedError extends BrainError {
   }
 }
 
-/** A vector that does not belong into the store: of another length, or with a number that is none. */
+/**
+ * A vector that the store cannot take: of another length, without a direction, or with a component that is not finite.
+ */
 export class MemoryVectorError extends BrainError {
   readonly code = 'MEMORY_VECTOR_INVALID';
   readonly httpStatus = 502;
@@ -41,7 +43,8 @@ export class EmbeddingModelChangedError extends BrainError {
 
   constructor(stored: EmbeddingSpace, given: EmbeddingSpace) {
     super(
-      `The memories were embedded with ${describeSpace(stored)} and the embeddings server now answers with ${describeSpace(given)}. ` +
+      `The memories were embedded with ${describeSpace(stored)} and the embeddings server now answers with ` +
+        `${describeSpace(given)}. ` +
         'Run "npm run memories:reembed", or bring the old model back (EMBEDDINGS_MODEL, EMBEDDINGS_URL).',
     );
   }
@@ -56,7 +59,8 @@ export class ReembeddingError extends BrainError {
 
   constructor(next: EmbeddingSpace) {
     super(
-      `The memories are being embedded anew with ${describeSpace(next)}. If nobody is at it, run "npm run memories:reembed" to finish.`,
+      `The memories are being embedded anew with ${describeSpace(next)}. ` +
+        'If no command is running, run "npm run memories:reembed" to finish.',
     );
   }
 }
@@ -83,14 +87,15 @@ export class MemoryNotFoundError extends BrainError {
   }
 }
 
-/** So much is pinned that too little room would be left for what is not. */
+/** So many memories are pinned that too little room would be left for the others. */
 export class TooManyPinsError extends BrainError {
   readonly code = 'TOO_MANY_PINS';
   readonly httpStatus = 409;
 
   constructor() {
     super(
-      'Half of the room that MEMORY_MAX_MEMORIES and MEMORY_MAX_BYTES give the user is pinned; take the pin off another memory first.',
+      'Half of the room that MEMORY_MAX_MEMORIES and MEMORY_MAX_BYTES give the user is pinned; ' +
+        'take the pin off another memory first.',
     );
   }
 }

@@ -22,7 +22,7 @@ export class MemoryHealth {
     await this.notice.look();
   }
 
-  /** Up if a memory could be written now, with the embedding model that the memories are of, and what could not be read. */
+  /** Up if a memory could be written now. Details: the embedding model of the memories, and the unreadable records. */
   check() {
     return this.indicators
       .check('memory')

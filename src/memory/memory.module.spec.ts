@@ -39,7 +39,7 @@ describe(MemoryModule.name, () => {
     await rm(folder, { recursive: true });
   });
 
-  it('finishes a note of what was recalled before the store ends', async () => {
+  it('finishes storing the recall counts before the store ends', async () => {
     const ends: string[] = [];
     const away = 'http://127.0.0.1:9';
     const environment = { BRAIN_DATA_DIR: folder, VORPAL_URL: away, EMBEDDINGS_URL: away };

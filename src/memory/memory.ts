@@ -1,6 +1,6 @@
 /** A message, word for word, with the numbers of the decision that kept it. */
 export interface Memory {
-  /** The id of the stream entry it came from, that of another system, or a UUIDv7 of its own. Unique within its user. */
+  /** The id of its stream entry, an id of another system, or a UUIDv7 made for it. Unique within its user. */
   readonly id: string;
   readonly text: string;
   readonly userId: string;

@@ -5,7 +5,7 @@ import { InputStream } from '../../stream/index.js';
 import { ForgetBusyError } from '../memory.errors.js';
 import { MemoryStore } from '../store/memory-store.port.js';
 
-// A user with many memories keeps the store busy for a while; with more of them at once, chats would wait for the store.
+// To forget a user with many memories keeps the store busy. With more users at once, chats would wait for the store.
 const MAX_CONCURRENT = 4;
 // Each waits with an open request. Clients of a longer queue would have left before their turn.
 const MAX_WAITING = 64;
@@ -29,9 +29,9 @@ export class ForgetService {
   ) {}
 
   /**
-   * Removes everything of a user: stream entries first, so that none becomes a memory afterwards. A chat in progress and
-   * an entry that a worker is processing carry the mark from before and are not written any more. May be repeated after
-   * a failure.
+   * Removes everything of a user: stream entries first, so that none becomes a memory afterwards. A chat in progress
+   * and an entry that a worker is processing carry an older forget mark, so the store refuses them. May be repeated
+   * after a failure.
    * @throws ForgetBusyError at once if too many wait already; what the stores throw
    */
   async forget(userId: string): Promise<Forgotten> {

@@ -49,7 +49,8 @@ export class MemoryService {
   ) {}
 
   /**
-   * Keeps all of them, or none; a text that the user has is counted once more. Returns the memories that now stand for them.
+   * Keeps all drafts, or none. A text that the user has already is counted once more. Returns the memories with the
+   * texts.
    * @throws MemoryStoreUnavailableError, the embedder's errors
    */
   async add(userId: string, drafts: readonly MemoryDraft[], { signal }: CallOptions = {}): Promise<KeptMemory[]> {
@@ -92,7 +93,7 @@ export class MemoryService {
   }
 
   /**
-   * Changes metadata and pin in place. A new text makes a new memory, which supersedes the one that is kept under the old id.
+   * Changes metadata and pin in place. A new text makes a new memory, which supersedes the one under the old id.
    * @throws MemoryNotFoundError, TooManyPinsError, MemoryStoreUnavailableError, the embedder's errors
    */
   async edit(userId: string, id: string, edit: MemoryEdit, { signal }: CallOptions = {}): Promise<KeptMemory> {

@@ -3,8 +3,8 @@ export type NdjsonLine =
   { readonly line: number; readonly value: unknown } | { readonly line: number; readonly problem: string };
 
 /**
- * Parses newline-delimited JSON as it arrives; blank lines are passed over. A line that is not UTF-8 or JSON, or longer than
- * `maxLineBytes`, is told as a problem, and those after it are read.
+ * Parses newline-delimited JSON as it arrives, and skips blank lines. A line that is not UTF-8 or JSON, or is longer
+ * than `maxLineBytes`, yields a problem; the lines after it are still read.
  */
 export async function* readNdjson(
   chunks: AsyncIterable<Uint8Array>,

@@ -27,8 +27,9 @@ const MOST_COMPARED = 8;
 const BM25_SHARE = 1 / 24;
 
 /**
- * The memory that `message` makes out of date most surely, if one surely enough: by what differs between the two texts, and
- * by their vectors. Nothing is generated or asked for; docs/decisions/0012-facts-that-change.md has what was measured.
+ * The memory that `message` most probably makes out of date, if the probability is high enough. The features are the
+ * differences between the two texts, and their vectors; no model is asked. docs/decisions/0012-facts-that-change.md has
+ * the measurements.
  * @param candidates what a search for the message found; the eight that are most like it are compared
  */
 export function detectChange(message: NewMessage, candidates: readonly Candidate[]): DetectedChange | undefined {
@@ -41,7 +42,7 @@ export function detectChange(message: NewMessage, candidates: readonly Candidate
 }
 
 /**
- * The first of the later memories that surely enough make a message out of date which comes after them all the same, as in an
+ * The first of the later memories that makes `message` out of date, although `message` arrives after it, as in an
  * import.
  * @param candidates as in {@link detectChange}
  */

@@ -56,8 +56,8 @@ export function featuresOf(difference: TextDifference, cosine: number | null): P
 }
 
 /**
- * Whether two texts are talk that no pair tells apart: both thank, greet or cheer, or both are long and share little. What
- * is like in such texts is how people talk, and not what they talk about.
+ * Whether two texts are small talk, whose similarity says nothing: both thank, greet or cheer, or both are long and
+ * share few words. Such texts are alike in how people talk, not in what they talk about.
  */
 export function isTalk({ before, after, lost, added }: TextDifference): boolean {
   if (COURTESIES.count(before) > 0 && COURTESIES.count(after) > 0) return true;

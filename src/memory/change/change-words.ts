@@ -48,16 +48,19 @@ export const CHANGES = wordList(
    jetzt nun nunmehr inzwischen mittlerweile statt stattdessen anstatt mehr doch umgezogen gezogen gewechselt verschoben
    verlegt geändert umgebucht verkauft aufgehört gekündigt seit neuerdings korrektur künftig abgesagt getrennt neue
    neuer neues
-   maintenant désormais plutôt finalement dorénavant déménagé changé quitté arrêté vendu déplacé déplacée reporté reportée
+   maintenant désormais plutôt finalement dorénavant déménagé changé quitté arrêté vendu déplacé déplacée reporté
+   reportée
    annulé annulée démissionné séparés nouveau nouvelle
    ahora ya mudé mudado cambié cambiaron cambiado cambió dejé dejado vendí mejor final cancelado cancelaron aplazado
    aplazaron renuncié nuevo nueva pasó
    agora já mudei mudou passou vendi deixei parei afinal cancelado cancelada adiado adiada novo nova
-   adesso ora ormai più trasferito trasferita spostato spostata spostato cambiato cambiata smesso venduto invece annullato
+   adesso ora ormai più trasferito trasferita spostato spostata spostato cambiato cambiata smesso venduto invece
+   annullato
    annullata rinviata nuovo nuova lasciato
    teraz już zmieniłam zmieniłem przeprowadziłem przeprowadziłam sprzedałem sprzedałam rzuciłem rzuciłam jednak zamiast
    przełożona przełożono przesunięta przesunięto odwołane odwołano nowy nowa nowe
-   теперь больше уже сейчас переехал переехала уволился уволилась перенесли перенесен бросил бросила сменил сменила вместо
+   теперь больше уже сейчас переехал переехала уволился уволилась перенесли перенесен бросил бросила сменил сменила
+   вместо
    отменили продал продала новый новая новое зараз тепер більше вже переїхав переїхала
    artık şimdi taşındım bıraktım yeni değişti değiştirdim sattım oldu ertelendi iptal
    nu numera längre istället flyttat flyttade flyttats slutat sålt ändrat bytt inställt nya lenger flyttet lenge længere
@@ -91,13 +94,15 @@ export const ADDITIONS = wordList(
 
 /** Who is spoken of, where it is not the one who speaks. */
 export const RELATIVES = wordList(
-  `mother mum mom mommy father dad daddy sister brother son daughter wife husband girlfriend boyfriend partner uncle aunt
+  `mother mum mom mommy father dad daddy sister brother son daughter wife husband girlfriend boyfriend partner uncle
+   aunt
    cousin niece nephew grandmother grandma grandfather grandpa granddad neighbour neighbor friend colleague flatmate
    boss dog cat parents kids
    mutter mama vater papa schwester bruder sohn tochter frau mann freundin freund onkel tante cousine oma opa
    großmutter großvater nachbar nachbarin kollege kollegin eltern
    mère maman père soeur sœur frère fils fille femme mari oncle cousine grand-mère grand-père voisin voisine ami amie
-   madre mamá padre papá hermana hermano hijo hija esposa marido mujer tío tía primo prima abuela abuelo vecino amigo amiga
+   madre mamá padre papá hermana hermano hijo hija esposa marido mujer tío tía primo prima abuela abuelo vecino amigo
+   amiga
    mãe pai irmã irmão filho filha mulher tio tia avó avô vizinho
    sorella fratello figlio figlia moglie marito zio zia cugino cugina nonna nonno
    matka mama ojciec tata siostra brat syn córka żona mąż wujek ciocia babcia dziadek kuzyn
@@ -131,7 +136,8 @@ export const EPISODES = wordList(
 
 /** Verbs of what is one way at a time: who or where somebody is, what something costs, when it begins. */
 export const STATES = wordList(
-  `is are am i'm was lives live living works work weighs weigh costs cost starts start begins begin ends leaves leave opens
+  `is are am i'm was lives live living works work weighs weigh costs cost starts start begins begin ends leaves leave
+   opens
    open closes close studies study earn called named sits stands expires due favourite favorite drive drives prefer
    ist sind bin heißt wohne wohnt lebe lebt arbeite arbeitet kostet beginnt fängt fährt schließt öffnet liegt wiege
    est sont suis habite habites vit travaille travaillent coûte commence s'appelle part ouvre ferme
@@ -149,7 +155,8 @@ export const STATES = wordList(
 
 /** What is said to one another and tells nothing of oneself. */
 export const COURTESIES = wordList(
-  `thanks thank thx hey hi hello bye goodbye wow yay haha lol ok okay sure yeah yep congrats congratulations awesome amazing
+  `thanks thank thx hey hi hello bye goodbye wow yay haha lol ok okay sure yeah yep congrats congratulations awesome
+   amazing
    great glad welcome luck appreciate appreciated agree agreed sorry wonderful
    awww aw absolutely definitely exactly totally proud happy kudos cheers
    danke dankeschön hallo tschüss freut glückwunsch klasse  

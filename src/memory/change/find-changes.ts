@@ -16,9 +16,9 @@ export interface FindChangesOptions {
 }
 
 /**
- * What memories change that their user has by now, or that come with them, and what was changed already by something later.
- * One search of the store for each memory, and at most 24 comparisons of texts. Between two of them, whatever else waits for
- * the event loop gets a turn.
+ * For each memory: which earlier one it supersedes, among the stored memories of its user and the others given, and
+ * which later one supersedes it. That takes one search of the store for each memory and at most 24 comparisons of
+ * texts; between two comparisons the event loop may run other work.
  * @param memories in order of time
  * @throws MemoryStoreUnavailableError, MemoryVectorError, AbortError
  */

@@ -75,7 +75,7 @@ export function isSameWord(a: Word, b: Word): boolean {
   return common >= LEAST_STEM && common >= longer * STEM_SHARE;
 }
 
-/** Whether `b` is `a` with the prefix that denies verbs in Czech, Slovak, Slovene, Latvian and Lithuanian: "nekouřím". */
+/** Whether `b` is `a` with the prefix that negates verbs in Czech, Slovak, Slovene, Latvian, Lithuanian: "nekouřím". */
 export function isNegatedForm(a: Word, b: Word): boolean {
   return a.folded.length >= LEAST_STEM && b.folded === `ne${a.folded}`;
 }

@@ -8,11 +8,11 @@ import { ReadableScripts } from './readable-scripts.js';
 import { WindowEmbedder } from './window-embedder.js';
 
 /**
- * How late a running brain notices that somebody moves the memories to another model; asking each time would add a round
- * trip to every recall.
+ * How long a brain uses the embedding spaces that it read from the store. It may notice a move to another model that
+ * much later; reading them each time would add a round trip to every recall.
  */
 export const SPACES_VALID_MS = 1_000;
-/** Parts of a question that are embedded: somebody waits, and each part of a few hundred tokens takes the CPU some 30 ms. */
+/** The most parts of a question that are embedded. A user waits, and each part takes about 30 ms on the CPU. */
 export const QUESTION_WINDOWS = 3;
 // Of a text's parts each counts less than the one before; what is behind these changes next to nothing any more.
 const MAX_WINDOWS = 16;
@@ -51,7 +51,8 @@ export class Embedder {
 
   /**
    * Unit vectors that may go into the store, one per text.
-   * @throws EmbeddingModelChangedError, ReembeddingError, MemoryStoreUnavailableError, MemoryVectorError, Vorpal's errors
+   * @throws EmbeddingModelChangedError, ReembeddingError, MemoryStoreUnavailableError, MemoryVectorError
+   * @throws the errors of Vorpal
    */
   async embed(texts: readonly string[], options: EmbedOptions = {}): Promise<readonly Float32Array[]> {
     if (texts.length === 0) return [];
@@ -71,8 +72,8 @@ export class Embedder {
   }
 
   /**
-   * Whether the vector of a text tells what it means: `false` for a script that the model cannot read. The first text of a
-   * script is one more request. Never fails: what nobody knows counts as readable.
+   * Whether the vector of a text tells its meaning: `false` for a script that the model cannot read. The first text of
+   * a script takes one more request. Never throws: a script that could not be checked counts as readable.
    */
   isReadable(text: string, signal?: AbortSignal): Promise<boolean> {
     return this.scripts.isReadable(text, signal);

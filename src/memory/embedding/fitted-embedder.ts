@@ -1,4 +1,5 @@
-// The weights of hybrid ranking and of detecting changes were fitted on its cosines; those of other models have another spread.
+// The weights of hybrid ranking and of change detection were fitted on the cosines of this model. Those of other models
+// have another spread.
 const FITTED = /all-MiniLM-L6-v2/i;
 
 /** Whether what was fitted on cosines holds for those of a model. */

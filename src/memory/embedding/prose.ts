@@ -3,8 +3,9 @@ const FENCE = /^[ \t]*(?<marks>```|~~~)/u;
 const LEAST_CHARACTERS = 32;
 
 /**
- * What a sentence encoder is given of a text: the text without fenced code where enough is said beside it. Encoders are
- * trained on sentences; the code after one draws its vector to that of all other code. Words of code are found as words.
+ * The part of a text that is embedded: the text without fenced code, if the rest says enough. Sentence encoders are
+ * trained on sentences, and code moves the vector of a sentence towards that of all other code. The words of the code
+ * are still found by BM25.
  */
 export function proseOf(text: string): string {
   if (!text.includes('```') && !text.includes('~~~')) return text;

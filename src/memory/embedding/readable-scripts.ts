@@ -6,7 +6,8 @@ type EmbedTexts = (texts: readonly string[], signal?: AbortSignal) => Promise<re
 
 // No embedder in use is without its letters.
 const ALWAYS_READABLE = 'Latin';
-// To a model that takes both for unknown a word is as good as the same with other letters. Those that it reads have 0.1 to 0.9.
+// If a word and the same word with other letters have at least this cosine, both are unknown tokens to the model.
+// Scripts that it reads have 0.1 to 0.9.
 const SAME_TO_THE_MODEL = 0.97;
 // It need not know every letter: MiniLM's vocabulary has some of many scripts, and what lacks one is an unknown word.
 const MOST_UNKNOWN = 1 / 4;
@@ -14,8 +15,9 @@ const MOST_UNKNOWN = 1 / 4;
 const MOST_WORDS = 16;
 
 /**
- * Which scripts an embedder can read. It is asked once for each and process, by the words of a text in that script and the
- * same with their letters exchanged. Where it cannot tell many of them apart its vectors of such texts say nothing.
+ * Finds which scripts an embedder can read, once for each script and process. It embeds words of a text in that script
+ * and the same words with their letters exchanged. If many pairs have nearly equal vectors, vectors of that script say
+ * nothing.
  */
 export class ReadableScripts {
   // At most one for each script there is.

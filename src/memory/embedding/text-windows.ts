@@ -8,8 +8,8 @@ const SEARCHED_FOR_BLANK = 1 / 4;
 export const tokensAbout = (text: string): number => Math.ceil(Buffer.byteLength(text) / BYTES_PER_TOKEN);
 
 /**
- * `text` in consecutive parts of about `tokens` tokens. Where there are more than `most`, those in the middle are left out:
- * what a message is about stands at its beginning, and what is asked often at its end.
+ * Splits `text` into consecutive parts of about `tokens` tokens. If there are more than `most`, those in the middle are
+ * left out: a message names its subject at its beginning, and often asks its question at its end.
  */
 export function textWindows(text: string, tokens: number, most: number): string[] {
   const windows: string[] = [];

@@ -29,8 +29,9 @@ export interface WindowOptions {
 type EmbedOptions = Pick<WindowOptions, 'role' | 'signal'>;
 
 /**
- * Texts to unit vectors, whatever their length: a text that is longer than the model's window is embedded in parts, which
- * are added up with the weights 1, 1/2, 1/3 …. A text that fits is one part, and all short ones are one request.
+ * Embeds texts of any length as unit vectors. A text that is longer than the model's window is embedded in parts, and
+ * its vector is their sum with the weights 1, 1/2, 1/3 …. A text that fits is one part. All short texts are one
+ * request.
  */
 export class WindowEmbedder {
   constructor(private readonly client: VorpalClient) {}
@@ -100,7 +101,7 @@ interface EmbeddedParts {
   readonly parts: readonly (readonly Float32Array[])[];
 }
 
-/** Measured in docs/evaluation.md: what a text is about stands at its beginning, and what is further back can be found. */
+/** The beginning of a text weighs most, because it names the subject; docs/evaluation.md has the measurement. */
 function joined(parts: readonly Float32Array[]): Float32Array {
   const [first, ...others] = parts;
   if (!first || others.length === 0) return first ?? new Float32Array();

@@ -80,8 +80,8 @@ export class LineDefaults {
   }
 
   /**
-   * A UUIDv5, so that a line has the same whenever it is imported. The second of equal lines has another one than the first,
-   * and the same as the second the next time.
+   * A UUIDv5, so that a line has the same id in every import. Equal lines of one import are numbered: the second has
+   * another id than the first, and the same id in every import.
    */
   id(owner: string, { role, text, created_at: createdAtMs }: ImportedLine): string {
     const id = nameId(LINE_NAMESPACE, JSON.stringify([owner, role, text, createdAtMs ?? null]));

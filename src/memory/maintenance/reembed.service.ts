@@ -39,8 +39,8 @@ export class ReembedService {
   ) {}
 
   /**
-   * Begins, or goes on where an earlier run was broken off. Until it is done, running brains refuse to add and to recall
-   * memories (`MEMORY_REEMBEDDING`), and everything waits.
+   * Starts the move, or continues one that was interrupted. Until it ends, running brains refuse to add and to recall
+   * memories (`MEMORY_REEMBEDDING`), and captured messages wait in the stream.
    * @throws MemoryStoreUnavailableError, the embedder's errors, the signal's reason
    */
   async run({ signal, onProgress, again = false }: ReembedOptions): Promise<ReembedResult> {

@@ -35,10 +35,11 @@ export class ReindexNotice {
       if (done >= total || this.isTold) return;
       this.isTold = true;
       this.logger.warn(
-        `${total - done} of ${total} memories may not be found by their words, or take more room than today: an earlier version wrote them; run "npm run memories:reindex"`,
+        `An earlier version wrote ${total - done} of ${total} memories. Search by words may miss them, ` +
+          'and they may take more room than new ones; run "npm run memories:reindex"',
       );
     } catch (error) {
-      // The store tells of its own outages.
+      // The store logs its own outages.
       this.logger.debug(`Could not count the memories to index: ${describeError(error)}`);
     }
   }

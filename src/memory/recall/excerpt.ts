@@ -17,10 +17,10 @@ interface Span {
 }
 
 /**
- * A part of a text that takes no more than `maxTokens` by estimate, around the terms that matched a query: whole words, with
- * an ellipsis where something is left out. The text itself where that fits; its beginning where nothing in it matched.
+ * A part of a text, of at most `maxTokens` by estimate, around the terms that matched a query: whole words, with an
+ * ellipsis for each omission. The whole text if it fits; its beginning if no term matched.
  * @param matchedTerms as they are indexed; see `lexical-text.ts`
- * @param countTokens what a part takes where it will stand
+ * @param countTokens the tokens of a part in the form in which the prompt will have it
  */
 export function excerpt(
   text: string,

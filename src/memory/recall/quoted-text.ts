@@ -10,9 +10,9 @@ const LINE_ENDS = '[\\u0085\\u2028\\u2029]';
 const CONTROLS = new RegExp(`(?:${BRACKETS}|${HEADING}|${SPEAKER_COLON}|${LINE_ENDS})+`, 'giu');
 
 /**
- * A text as it stands between the quotes of a memory in a prompt: the body of a JSON string in which nothing can end the
- * quote, its line or the block around it, nor form a control marker of a chat template. The characters that would are
- * written as `\uXXXX`; the words stay as they were said.
+ * A text in the form in which a prompt quotes it: the body of a JSON string. Nothing in it can end the quote, its line
+ * or the block around it, or form a control marker of a chat template: such characters are written as `\uXXXX`. The
+ * words stay as they were said.
  */
 export function quotedText(text: string): string {
   let escaped = '';

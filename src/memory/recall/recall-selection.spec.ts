@@ -73,7 +73,7 @@ describe(selectMemories.name, () => {
     ]);
   });
 
-  it('leaves out what was superseded where what holds now has no room, and brings that also where it was just said', () => {
+  it('leaves out a superseded memory if its successor has no room, and brings the successor even if it was just said', () => {
     const current = found({ id: 'new', text: 'I live in Munich now.' });
     const old = found({ id: 'old', text: 'I live in Berlin.', supersededBy: supersededBy('new') });
     const currentOf = new Map([['old', current.memory]]);

@@ -19,13 +19,13 @@ export interface RecallBudget {
   readonly maxTokens: number;
 }
 
-// What stands around the words of a memory in its line of the prompt: date, age and quotes; who said it, if not the user;
-// since when it no longer holds, with the mark of the one that holds now. The spec of the lines holds them to it.
+// The tokens of a memory's line in the prompt without its words: date, age and quotes; the speaker, if not the user;
+// the date since which it no longer holds, with the mark of its successor. The spec of the lines checks these limits.
 const DATE_TOKENS = 14;
 const SPEAKER_TOKENS = 8;
 const OUTDATED_TOKENS = 16;
-// One long memory leaves room for others: an answer needs several more often than it needs all of one. Where there is little
-// room, the best one may have it.
+// The largest share of the budget for one memory: an answer needs several memories more often than all of a long one.
+// In a small budget one memory may take up to 200 tokens.
 const LARGEST_SHARE = 0.2;
 const LARGEST_AT_LEAST_TOKENS = 200;
 // Less than a sentence says nothing.
@@ -36,8 +36,9 @@ export const frameTokens = ({ role, supersededBy }: Memory): number =>
   DATE_TOKENS + (role === 'user' ? 0 : SPEAKER_TOKENS) + (supersededBy === null ? 0 : OUTDATED_TOKENS);
 
 /**
- * What of the found goes into a prompt, best first. Equal texts once; what holds now before what it supersedes, which is
- * left out where that finds no room. A text that is too long is cut, and none is left out while a sentence of it fits.
+ * Selects the memories that go into a prompt, best first. Equal texts go in once. A superseded memory goes in after its
+ * successor, and only if there is room for both. A text that is too long is cut; it is left out only if there is no
+ * room for a sentence of it.
  * @param ranked best first
  * @param currentOf what holds now in the place of a superseded memory, by its id
  * @param said texts that stand in the prompt anyway

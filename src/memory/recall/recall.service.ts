@@ -59,9 +59,9 @@ export class RecallService implements OnApplicationShutdown {
   ) {}
 
   /**
-   * The best few memories for a message, best first, within the token budget of recall, each with what holds now in its
-   * place. By words alone where the embedder is away or too slow; where that finds nothing, nobody knows whether there is
-   * something. `null` then, and where it could not be done, or not in time; never fails.
+   * The best few memories for a message, best first, within the token budget of recall, each with its successor. If the
+   * embedder fails or is too slow, the search goes by words alone; since that may miss memories, finding nothing gives
+   * `null` then. Also `null` if recall fails or takes too long. Never throws.
    */
   async recall(
     userId: string,
@@ -97,7 +97,7 @@ export class RecallService implements OnApplicationShutdown {
     try {
       await withTimeLimit(this.deadline.remainingMs(), () => Promise.all(this.notes));
     } catch (error) {
-      this.logger.warn(`${this.notes.size} note(s) of what was recalled are lost: ${describeError(error)}`);
+      this.logger.warn(`${this.notes.size} recall count(s) were not stored: ${describeError(error)}`);
     }
   }
 

@@ -8,7 +8,8 @@ import { textDigest } from './text-digest.js';
 export type MemoryContent = Omit<Memory, 'isQuestion'>;
 
 /**
- * A memory as a store takes it. Everything that becomes a memory passes here, so that it is found alike whoever said it.
+ * A memory in the form that a store takes. All memories are made here, so that search treats those of all sources
+ * alike.
  * @param content its context may be of any length; only the tail is kept
  * @param vector a unit vector of the store's dimensions
  */

@@ -11,9 +11,9 @@ export interface KeepTarget extends FindChangesOptions {
 }
 
 /**
- * Embeds memories and puts them into the store in order of when they hold from, one outcome each, with what each changes of
- * the others and of what the user has, or was changed by since. Nothing is kept where the user was forgotten since the mark
- * was read.
+ * Embeds memories and puts them into the store, ordered by the time from which they hold, each with the memory that it
+ * supersedes and the one that supersedes it. Returns one outcome for each, in the order given. Nothing is stored if the
+ * user was forgotten after the forget mark was read.
  * @throws MemoryStoreUnavailableError, the embedder's errors
  */
 export async function keepMemories(

@@ -38,7 +38,8 @@ const IS_ONE_ANYWAY = begins(
   `(?:${AUXILIARY}|${NEGATED}) (?:${SUBJECT})`,
 );
 const REQUEST = begins(
-  `(?:(?:can|could|would|will) you |i (?:need|want) you to )?(?:please )?(?:tell|remind) me (?:again )?(?:please )?(?:${ASKING})`,
+  '(?:(?:can|could|would|will) you |i (?:need|want) you to )?(?:please )?' +
+    `(?:tell|remind) me (?:again )?(?:please )?(?:${ASKING})`,
   `(?:(?:can|could|would|will) you )?(?:please )?let me know (?:${ASKING})`,
   `i (?:wonder|forgot|forget|(?:do not|don't|can't|cannot) (?:know|remember|recall)) (?:${WH}|if|whether)`,
   `(?:i'd|i would) (?:like|love) to know (?:${ASKING})`,
@@ -47,14 +48,17 @@ const REQUEST = begins(
 /** What tells something in the form of a question. */
 const TELLS = new RegExp(
   [
-    "^(?:did|do|does|would|can|could) you (?:know|hear|believe|see|remember|imagine),? (?:that|i|i'm|my|we|our|he|she|they)\\b",
+    '^(?:did|do|does|would|can|could) you (?:know|hear|believe|see|remember|imagine),? ' +
+      "(?:that|i|i'm|my|we|our|he|she|they)\\b",
     '^guess ',
     // A clause of its own behind a comma or a dash, or one that says why.
-    "(?:,|;|:| [-–—]+) ?(?:but |and |because |since |so |as |now that )?(?:i|i'm|i've|my|we|we're|our|he|she|they|it|it's|there)\\b",
+    '(?:,|;|:| [-–—]+) ?(?:but |and |because |since |so |as |now that )?' +
+      "(?:i|i'm|i've|my|we|we're|our|he|she|they|it|it's|there)\\b",
     '\\b(?:because|given that|now that|considering)\\b',
     '\\b(?:my|our) [\\p{L} ]{1,30} (?:who|which|that) (?:is|are|was|has|had|lives|works|loves|hates|likes)\\b',
     // A thing to be reminded of and not a thing to be told.
-    "^(?:please )?remind me (?:when|if|about) (?:i|we|it|he|she|they)(?:'m| am| get| arrive| leave| go| come| see| is)\\b",
+    '^(?:please )?remind me (?:when|if|about) (?:i|we|it|he|she|they)' +
+      "(?:'m| am| get| arrive| leave| go| come| see| is)\\b",
   ].join('|'),
   'u',
 );
@@ -63,12 +67,13 @@ const TELLS = new RegExp(
 const MOST_WORDS = 40;
 // Of a language of which no more is known than its mark, in UTF-8: 40 Chinese characters, 60 Cyrillic ones.
 const MOST_FOREIGN_BYTES = 120;
-// So many of the words of an English question say nothing by themselves, and of other languages hardly any are the same.
+// At least this share of the words of an English question are stop words; few words of other languages look like these.
 const ENGLISH_SHARE = 0.25;
 
 const ASKS_FOR_QUESTIONS = new RegExp(
   [
-    '\\b(?:did|have|had|was|were) (?:i|we) (?:ever |just |already |previously |last )*(?:ask|asked|asking|wonder|wondered|wondering|want to know)\\b',
+    '\\b(?:did|have|had|was|were) (?:i|we) (?:ever |just |already |previously |last )*' +
+      '(?:ask|asked|asking|wonder|wondered|wondering|want to know)\\b',
     "\\b(?:i|i've|i'd|we|we've) (?:have |had |ever |just |already |last )*asked\\b",
     '\\b(?:my|our) (?:[a-z]+ )?(?:questions?|queries)\\b',
     '\\bquestions? (?:that |which )?(?:i|we|did i|did we|have i|have we)\\b',
@@ -77,8 +82,8 @@ const ASKS_FOR_QUESTIONS = new RegExp(
 );
 
 /**
- * Whether a text asks and tells nothing: every sentence is a question, and in English begins like one. It is a small rule
- * that would rather take a question for a statement than leave out what somebody told.
+ * Whether a text asks and tells nothing: every sentence is a question, and in English begins like one. It is a small
+ * rule that would rather take a question for a statement than leave out what somebody told.
  */
 export function isPureQuestion(text: string): boolean {
   const sentences = sentencesOf(text.trim());

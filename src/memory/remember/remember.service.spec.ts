@@ -66,7 +66,7 @@ describe(RememberService.name, () => {
   const remember = async (sut: RememberService, message: ScoredMessage): Promise<Remembered['decision']> =>
     (await sut.remember(message, never)).decision;
 
-  it('keeps everything, and says how surprising it was: by the user’s own messages once it knows enough of them', async () => {
+  it('keeps everything, and tells the surprise: relative to the user’s own messages once there are enough', async () => {
     const { sut, store } = await worker({ SURPRISE_WARM_UP_MESSAGES: '10' });
     for (let i = 0; i < 10; i++) await remember(sut, messageOf(40 + i, direction(i)));
     const poor = await remember(sut, messageOf(1, direction(10)));
@@ -163,7 +163,7 @@ describe(RememberService.name, () => {
     expect(await store.get('ada', second.id)).toMatchObject({ supersededBy: { id: first.id, reason: 'said_again' } });
   });
 
-  it('tells changes by words alone where the embedder’s cosines are not those that the weights were fitted on', async () => {
+  it('detects changes by words alone if the weights were fitted on the cosines of another embedder', async () => {
     const certaintiesWith = async (EMBEDDINGS_MODEL: string, user: string) => {
       const { sut } = await worker({ EMBEDDINGS_MODEL });
       const certainties: (number | null)[] = [];

@@ -87,8 +87,8 @@ export class RememberService {
   }
 
   /**
-   * Makes the message a memory, counts the memory with the same text, or, where a gate is set, does neither. A message that
-   * was decided before is left as it is.
+   * Makes the message a memory, counts the memory with the same text, or, if there is a gate, drops it. A message that
+   * has a decision already changes nothing.
    * @throws MemoryStoreUnavailableError, MemoryVectorError, MemoryContendedError, AbortError
    */
   async remember(message: ScoredMessage, signal: AbortSignal): Promise<Remembered> {
@@ -178,7 +178,9 @@ export class RememberService {
       const comparable = isFitted ? candidates : candidates.map((one) => ({ ...one, cosine: null }));
       return detectChange({ ...message, createdAtMs: message.receivedAtMs }, comparable);
     } catch (error) {
-      this.logger.error(`Whether entry ${message.id} changes a memory is not known: ${describeError(error)}`);
+      this.logger.error(
+        `Could not compare entry ${message.id} with the memories that it may change: ${describeError(error)}`,
+      );
       return undefined;
     }
   }
@@ -228,7 +230,8 @@ function reasonOf(
   { duplicateOf, supersedes, supersessionScore }: Related,
   unscorable: string | undefined,
 ): string {
-  const judged = `surprise ${surprise.toFixed(2)}${unscorable === undefined ? '' : `, by novelty alone: ${unscorable}`}`;
+  const reason = unscorable === undefined ? '' : `, by novelty alone: ${unscorable}`;
+  const judged = `surprise ${surprise.toFixed(2)}${reason}`;
   if (duplicateOf !== null) return `Memory ${duplicateOf} has the same text and was counted once more (${judged}).`;
   if (supersedes !== null)
     return `It changes what memory ${supersedes} says (certainty ${supersessionScore?.toFixed(2)}, ${judged}).`;

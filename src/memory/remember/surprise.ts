@@ -103,11 +103,11 @@ function spread(weight: number, sum: number, squares: number): Spread {
 /**
  * Whether a message is worth keeping.
  *
- * Mode `fixed`: `w_p · min(1, ln(perplexity + 1) / divisor) + w_n · novelty ≥ threshold`; novelty alone where there is no
- * perplexity. Mode `adaptive`, after its warm-up: log information and novelty as z-scores of `distribution`, weighted, and
- * the sum brought to unit deviation; its percentile under a normal distribution has to be among the upper `keepRate`.
- * docs/evaluation.md says why information, and what else was tried. Mode `all` keeps everything; its surprise, the number
- * of the other two, is there to be seen.
+ * Mode `fixed`: `w_p · min(1, ln(perplexity + 1) / divisor) + w_n · novelty ≥ threshold`, or novelty alone if there is
+ * no perplexity. Mode `adaptive`, after its warm-up: the weighted sum of log information and novelty as z-scores of
+ * `distribution`, scaled to unit deviation; its percentile under a normal distribution has to be in the upper
+ * `keepRate`. docs/evaluation.md says why it uses information, and what else was tried. Mode `all` keeps everything,
+ * and computes the surprise only to show it.
  */
 export function judge(surprisal: Surprisal, rule: SurpriseRule, distribution: SurpriseDistribution): Verdict {
   const warm = Math.round(messagesBehind(distribution.messages, rule.halfLifeMessages)) >= rule.warmUpMessages;

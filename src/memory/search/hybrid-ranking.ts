@@ -21,17 +21,19 @@ type Score = (found: Scored) => number;
 // The cosines of MiniLM have a spread of 0.13 among the candidates of a question, and BM25 one of 3.
 const MINILM_BM25_SHARE = 1 / 24;
 const WORDS_WEIGHT = 0.7;
-// How to answer bears on more than what is like its words. Of many the most similar have to do: they take the places of facts.
+// Standing instructions matter to messages with quite other words, so the best of them are lifted. Only the best three,
+// because each takes the place of a fact.
 const MOST_LIFTED = 3;
 const LIFT = 1 / 3;
 // The same vector gives the same cosine but for rounding.
 const EQUAL_COSINES = 1e-6;
 
 /**
- * Candidates, best first; those that neither meaning nor words speak for are left out. Hybrid, their score is
- * `cosine + bm25 / 24` for all-MiniLM-L6-v2, and for any other model the sum of both on the scale from the lowest to the
- * highest of the candidates, words with a weight of 0.7. The best three standing instructions are lifted by a third of the
- * way from the lowest score to the highest. What supersedes another stands right before it at the latest.
+ * Ranks candidates, best first, without those that match neither by meaning nor by words. The hybrid score is
+ * `cosine + bm25 / 24` for all-MiniLM-L6-v2. For any other model it is the sum of cosine and 0.7 times BM25, both
+ * scaled from 0 for the lowest of the candidates to 1 for the highest. The best three standing instructions are lifted
+ * by a third of the range of the scores. The successor of a memory ranks right before it,
+ * if not higher.
  */
 export function rankCandidates(candidates: readonly Candidate[], options: RankingOptions): FoundMemory[] {
   const found = withoutEmptyCosines(candidates, options).filter((one) => hasEvidence(one, options.mode));

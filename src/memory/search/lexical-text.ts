@@ -13,7 +13,10 @@ export interface Word {
 
 // Raise it with whatever changes the terms of a text.
 const RULES_VERSION = 2;
-/** Names how terms are made; stores written under another are indexed anew. ICU knows the words of scripts without spaces. */
+/**
+ * The version of the rules that make terms. A store that was written with another version is indexed anew. ICU is part
+ * of it because it finds the words of scripts without spaces.
+ */
 export const TERMS_VERSION = `${RULES_VERSION}/icu-${process.versions.icu ?? 'none'}`;
 
 /** A message and its context have no more words than this together. */

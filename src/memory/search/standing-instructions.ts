@@ -1,6 +1,7 @@
 // Behind these words "always" and "never" tell of something; else a verb follows, and they ask for it.
 const TELLING =
-  'mind|again|ever|been|had|have|has|was|were|is|am|a|an|the|my|in|on|at|so|too|really|quite|said|heard|saw|seen|met|thought|wanted|liked|loved|knew|felt|got|went|did|happy|glad|good|nice|fun|up|down|there|here';
+  'mind|again|ever|been|had|have|has|was|were|is|am|a|an|the|my|in|on|at|so|too|really|quite|said|heard|saw|seen|met|' +
+  'thought|wanted|liked|loved|knew|felt|got|went|did|happy|glad|good|nice|fun|up|down|there|here';
 const SENTENCE = /(?<=[.!?…])\s+|\n+/u;
 const STANDING = [
   new RegExp(`^(?:please |and |but |also,? )*(?:always|never) (?!(?:${TELLING})\\b)\\p{L}+`, 'u'),

@@ -19,9 +19,9 @@ const ELIDED = /^(?:[cdjlmnst]|qu)'/;
 const GROUPED_DIGITS = /^\d{1,3}(?:,\d{3})+(?:\.\d+)?$/;
 const ENGLISH_LETTERS = /^[a-z]+$/;
 
-// Scripts of languages that put endings on words and next to nothing before them. Their first letters are nearly as good
-// as a stem (McNamee, Nicholas and Mayfield, "Addressing morphological variation in alphabetic languages", SIGIR 2009).
-// Five letters; of a script whose characters are syllables, three.
+// Scripts of languages whose words take endings and few prefixes. The first letters of a word are nearly as good as its
+// stem (McNamee, Nicholas and Mayfield, "Addressing morphological variation in alphabetic languages", SIGIR 2009): five
+// letters, or three in a script whose characters are syllables.
 const LETTERS = 'Cyrillic Greek Armenian Georgian';
 const SYLLABLES = 'Devanagari Bengali Gurmukhi Gujarati Oriya Tamil Telugu Kannada Malayalam Sinhala';
 const FIRST_LETTERS = new RegExp(`^(?:${anyOf(LETTERS)}{5}|(?:${anyOf(SYLLABLES)}\\p{M}*){3})`, 'u');

@@ -3,8 +3,8 @@ import { camelCaseCodec } from '../../shared/index.js';
 import type { Memory, Supersession } from '../memory.js';
 
 /**
- * The fields of a memory under snake-case names, as both stores keep them and as the HTTP interface shows them except for
- * times. User and id are part of where a memory is kept.
+ * The fields of a memory in snake case, as both stores keep them; the HTTP interface shows the same fields, with other
+ * forms of times. User and id are not among them, because they are in the key of the record.
  */
 const memoryFields = z.object({
   text: z.string(),

@@ -11,7 +11,7 @@ export interface MemoryLimits {
 
 /**
  * @param space what the vectors must belong to; `undefined` where the store has none yet, and so no place for a vector
- * @throws MemoryVectorError for a vector of another length, with a number that is none, or without a direction
+ * @throws MemoryVectorError for a vector of another length, with a component that is not finite, or of zeros only
  */
 export function assertVectors(
   vectors: readonly Float32Array[],
@@ -22,7 +22,8 @@ export function assertVectors(
     assertComparable(vector);
     if (vector.length !== space.dimensions) {
       throw new MemoryVectorError(
-        `A vector has ${vector.length} dimensions, and those of the memories have ${space.dimensions}; check EMBEDDINGS_MODEL and EMBEDDINGS_URL.`,
+        `A vector has ${vector.length} dimensions, and those of the memories have ${space.dimensions}; ` +
+          'check EMBEDDINGS_MODEL and EMBEDDINGS_URL.',
       );
     }
   }
@@ -34,7 +35,7 @@ export function assertVectors(
  */
 export function assertComparable(vector: Float32Array): void {
   if (!vector.every(Number.isFinite)) {
-    throw new MemoryVectorError('A vector has a component that is no finite number; check the embeddings server.');
+    throw new MemoryVectorError('A vector has a component that is not a finite number; check the embeddings server.');
   }
   // Its similarity to anything is 0/0.
   if (vector.every((component) => component === 0)) {

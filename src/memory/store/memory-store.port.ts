@@ -6,7 +6,7 @@ import type { Decision, EmbeddingSpace, Memory, Supersession } from '../memory.j
 export interface IndexedMemory {
   readonly memory: Memory;
   readonly vector: Float32Array;
-  /** Of its index text, in order and with repetitions; see `lexical-text.ts`. No term holds a space or a control character. */
+  /** The terms of its lexical text, in order and with repetitions. No term has a space or a control character. */
   readonly terms: readonly string[];
   /** What the same text has in common, whatever its case and spaces; see `text-digest.ts`. */
   readonly digest: string;
@@ -112,15 +112,15 @@ export interface Judgement {
 }
 
 /**
- * `known`: the message had a decision already, and nothing was changed. `forgotten`: its user was forgotten after it was
- * received. `stale`: see {@link Effect}.
+ * `known`: the message had a decision already, and nothing was changed. `forgotten`: its user was forgotten after the
+ * message was received. `stale`: see {@link Effect}.
  */
 export type RecordOutcome = 'recorded' | 'known' | 'forgotten' | 'stale';
 
 /**
- * What became of a memory that was put. `known`: the user has that id, or counted it before (see {@link PutOptions}), and
- * nothing was changed. `duplicate`: the user has
- * its text under the id `id`, which was counted as often as the new one. `forgotten`: the user was forgotten meanwhile.
+ * The outcome of a put. `known`: the user has a memory with that id, or it was counted before (see {@link PutOptions});
+ * nothing was changed. `duplicate`: the user has its text under the id `id`; the count of the new memory was added
+ * there. `forgotten`: the user was forgotten meanwhile.
  */
 export interface PutOutcome {
   readonly status: 'new' | 'known' | 'duplicate' | 'forgotten';
@@ -132,8 +132,8 @@ export interface PutOptions {
   /** What the user had when this was begun: nothing is kept if the user was forgotten since. */
   readonly forgetMark?: string;
   /**
-   * Whether the same may be put again under the same ids. Those of {@link PutOutcome} `duplicate` are remembered with the
-   * memory that was counted, up to the last thousand of them, and are `known` from then on.
+   * Whether the same memories may be put again under the same ids. Then the ids of {@link PutOutcome} `duplicate` are
+   * kept with the memory that was counted, the last thousand of them, and are `known` from then on.
    */
   readonly isRepeatable?: boolean;
 }
@@ -162,22 +162,25 @@ export interface StoreSpaces {
 }
 
 /**
- * Memories with what they are found by, decisions and running statistics, all by user: what chats, the HTTP interface and
- * the worker use. The commands that go over the memories of all users have `ReembeddingStore` and `ReindexingStore`.
+ * The memories of each user with their vectors and terms, the decisions, and running statistics. Chats, the HTTP
+ * interface and the worker use it. Commands that go over the memories of all users have `ReembeddingStore` and
+ * `ReindexingStore`.
  *
  * Isolation: no method returns or changes anything of another user than the one it is given.
- * Atomicity: a memory, its vector and its terms appear and vanish together, also when the process dies in between; so does
- * a {@link Judgement}. Of a deleted memory no term is left. Concurrency: any number of processes may use one store.
- * Room: what would take a user over a limit makes those go that are worth least, in the same step; see `retention.ts`. Before
- * a memory that supersedes others these go, the first superseded first, whatever they are worth, so that nothing holds again
- * that no longer did; where all of them are pinned, it stays itself while something else can go.
+ * Atomicity: a memory, its vector and its terms appear and vanish together, even if the process dies in between; so do
+ * the parts of a {@link Judgement}. A deleted memory leaves no terms behind. Concurrency: any number of processes may
+ * use one store.
+ * Limits: a write that would take a user over a limit evicts the memories of the lowest retention in the same step; see
+ * `retention.ts`. A memory that supersedes others is evicted after them, and the first superseded is evicted first,
+ * whatever their retention, so that no superseded memory becomes current again. If all of them are pinned, their
+ * successor stays as long as another memory can be evicted.
  * One text is one memory of its user and role: see {@link PutOutcome} and {@link Effect}. A superseded memory that is
  * said again holds again, and supersedes what had superseded it in the end.
- * Vectors are unit vectors of the claimed space's dimensions. One of another length, or with a number that is none, makes
- * every method that takes it throw `MemoryVectorError` before anything is written.
- * Records that cannot be read, of a newer version of the program or damaged, are passed over and noted; the others of their
- * user are found all the same.
- * Order: memories are listed newest first, by when they were created and then by id. Search by vector may be approximate.
+ * Vectors: unit vectors with the dimensions of the claimed space. Every method throws `MemoryVectorError`, before it
+ * writes anything, for a vector of another length or with a component that is not finite.
+ * Unreadable records, damaged ones or those of a newer version of the program, are skipped and noted; the other
+ * memories of the user are still found.
+ * Order: lists are newest first, by time of creation and then by id. Search by vector may be approximate.
  * Failures: every method throws `MemoryStoreUnavailableError` (transient) when the store cannot be reached.
  */
 export abstract class MemoryStore {
@@ -189,8 +192,8 @@ export abstract class MemoryStore {
   abstract claimSpace(space: EmbeddingSpace): Promise<StoreSpaces>;
 
   /**
-   * Keeps memories of one user, one after another. An id that the user has is left as it is, and a text that the user has is
-   * counted; what is said to supersede what counts for what is new alone.
+   * Stores memories of one user, one after another. An id that the user has is not changed, and a text that the user
+   * has is counted. What a memory supersedes, and what supersedes it, is applied only if it is new.
    */
   abstract put(userId: string, memories: readonly MemoryToPut[], options?: PutOptions): Promise<PutOutcome[]>;
 
@@ -238,8 +241,9 @@ export abstract class MemoryStore {
   abstract decisions(userId: string, limit: number): Promise<Decision[]>;
 
   /**
-   * What the user was marked with by the last {@link forget} within a day, else the empty string. Sessions share it. Read
-   * before something is begun for the user, and given with what comes of it, it has the store drop what comes too late.
+   * The forget mark: what the last {@link forget} within a day set for the user, else the empty string. Sessions have
+   * the same mark. A caller reads it before work for the user, and passes it with the result, so that the store drops a
+   * result from before the user was forgotten.
    */
   abstract forgetMark(userId: string): Promise<string>;
 

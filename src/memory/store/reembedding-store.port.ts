@@ -19,10 +19,10 @@ export interface StoreProgress {
 }
 
 /**
- * Moves the memories of all users to another embedding space; `npm run memories:reembed` uses it and nobody else.
+ * Moves the memories of all users to another embedding space. Only `npm run memories:reembed` uses it.
  *
- * Order: {@link begin}, then {@link pending} and {@link put} until nothing is pending, then {@link finish}. Until then every
- * memory is found by its old vector. The move may stop at any point: another process goes on with {@link begin}.
+ * Order: {@link begin}, then {@link pending} and {@link put} until nothing is pending, then {@link finish}. Until then
+ * search uses the old vectors. The move may stop at any point: another process continues it with {@link begin}.
  * Concurrency: brains may read and delete meanwhile. A memory that was deleted gets no vector.
  * Failures: every method throws `MemoryStoreUnavailableError` (transient) when the store cannot be reached.
  */

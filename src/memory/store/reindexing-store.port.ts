@@ -11,7 +11,7 @@ import type { StoreProgress } from './reembedding-store.port.js';
  * Failures: every method throws `MemoryStoreUnavailableError` (transient) when the store cannot be reached.
  */
 export abstract class ReindexingStore {
-  /** Memories whose terms or digest are missing or of another `TERMS_VERSION`, at most `limit`; `[]` when none is left. */
+  /** At most `limit` memories with terms or digest missing or of another `TERMS_VERSION`; `[]` when none is left. */
   abstract pending(limit: number): Promise<Memory[]>;
 
   /** How far it is: `done` counts the memories that are indexed as today. */

@@ -2,8 +2,8 @@ import { wordsOf } from '../search/lexical-text.js';
 import type { Memory } from '../memory.js';
 import { toldIn } from '../remember/questions.js';
 
-// What the embedded model finds in a character of everyday text, for texts that nobody scored. Without it what a person adds
-// by hand would be worth nothing.
+// The information of a character of everyday text by the embedded model. It stands in for a score where there is none,
+// as with memories that a person adds by hand.
 const NATS_PER_CHARACTER = 0.9;
 // What only asks, greets or thanks goes first, and among its kind the most surprising last.
 const LEAST_SHARE = 0.02;
@@ -11,8 +11,8 @@ const LEAST_SHARE = 0.02;
 const MOST_CHARACTERS = 4_000;
 
 /**
- * What a memory is worth keeping, in nats; the least goes first where room runs out. It is the information of what its words
- * tell, and more the oftener it was recalled: `information · told share · (1 + ln(1 + recalls))`.
+ * The value of a memory in nats; the memories with the lowest are evicted first. It grows with what the memory's words
+ * tell and with the number of recalls: `information · told share · (1 + ln(1 + recalls))`.
  */
 export function retentionOf({
   informationNats,

@@ -45,7 +45,10 @@ function parseSupersession(stored: string): Supersession | undefined {
   return supersession.safeParse(groups).data;
 }
 
-/** What scripts are given of a memory; `ADD` has their order. @param memory without a vector where it has one already */
+/**
+ * The arguments that describe a memory to a script, in the order of `ADD`.
+ * @param memory without a vector if the store has its vector already
+ */
 export function memoryArguments(
   { memory, terms, digest, vector }: Omit<IndexedMemory, 'vector'> & Partial<Pick<IndexedMemory, 'vector'>>,
   { isRepeatable = false }: Pick<PutOptions, 'isRepeatable'> = {},
@@ -77,8 +80,8 @@ export interface IndexedWords {
 }
 
 /**
- * What {@link MemoryRow.index} says of words; of what is not there, that there are none. A query asks for a few of them in very
- * many memories, so they are looked for in the text as it is.
+ * The words in {@link MemoryRow.index}; none if there is no index. A query looks for a few words in very many memories,
+ * so it searches the text of the index without splitting it.
  */
 export function parseIndexedWords(index: string | null): IndexedWords {
   const { length = 0, words = '' } = /^\S+ \S+ (?<length>\d+) \S+ \S+ (?<words>.*)$/.exec(index ?? '')?.groups ?? {};

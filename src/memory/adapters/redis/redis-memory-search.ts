@@ -12,14 +12,15 @@ import { READ, READ_VECTORS } from './scripts/redis-read-scripts.js';
 import { FIND_WORDS } from './scripts/redis-term-scripts.js';
 import type { RedisUsers } from './redis-users.js';
 
-// How many neighbours a search weighs (EF). Of the nearest ten among 100,000 vectors of 384 dimensions this found 96 to 99 %;
-// Redis' own 100 found 71 to 94 %.
+// The number of candidates of a vector search (EF). Among 100,000 vectors of 384 dimensions, 400 finds 96 to 99 % of
+// the nearest ten; the default of Redis, 100, finds 71 to 94 %.
 const SEARCH_EFFORT = 400;
 // Where a filter leaves too few, or records cannot be read, so many times as many are looked at next.
 const GROWTH = 4;
 // Rows read together: a hundred hold the server for a few tenths of a millisecond.
 const ROWS_AT_ONCE = 500;
-// BM25 in the index goes by the average length of the time when a memory was written; so the best may stand a little lower.
+// The index computes BM25 with the average length at the time when a memory was written, so the best memories may rank
+// a little lower there.
 const SPARE_WORD_HITS = 10;
 const MOST_TERMS = 1_000;
 

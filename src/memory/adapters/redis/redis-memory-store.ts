@@ -62,8 +62,8 @@ export interface RedisMemoryStoreOptions {
 }
 
 /**
- * {@link MemoryStore} on Redis 8: for each user a vector set, sorted sets of terms, and hashes and sorted sets beside them,
- * all on one slot. Whatever changes more than one of them is one script.
+ * {@link MemoryStore} on Redis 8. Each user has a vector set, sorted sets of terms, and further hashes and sorted sets,
+ * all on one slot. A change of more than one of them is one script.
  */
 export class RedisMemoryStore extends MemoryStore {
   readonly reembedding: ReembeddingStore;

@@ -1,8 +1,8 @@
 import type { z } from 'zod';
 
 /**
- * The form in which both stores keep memories and decisions. Release 0.1.0 wrote none, which reads as 0. Version 2 brought
- * fields, and took none away.
+ * The version of the records of memories and decisions, in both stores. Release 0.1.0 wrote no version, which reads as
+ * 0. Version 2 added fields and removed none.
  */
 export const RECORD_VERSION = 2;
 

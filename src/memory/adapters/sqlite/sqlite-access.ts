@@ -27,9 +27,9 @@ export class SqliteAccess {
   }
 
   /**
-   * Resolves before it is on the disk. That is enough for what can be done again: a message is acknowledged later in the
-   * same file, whose log is read back in order and only as far as it is whole. A power loss that takes the judgement takes
-   * the acknowledgement with it, and the message is given again.
+   * Resolves before the work is on the disk. That is safe for work that can be repeated: the acknowledgement of a
+   * message is written later to the same file, and the log is replayed in order up to its first damaged record. So a
+   * power loss that loses the judgement also loses the acknowledgement, and the message is delivered again.
    */
   async commit<T>(work: () => T): Promise<T> {
     return reachingSqlite(() => this.database.transaction(work));

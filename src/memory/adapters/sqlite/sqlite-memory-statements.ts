@@ -86,7 +86,7 @@ export interface MemoryStatements {
 
   /** user id, limit: what is worth least and not pinned, least first. */
   readonly leastRetained: SqliteStatement;
-  /** seq, user id, limit: of all that a memory supersedes in the end, what gave way first; pinned only where all are. */
+  /** seq, user id, limit: the first superseded of all that a memory supersedes in the end; pinned only if all are. */
   readonly firstSuperseded: SqliteStatement;
 
   /** user id, highest seq, count */

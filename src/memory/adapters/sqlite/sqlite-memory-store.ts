@@ -38,8 +38,8 @@ import { SqliteTermIndex } from './search/sqlite-term-index.js';
 const FORGET_PORTION = 200;
 
 /**
- * {@link MemoryStore} in tables of the embedded store, with the vectors of each embedding space in one of `sqlite-vec` and
- * the words in an index of FTS5.
+ * {@link MemoryStore} in tables of the embedded store. The vectors of each embedding space are in a table of
+ * `sqlite-vec`, the words in an FTS5 index.
  */
 export class SqliteMemoryStore extends MemoryStore {
   readonly reembedding: ReembeddingStore;

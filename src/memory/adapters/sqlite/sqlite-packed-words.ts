@@ -27,9 +27,9 @@ export interface StoredWords {
 }
 
 /**
- * The context of a memory and its terms, which must be known to be taken out of the index, also when another version of the
- * program makes other terms. Most of them are words of the text and the context: packed with these before them they take a
- * half.
+ * Packs the context and the terms of a memory. To remove a memory from the index its terms must be known, even if
+ * another version of the program would make other terms. Most terms are words of the text, which is the dictionary of
+ * the compression, or of the context before them; that halves their size.
  */
 export function packWords(text: string, context: string, terms: TermCounts): Uint8Array {
   const list = [...terms].map(([term, count]) => (count === 1 ? term : `${term}\t${count}`)).join(' ');

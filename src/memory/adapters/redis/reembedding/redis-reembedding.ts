@@ -20,7 +20,9 @@ import { decodeMemoryBody } from '../../shared/stored-memory.js';
 // Memories that one script looks at: a thousand hold the server for a millisecond.
 const PAGE = 1_000;
 
-/** {@link ReembeddingStore} on Redis. What is left to do is found by looking at the vector sets, so it may stop anywhere. */
+/**
+ * {@link ReembeddingStore} on Redis. The vector sets show which memories are left, so the move may stop at any point.
+ */
 export class RedisReembeddingStore extends ReembeddingStore {
   private sweep: { readonly generation: number; readonly memories: RedisSweep } | undefined;
 

@@ -21,8 +21,8 @@ import { MAKE_ROOM } from '../scripts/redis-write-scripts.js';
 const PAGE = 1_000;
 
 /**
- * {@link ReindexingStore} on Redis. What waits in the shadow buffer of an older release becomes a memory by it. What is left
- * to do is found by looking at the indexes.
+ * {@link ReindexingStore} on Redis. It also makes memories of the entries in the shadow buffer of an older release. The
+ * indexes show which memories are left.
  */
 export class RedisReindexingStore extends ReindexingStore {
   private readonly sweep: RedisSweep;

@@ -30,9 +30,9 @@ export const PUT_REEMBEDDED = new RedisScript(`
 `);
 
 /**
- * Looks through a page of a user's memories for those whose words are not in the index, or in that of another version; in
- * the first page, through the shadow buffer of an older release as well.
- * ARGV: cursor, how many to look at, about, version, time. Returns the next cursor ('0' at the end) and the ids found.
+ * Finds, in one page of a user's memories, those without index words or with words of another version. With the first
+ * page it also reads the shadow buffer of an older release.
+ * ARGV: cursor, approximate page size, version, time. Returns the next cursor ('0' at the end) and the ids found.
  */
 export const FIND_UNINDEXED = new RedisScript(`
   ${NAMES} ${RECORDS} ${IS_WAITING}
@@ -58,8 +58,8 @@ export const COUNT_INDEXED = new RedisScript(`
 `);
 
 /**
- * Indexes a memory anew; an entry of the shadow buffer of an older release becomes a memory by it, with the vector that it
- * has in the one generation given.
+ * Indexes a memory anew. An entry in the shadow buffer of an older release becomes a memory, with its vector of the
+ * given generation.
  * ARGV: time, most memories, most bytes, memory (see {@link ADD}). Returns whether there is more to remove.
  */
 export const REINDEX = new RedisScript(`

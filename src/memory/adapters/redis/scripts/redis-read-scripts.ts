@@ -2,8 +2,8 @@ import { RedisScript } from '../../../../infra/redis/index.js';
 import { NAMES } from './redis-script-keys.js';
 
 /**
- * What has changed since the body was written stands beside it, so that no script has to read and write JSON. All is read
- * column by column, not memory by memory: what a command costs a script is more than what it does here.
+ * Fields that change after the body was written are kept beside it, so that no script has to read and write JSON. The
+ * script reads column by column, not memory by memory: in a script the fixed cost of a command is larger than its work.
  */
 const READ_COLUMNS = `
   local function read_columns(wanted)
@@ -66,7 +66,10 @@ export const DECISIONS = new RedisScript(`
   return page
 `);
 
-/** KEYS: a vector set. ARGV: ids. Returns the quantised vector of each and what 127 stands for in it; two empty texts for none. */
+/**
+ * KEYS: a vector set. ARGV: ids. Returns for each id the quantised vector and the value that 127 stands for; two empty
+ * texts if there is no vector.
+ */
 export const READ_VECTORS = new RedisScript(`
   local found = {}
   for i, id in ipairs(ARGV) do

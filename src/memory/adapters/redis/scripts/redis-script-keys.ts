@@ -17,9 +17,9 @@ export function scriptKeys(user: UserMemoryKeys, generations: readonly number[])
 }
 
 /**
- * `term` is never a key. The names of the terms' sorted sets begin with it, and scripts find out themselves which of them
- * they need. Given as a key all the same, it has a cluster refuse a script at its start while the user's slot is being
- * moved: otherwise one of those sets could turn out to be elsewhere in the middle.
+ * No key has the name `term`: it is the prefix of the names of the terms' sorted sets, and a script computes which of
+ * them it needs. It is passed as a key nevertheless, so that a cluster refuses the script at its start while the user's
+ * slot is being moved. Otherwise a script could find in the middle that one of those sets is on another node.
  */
 export const NAMES = `
   local term, forget_mark = unpack(KEYS, 1, 2)
@@ -35,9 +35,9 @@ export const NAMES = `
 `;
 
 /**
- * A script is not undone when it fails in the middle. What could make a later command fail is therefore met first, while
- * nothing is written: keys of another type here, and vectors of other dimensions because VADD comes before every other
- * write. A server that refuses to write, for want of memory or disk, refuses the first write as well.
+ * Redis does not undo a script that fails in the middle. So whatever could make a later command fail is checked before
+ * the first write: keys of a wrong type here, and vectors of other dimensions because VADD is the first write. A server
+ * that has no memory or disk left refuses the first write as well.
  */
 export const MEET_WRONG_TYPES = `
   for _, key in ipairs({ ids, retention, pinned, decision_times }) do redis.call('ZCARD', key) end

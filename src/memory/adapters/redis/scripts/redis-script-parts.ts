@@ -1,8 +1,8 @@
 import { MAX_COUNTED_IDS } from '../../shared/counted-ids.js';
 
 /**
- * What a memory is found by and what it takes up, beside it: number, version of the terms, length, bytes, digest, terms, with
- * spaces between them. No part but the last has a space in it.
+ * The index record of a memory: number, version of the terms, length, bytes, digest and terms, separated by spaces.
+ * Only the last part may contain spaces.
  */
 export const RECORDS = `
   local function read_record(id)
@@ -27,8 +27,8 @@ export const RECORDS = `
 `;
 
 /**
- * What supersedes what, both ways: 'time score reason id' of the successor, where the score is '-' for none, and the ids of
- * those superseded, newest link first.
+ * The links between memories in both directions: 'time score reason id' of the successor, with '-' for no score, and
+ * the ids of the superseded memories, newest link first.
  */
 export const LINKS = `
   local function successor_of(id)
@@ -176,9 +176,9 @@ export const REMOVE = `
 `;
 
 /**
- * A memory as `memoryArguments` packs it, from the place `first` of ARGV on: id, body, vector, digest, when it was created,
- * terms, version of the terms, their number, bytes, retention, whether pinned, count, when it was said last, recalls, when
- * recalled last, how superseded, what it supersedes, digest of its id where the same may be put again.
+ * A memory as `memoryArguments` packs it, from index `first` of ARGV on: id, body, vector, digest, time of creation,
+ * terms, version of the terms, number of terms, bytes, retention, pinned or not, count, time it was last said, recalls,
+ * time of the last recall, how it is superseded, what it supersedes, and the digest of its id if it may be put again.
  */
 export const ADD = `
   local MOST_COUNTED_IDS = ${MAX_COUNTED_IDS}

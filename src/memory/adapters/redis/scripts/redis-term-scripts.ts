@@ -2,9 +2,9 @@ import { NAMES } from './redis-script-keys.js';
 import { RedisScript } from '../../../../infra/redis/index.js';
 
 /**
- * The index of words. Each term has sorted sets of at most 128 memories, by their numbers: so few small members Redis keeps
- * in one piece of memory (`zset-max-listpack-entries`), which takes a tenth of what larger sets take. Scores are whole
- * numbers for the same reason.
+ * The index of words. Each term has sorted sets of at most 128 memories, by their numbers. Redis keeps sets of that
+ * size in one block (`zset-max-listpack-entries`), which needs a tenth of the memory of a larger set. Scores are
+ * integers for the same reason.
  */
 export const TERMS = `
   local CHUNK = 128
@@ -88,8 +88,8 @@ export const CHANGE_TERMS = `
 
 /**
  * The best by BM25.
- * ARGV: how many, words. Returns how many memories are in the index, the sum of their lengths, for each word in how many
- * it is, and the ids of the best, best first.
+ * ARGV: limit, words. Returns the number of memories in the index, the sum of their lengths, the number of memories
+ * with each word, and the ids of the best, best first.
  */
 export const FIND_WORDS = new RedisScript(`
   ${NAMES} ${TERMS}

@@ -13,8 +13,8 @@ const IS_NEW_USER = `
 
 /**
  * Keeps a memory, unless its user was forgotten since it was begun.
- * ARGV: mark carried, most memories, most bytes, id of the memory that no longer holds or '', how it is superseded ('time
- * score reason'), id of the later memory that holds instead of this one or '', how this one is superseded, memory (see
+ * ARGV: forget mark of the message, most memories, most bytes, id of the superseded memory or '', how it is superseded
+ * ('time score reason'), id of the later memory that supersedes this one or '', how this one is superseded, memory (see
  * {@link ADD}).
  * Returns what became of it, its id, whether the user had nothing before, and whether there is more to remove.
  */
@@ -60,8 +60,8 @@ export const DELETE = new RedisScript(`
 `);
 
 /**
- * ARGV: id, the body it has, the body it is to have, its bytes, whether it is to be pinned ('' as it is), what it is worth
- * keeping, most memories, most bytes. Returns whether it had that body, and whether there is more to remove.
+ * ARGV: id, expected body, new body, bytes of the new body, new pin ('' to keep the pin), retention, most memories,
+ * most bytes. Returns whether it had the expected body, and whether there is more to remove.
  */
 export const CHANGE = new RedisScript(`
   ${PREPARE} ${CHANGES}
@@ -113,10 +113,10 @@ export const NOTE_RECALLED = new RedisScript(`
 
 /**
  * Writes a judgement.
- * ARGV: id of the decision, decision, time decided, mark carried, most decisions, most memories, most bytes, kind of the
- * effect, id of the memory with the same text or '', id of the memory that no longer holds or '', how it is superseded
- * ('time score reason'), how many arguments the memory has, the memory (see {@link ADD}); then for each step of the
- * statistics: model, decay, addends with spaces between them.
+ * ARGV: id of the decision, decision, time of the decision, forget mark of the message, most decisions, most memories,
+ * most bytes, kind of the effect, id of the memory with the same text or '', id of the superseded memory or '', how it
+ * is superseded ('time score reason'), number of arguments of the memory, the memory (see {@link ADD}); then for each
+ * step of the statistics: model, decay, addends separated by spaces.
  * Returns the outcome, whether the user had nothing before, and whether there is more to remove.
  */
 export const RECORD = new RedisScript(`
@@ -170,9 +170,9 @@ export const RECORD = new RedisScript(`
 `);
 
 /**
- * Sets the mark and removes every other key of the user, of whatever type it is; the keys given end with the vector sets of
+ * Sets the forget mark and removes every other key of the user, whatever its type. The last KEYS are the vector sets of
  * the shadow buffer.
- * ARGV: mark, how long to remember it. Returns how many memories there were.
+ * ARGV: mark, its time to live. Returns the number of memories that there were.
  */
 export const FORGET = new RedisScript(`
   ${NAMES} ${TERMS} ${CHANGE_TERMS}

@@ -11,8 +11,9 @@ import type { SqliteTermIndex } from './sqlite-term-index.js';
 import { SqliteWordSearch, type WordHits } from './sqlite-word-search.js';
 import type { SqliteVectorTable } from './sqlite-vector-table.js';
 
-// Of the nearest, so many times what is wanted are looked at before a filter is given to the search, which reads all rows
-// of the user then: most filters leave most memories in.
+// A search with a filter first reads this many times the wanted number of nearest memories and filters them, because
+// most filters keep most memories. Only if too few are left does the search itself filter, which reads all rows of the
+// user.
 const FIRST_LOOK = 4;
 // Where records that cannot be read take the places, so many times as many are looked at next.
 const GROWTH = 4;

@@ -46,7 +46,8 @@ export class SqliteVectorTable {
   static create(database: SqliteDatabase, generation: number, { model, dimensions }: EmbeddingSpace): void {
     if (!Number.isInteger(dimensions) || dimensions < 1 || dimensions > MAX_DIMENSIONS) {
       throw new MemoryVectorError(
-        `The embedding model ${model} has ${dimensions} dimensions, and a file can hold 1 to ${MAX_DIMENSIONS}; use another model, or Redis.`,
+        `The embedding model ${model} has ${dimensions} dimensions, and a file can hold 1 to ${MAX_DIMENSIONS}; ` +
+          'use another model, or Redis.',
       );
     }
     const table = tableName(generation);
