@@ -2,8 +2,8 @@
 // test/architecture/layers.spec.ts among the tests, and by hand with `npx depcruise src packages bench test`.
 // docs/architecture.md explains it and shows the picture.
 
-// The brain, from the top down. A room (a folder of src, or one of the few files beside the folders) may import the floors
-// below its own and nothing else; rooms on one floor do not know each other.
+// The brain, from the top down. A room (a folder of src, or one of the few files beside the folders) may import the
+// floors below its own and nothing else; rooms on one floor do not know each other.
 const floors = [
   ['main.ts'],
   ['create-app.ts'],
@@ -130,7 +130,8 @@ export default {
     {
       name: 'separate-programs',
       comment:
-        'The brain starts the local Vorpal as a process; importing more of it than its settings would load a language model into the server.',
+        'The brain starts the local Vorpal as a process; importing more of it than its settings would load ' +
+        'a language model into the server.',
       severity: 'error',
       from: { path: '^src/' },
       to: { path: '^packages/local-vorpal/', pathNot: '^packages/local-vorpal/src/settings\\.ts$' },

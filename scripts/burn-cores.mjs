@@ -1,5 +1,6 @@
 // Runs a command beside processes that keep every core busy, to show that it does not depend on time:
-// `node scripts/burn-cores.mjs [--burners N] COMMAND [ARGUMENT ...]`. Exits as the command does, and leaves nothing behind.
+// `node scripts/burn-cores.mjs [--burners N] COMMAND [ARGUMENT ...]`. Exits as the command does, and leaves nothing
+// behind.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { availableParallelism } from 'node:os';

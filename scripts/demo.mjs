@@ -100,7 +100,8 @@ async function main() {
     for (const { text, why, superseded_by: supersededBy } of memories?.slice(0, SHOWN) ?? []) {
       const words = why.matched_words.join(', ');
       console.log(
-        `  ${cut(text, 64)} cosine ${number(why.cosine)}  bm25 ${number(why.bm25)}${words && `  (${words})`}${supersededBy ? '  no longer current' : ''}`,
+        `  ${cut(text, 64)} cosine ${number(why.cosine)}  bm25 ${number(why.bm25)}` +
+          `${words && `  (${words})`}${supersededBy ? '  no longer current' : ''}`,
       );
     }
   }

@@ -1,6 +1,6 @@
-// `npm run dev`: runs the brain from src/ and packages/ and starts it again after each change. src/ is compiled by swc, which
-// checks no types (the editor and `npm run typecheck` do) and takes a second; the packages, which have no decorators, run as
-// they are. What `npm start` and the tests run is not touched.
+// `npm run dev`: runs the brain from src/ and packages/ and starts it again after each change. src/ is compiled by swc,
+// which checks no types (the editor and `npm run typecheck` do) and takes a second; the packages, which have no
+// decorators, run as they are. What `npm start` and the tests run is not touched.
 import { transformFile } from '@swc/core';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';

@@ -166,7 +166,8 @@ function verdictOn(rows: readonly Row[]): string {
   const scaling =
     free.length === 0
       ? 'No row with several workers left the machine room, so nothing is known of their scaling.'
-      : `While the machine is less than ${FULL * 100} % busy: at least ${least} per worker in ${free.length} rows (aim ${AIM}${least >= AIM ? '' : ', missed'}).`;
+      : `While the machine is less than ${FULL * 100} % busy: at least ${least} per worker in ${free.length} rows ` +
+        `(aim ${AIM}${least >= AIM ? '' : ', missed'}).`;
   const where = full
     ? ` It fills with ${full.workers} workers of ${full.batches} batches, at ${full.messages_per_s} messages/s.`
     : '';

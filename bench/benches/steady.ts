@@ -179,7 +179,9 @@ function report(run: SteadyRun): void {
   const last = samples.at(-1);
   const total = (read: (sample: Sample) => number) => samples.reduce((sum, sample) => sum + read(sample), 0);
   print(
-    `\n${last?.at_s ?? 0} s: ${total(({ chats }) => chats)} chats answered, ${total((sample) => sample.failed)} failed, ${last?.processed ?? 0} messages processed${wasBrokenOff ? '; broken off' : ''}.`,
+    `\n${last?.at_s ?? 0} s: ${total(({ chats }) => chats)} chats answered, ` +
+      `${total((sample) => sample.failed)} failed, ${last?.processed ?? 0} messages processed` +
+      `${wasBrokenOff ? '; broken off' : ''}.`,
   );
   if (failure !== undefined) print(`Failure: ${failure}`);
   print(`Change over the whole time, by the slope of the last two thirds (Theil–Sen): ${describeTrends(run)}.`);

@@ -92,7 +92,9 @@ export class ChatLoad {
     const body = {
       user_id: `user-${user}`,
       session_id: `session-${user}`,
-      message: `Sentence ${Math.floor(index / USERS) % SENTENCES}: the train to Lisbon leaves at nine, and somebody has to feed the cat.`,
+      message:
+        `Sentence ${Math.floor(index / USERS) % SENTENCES}: ` +
+        'the train to Lisbon leaves at nine, and somebody has to feed the cat.',
     };
     const response = await fetch(`${this.options.url}/chat`, {
       method: 'POST',

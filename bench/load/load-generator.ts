@@ -37,7 +37,9 @@ const LAST_CHUNK = '\r\n0\r\n\r\n';
 export async function generateLoad({ url, path, body, ...load }: Load): Promise<LoadFigures> {
   const { host, hostname, port } = new URL(url);
   const payload = JSON.stringify(body);
-  const head = `POST ${path} HTTP/1.1\r\nhost: ${host}\r\ncontent-type: application/json\r\ncontent-length: ${Buffer.byteLength(payload)}`;
+  const head =
+    `POST ${path} HTTP/1.1\r\nhost: ${host}\r\ncontent-type: application/json\r\n` +
+    `content-length: ${Buffer.byteLength(payload)}`;
   const request = Buffer.from(`${head}${HEAD_END}${payload}`);
   const clients = Array.from({ length: load.connections }, () => new RepeatingClient(hostname, Number(port), request));
   try {

@@ -275,9 +275,8 @@ export class EntryProcessor {
       scored_at: new Date().toISOString(),
     });
     if (this.settings.logMessages) this.logger.log(`Message: ${previewOf(entry.message)}`);
-    this.logger.log(
-      `Perplexity: ${score.perplexity === null ? `none (${score.reason ?? 'unscorable'})` : score.perplexity.toFixed(2)}`,
-    );
+    const { perplexity, reason = 'unscorable' } = score;
+    this.logger.log(`Perplexity: ${perplexity === null ? `none (${reason})` : perplexity.toFixed(2)}`);
     this.logger.log(describeOutcome(remembered));
   }
 }

@@ -17,8 +17,8 @@ export class AbandonedSpoolsModule implements OnModuleInit {
       const names = await abandonedNames(folder);
       if (names.length === 0) return;
       this.logger.warn(
-        `${folder} holds messages captured under ${names.join(', ')}, which BRAIN_ROLE=${role} does not send. Start a ` +
-          'brain once with BRAIN_ROLE=api and STREAM_CONSUMER set to each name to send them',
+        `${folder} holds messages captured under ${names.join(', ')}, which BRAIN_ROLE=${role} does not send. ` +
+          'Start a brain once with BRAIN_ROLE=api and STREAM_CONSUMER set to each name to send them',
       );
     } catch (error) {
       this.logger.debug(`Cannot look for messages in ${folder}: ${describeError(error)}`);

@@ -51,7 +51,8 @@ export const streamSettings = roomSettings({
     {
       variable: 'STREAM_KEY',
       problem:
-        'has a } and no hash tag, so that no other key can be put on its slot of the cluster; leave it out, or use a hash tag, as in {brain}:stream',
+        'has a } and no hash tag, so that no other key can be put on its slot of the cluster; ' +
+        'leave it out, or use a hash tag, as in {brain}:stream',
       holds: ({ REDIS_TOPOLOGY, STREAM_KEY }) =>
         REDIS_TOPOLOGY !== 'cluster' || hasHashTag(STREAM_KEY) || !STREAM_KEY.includes('}'),
     },

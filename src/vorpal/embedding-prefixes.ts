@@ -1,4 +1,4 @@
-/** What stands before a text, by what it is for. */
+/** The prefix of a text for each purpose. */
 export interface EmbeddingPrefixes {
   readonly query: string;
   readonly passage: string;

@@ -20,7 +20,7 @@ export interface TextEmbeddings {
   readonly vectors: Float32Array[];
 }
 
-/** What a text is embedded for. Some models want to be told, in a word before the text. */
+/** The purpose of an embedding. Some models expect it as a prefix of the text. */
 export type EmbeddingRole = 'query' | 'passage';
 
 export interface EmbedOptions {
@@ -33,7 +33,7 @@ export interface EmbedOptions {
 const BATCH_TEXTS = 64;
 
 // What most small embedding models read, for servers that do not say (vLLM and the local Vorpal do). Too small only
-// costs requests; too large, and a server that cuts texts in silence would be given what it does not read.
+// costs requests; too large, and a server that cuts texts silently would not read all of a text.
 const ASSUMED_WINDOW_TOKENS = 512;
 
 // Asking costs the server work, and a call that fails makes the next check ask again.
@@ -77,8 +77,8 @@ export class EmbeddingsClient {
   }
 
   /**
-   * Tokens of one text that the model reads behind a prefix. Asked for once, and again after a refusal: the model may be
-   * another one.
+   * The tokens of one text that the model reads after a prefix. The server is asked once, and again after a refusal,
+   * since it may have another model by then.
    */
   async windowTokens(signal?: AbortSignal): Promise<number> {
     const url = this.endpoint.url();

@@ -9,7 +9,7 @@ export interface RetryableErrorOptions extends ErrorOptions {
   readonly retryAfterSeconds?: number;
 }
 
-/** What passes by itself: the same call may succeed after a while. */
+/** A transient failure: the same call may succeed later. */
 abstract class RetryLaterError extends BrainError {
   readonly httpStatus = 503;
   override readonly transient = true;
@@ -28,7 +28,7 @@ abstract class RetryLaterError extends BrainError {
   }
 }
 
-/** The server cannot be reached, is loading, is dead, or has failed so often that it is not called for a while. */
+/** The server cannot be reached, is loading, is dead, or has failed so often that the circuit breaker is open. */
 export class VorpalUnavailableError extends RetryLaterError {
   readonly code = 'VORPAL_UNAVAILABLE';
 
@@ -101,7 +101,7 @@ export class VorpalScoringUnsupportedError extends VorpalProtocolError {
   override readonly code = 'VORPAL_SCORING_UNSUPPORTED';
 }
 
-/** `SCORING_PREFIX` names what is no single token of the model: a setting is wrong, whatever the text. */
+/** `SCORING_PREFIX` does not name a single token of the model. The setting is wrong, whatever the text. */
 export class VorpalScoringPrefixError extends BrainError {
   readonly code = 'VORPAL_SCORING_PREFIX';
   readonly httpStatus = 502;
@@ -109,12 +109,13 @@ export class VorpalScoringPrefixError extends BrainError {
   /** @param problem what the token is instead, for the middle of a sentence */
   constructor(token: string, problem: string) {
     super(
-      `The token ${token} (SCORING_PREFIX) ${problem.replace(/\.$/, '')}. Name a special token of the model, or set SCORING_PREFIX to auto or none.`,
+      `The token ${token} (SCORING_PREFIX) ${problem.replace(/\.$/, '')}. ` +
+        'Name a special token of the model, or set SCORING_PREFIX to auto or none.',
     );
   }
 }
 
-/** The server embeds nothing, as a vLLM that was started with a chat model. */
+/** The server does not embed, for example a vLLM that was started with a chat model. */
 export class VorpalEmbeddingsUnsupportedError extends BrainError {
   readonly code = 'VORPAL_EMBEDDINGS_UNSUPPORTED';
   readonly httpStatus = 502;
@@ -122,7 +123,9 @@ export class VorpalEmbeddingsUnsupportedError extends BrainError {
   /** @param reason what the server said or lacks */
   constructor(reason: string) {
     super(
-      `The embeddings server does not embed (${reason.replace(/\.$/, '')}), as a vLLM that was started with a chat model. Start it with an embedding model, set EMBEDDINGS_URL to a server that embeds, or unset it to have the local one.`,
+      `The embeddings server does not embed (${reason.replace(/\.$/, '')}); it may be a vLLM with a chat model. ` +
+        'Start it with an embedding model, set EMBEDDINGS_URL to a server that embeds, ' +
+        'or unset EMBEDDINGS_URL to use the local Vorpal.',
     );
   }
 }
@@ -134,8 +137,8 @@ export class LocalVorpalMissingError extends BrainError {
 
   constructor(options?: ErrorOptions) {
     super(
-      'The local Vorpal is not installed here, and the brain would start it because VORPAL_URL or EMBEDDINGS_URL is not ' +
-        'set. Set both to the addresses of servers, or run the image target all-in-one, which has it.',
+      'The local Vorpal is not installed here, and the brain would start it because VORPAL_URL or EMBEDDINGS_URL ' +
+        'is not set. Set both to the addresses of servers, or run the image target all-in-one, which has it.',
       options,
     );
   }

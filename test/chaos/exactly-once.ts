@@ -19,10 +19,10 @@ export function checkStream({ entries, pending, deadLetters }: StreamState): str
 }
 
 /**
- * Whether each message had its effect exactly once. That its decision is there once says little, because decisions are kept
- * by the id of the entry. An effect that was applied twice, or half, shows in what follows from the decisions: memories with
- * all that they are found by, how often each was said again, how many messages the statistics count. A message that was
- * captured twice, under two ids, shows as two decisions of its session.
+ * Whether each message had its effect exactly once. That its decision is there once says little, because decisions are
+ * kept by the id of the entry. An effect that was applied twice, or half, shows in what follows from the decisions:
+ * memories with all that they are found by, how often each was said again, how many messages the statistics count. A
+ * message that was captured twice, under two ids, shows as two decisions of its session.
  * @returns what is not so, in words
  */
 export function checkExactlyOnce(sent: Sent, users: readonly UserState[]): string[] {

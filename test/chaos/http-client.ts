@@ -8,7 +8,8 @@ export interface Outcome {
   /**
    * `refused`: nobody listened. `never accepted`: the connection of this very request was reset before any answer. The
    * kernel makes connections for a program that has not asked for them yet, and resets them when the program stops to
-   * listen; the program never knew. That it did not, only the program's data can tell. `dropped`: anything else but an answer.
+   * listen; the program never knew. That it did not, only the program's data can tell. `dropped`: anything else but an
+   * answer.
    */
   readonly kind: 'answered' | 'refused' | 'never accepted' | 'dropped';
   readonly what: string;

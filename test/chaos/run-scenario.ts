@@ -14,8 +14,8 @@ export interface RunOptions extends Pick<ChaosRun, 'scale' | 'note'> {
 }
 
 /**
- * Runs one scenario with chance of its own, so that its faults are the same whichever others run before it. One that breaks
- * off has not shown that its promise holds.
+ * Runs one scenario with chance of its own, so that its faults are the same whichever others run before it. One that
+ * breaks off has not shown that its promise holds.
  */
 export async function runScenario(scenario: Scenario, { seed, scale, note }: RunOptions): Promise<ScenarioResult> {
   const { name, promise } = scenario;

@@ -10,7 +10,8 @@ const BACKLOG = 400;
 // requests beside the chat. The windows of the long message alone are 64,000 tokens.
 const MOST_TOKENS_DURING_A_CHAT = 4_096;
 
-// Of the backlog: what its messages have at least, and what may be scored of batches that are not through. Four take turns.
+// Of the backlog: what its messages have at least, and what may be scored of batches that are not through. Four take
+// turns.
 const LEAST_MESSAGE_TOKENS = 80;
 const MOST_TOKENS_OF_UNFINISHED = 6_000;
 const ENOUGH_TOKENS = 16_000;

@@ -42,7 +42,8 @@ export class TestBrain {
     const program = ChildProgram.start('brain', {
       BRAIN_DATA_DIR: dataDir,
       CHAT_MAX_TOKENS: '8',
-      // The model's threads wait for each other spinning; beside other programs two are up to ten times slower than one.
+      // The model's threads wait for each other spinning; beside other programs two are up to ten times slower than
+      // one.
       LOCAL_VORPAL_THREADS: '1',
       // What is tested is what is recalled; on a busy machine the deadlines that people are given would pass first.
       RECALL_TIMEOUT_MS: '60000',

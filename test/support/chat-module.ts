@@ -23,7 +23,9 @@ const PATIENT = {
   VORPAL_BREAKER_FAILURES: '100',
 };
 
-/** The chat as the brain has it, with stores in a folder of its own, and a Vorpal at `vorpalUrl` that embeds as well. */
+/**
+ * The chat as the brain has it, with stores in a folder of its own, and a Vorpal at `vorpalUrl` that embeds as well.
+ */
 export async function startChatModule(vorpalUrl: string, environment: NodeJS.ProcessEnv = {}) {
   const folder = await mkdtemp(join(tmpdir(), 'chat-'));
   const settings = { BRAIN_DATA_DIR: folder, VORPAL_URL: vorpalUrl, EMBEDDINGS_URL: vorpalUrl };

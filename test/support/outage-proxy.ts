@@ -49,8 +49,8 @@ export class OutageProxy {
 
   /**
    * Nothing passes any more, in either direction, and nobody is told: connections stay, and others can be made. As TCP
-   * does it over a path that was interrupted, what is sent meanwhile arrives after {@link speak}, even from a client that
-   * has given up since.
+   * does it over a path that was interrupted, what is sent meanwhile arrives after {@link speak}, even from a client
+   * that has given up since.
    */
   fallSilent(): void {
     this.isSilent = true;

@@ -32,7 +32,10 @@ export class RawConnection {
     this.socket.write(bytes);
   }
 
-  /** Reads the next answer, as long as its `content-length` says (none, to a HEAD request); fails where the connection ends before it. */
+  /**
+   * Reads the next answer, as long as its `content-length` says (none, to a HEAD request); fails where the connection
+   * ends before it.
+   */
   async answer({ hasBody = true } = {}): Promise<RawAnswer> {
     await until(() => this.next(hasBody) !== undefined || !this.isOpen, 'an answer');
     const next = this.next(hasBody);

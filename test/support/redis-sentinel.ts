@@ -106,8 +106,8 @@ export class SentinelGroup {
   }
 
   /**
-   * Has master and replica change places while both are well, as docs/operations.md says it: writes are held back, because
-   * a master that is replaced goes on taking them until it is told, and loses them then.
+   * Has master and replica change places while both are well, as docs/operations.md says it: writes are held back,
+   * because a master that is replaced goes on taking them until it is told, and loses them then.
    */
   async switchOver(): Promise<void> {
     const master = await this.master();

@@ -142,7 +142,8 @@ class PrivateRedis implements RedisServer {
       dir: this.directory,
       save: '',
       appendonly: 'yes',
-      // With the default a server holds acknowledged writes back while its disk syncs, and loses them when it is killed.
+      // With the default a server holds acknowledged writes back while its disk syncs, and loses them when it is
+      // killed.
       appendfsync: 'always',
       ...this.config,
     };

@@ -1,8 +1,8 @@
 import { DatabaseSync } from 'node:sqlite';
 
 /**
- * Makes every use of the tables fail, until the returned function is called: a lock keeps writers out, and readers, whom
- * no lock keeps out of a file with a write-ahead log, do not find the tables.
+ * Makes every use of the tables fail, until the returned function is called: a lock keeps writers out, and readers,
+ * whom no lock keeps out of a file with a write-ahead log, do not find the tables.
  */
 export async function takeTablesAway(path: string, tables: readonly string[]): Promise<() => Promise<void>> {
   const outside = new DatabaseSync(path);

@@ -18,9 +18,9 @@ interface Job {
 }
 
 /**
- * A Vorpal with vLLM's scheduler in small, in which prefill steals from generation: in each step every running answer gets
- * one token, and prompts are prefilled in the order of their arrival with what is left of 2,048 tokens; the step takes the
- * longer the more that is. What a chat met is told in tokens, which do not depend on how busy the machine is.
+ * A Vorpal with vLLM's scheduler in small, in which prefill steals from generation: in each step every running answer
+ * gets one token, and prompts are prefilled in the order of their arrival with what is left of 2,048 tokens; the step
+ * takes the longer the more that is. What a chat met is told in tokens, which do not depend on how busy the machine is.
  */
 export class SteppingVorpal {
   /** Prefilled so far. */

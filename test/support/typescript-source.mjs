@@ -1,5 +1,5 @@
-// `node --experimental-transform-types --import <this file>` runs modules of src/ and packages/ as they are: tests that need a second
-// process then test the source and not whatever was built last. Enough for modules without decorators.
+// `node --experimental-transform-types --import <this file>` runs modules of src/ and packages/ as they are: tests that
+// need a second process then test the source and not whatever was built last. Enough for modules without decorators.
 import { registerHooks } from 'node:module';
 
 registerHooks({

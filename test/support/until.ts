@@ -20,8 +20,8 @@ export interface Patience {
 }
 
 /**
- * Asks again and again until the answer satisfies `condition`, which must stay true once it is: `>=` and not `===` of what
- * grows, since the moment between two looks can be long.
+ * Asks again and again until the answer satisfies `condition`, which must stay true once it is: `>=` and not `===` of
+ * what grows, since the moment between two looks can be long.
  * @throws Error with the last answer
  */
 export async function untilValue<T>(
@@ -40,7 +40,10 @@ export async function untilValue<T>(
   }
 }
 
-/** As {@link until}, of a server that is away or leaves meanwhile: a failure means not yet, and the last one is told at the end. */
+/**
+ * As {@link until}, of a server that is away or leaves meanwhile: a failure means not yet, and the last one is told at
+ * the end.
+ */
 export async function untilServed(condition: () => Promise<boolean>, what: string, timeoutMs?: number): Promise<void> {
   let last: unknown;
   const isServed = async (): Promise<boolean> => {

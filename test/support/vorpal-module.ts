@@ -24,8 +24,8 @@ export interface VorpalParts {
 }
 
 /**
- * The Vorpal module as the brain has it, with the key {@link TEST_KEY} and no retries unless `environment` says so. Embeddings
- * come from the same server, unless it names another.
+ * The Vorpal module as the brain has it, with the key {@link TEST_KEY} and no retries unless `environment` says so.
+ * Embeddings come from the same server, unless it names another.
  */
 export async function startVorpalModule(
   environment: NodeJS.ProcessEnv,

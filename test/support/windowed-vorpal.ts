@@ -11,7 +11,10 @@ import {
 
 export interface VorpalWindow {
   readonly windowTokens: number;
-  /** `refuses` a prompt whose answer does not fit, as vLLM up to 0.31 does; `clamps` the answer to what is left, as 0.32. */
+  /**
+   * `refuses` a prompt whose answer does not fit, as vLLM up to 0.31 does; `clamps` the answer to what is left, as
+   * 0.32.
+   */
   readonly manner: 'refuses' | 'clamps';
   /** How dense its tokens are: 1 for bytes, about 4 for English. */
   readonly bytesPerToken?: number;

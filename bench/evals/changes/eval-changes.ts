@@ -97,7 +97,8 @@ function writeModels(file: string, models: ChangeModels): void {
     file,
     [
       `import type { ChangeModels } from './change-model.js';\n`,
-      '/** Written by `npm run eval -- changes test/fixtures/changes/pairs.jsonl --fit src/memory/change/change-weights.ts`. */',
+      '/** Written by `npm run eval -- changes test/fixtures/changes/pairs.jsonl ' +
+        '--fit src/memory/change/change-weights.ts`. */',
       `export const CHANGE_MODELS: ChangeModels = ${sourceOf(models)};\n`,
     ].join('\n'),
   );

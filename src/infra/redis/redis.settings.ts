@@ -62,7 +62,8 @@ export const redisSettings = roomSettings({
     {
       variable: 'REDIS_URL',
       problem:
-        'names several hosts; set REDIS_TOPOLOGY=cluster if they are nodes of a Redis Cluster, or REDIS_TOPOLOGY=sentinel if they are Sentinels',
+        'names several hosts; set REDIS_TOPOLOGY=cluster if they are nodes of a Redis Cluster, ' +
+        'or REDIS_TOPOLOGY=sentinel if they are Sentinels',
       holds: ({ REDIS_TOPOLOGY, REDIS_URL }) =>
         REDIS_TOPOLOGY !== 'single' || (addressOf(REDIS_URL)?.hosts.length ?? 1) === 1,
     },

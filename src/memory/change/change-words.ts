@@ -7,9 +7,10 @@ export interface WordList {
   has(word: Word): boolean;
 }
 
-/** @param pieces looked for in the text in lower case; global */
-function wordList(list: string, pieces: RegExp): WordList {
+/** @param alternatives pieces that are looked for in the text in lower case */
+function wordList(list: string, ...alternatives: RegExp[]): WordList {
   const known = new Set(list.split(/\s+/u));
+  const pieces = new RegExp(alternatives.map(({ source }) => source).join('|'), 'gu');
   const piecesIn = (text: string) => text.toLowerCase().replaceAll('’', "'").match(pieces)?.length ?? 0;
   return {
     count: ({ text, words }) => words.filter(({ folded }) => known.has(folded)).length + piecesIn(text),
@@ -35,7 +36,11 @@ export const NEGATIONS = wordList(
    لا ليس ليست لست لم لن ما غير بدون لیس نیست نه
    नहीं नही मत न ना কখনো না নেই নয়
    לא אין אינו אינני`,
-  /n't\b|\bn'|^(?!.*(?:[ãõ]|\b(?:meus?|minhas?|dia|eu|em|uma|ao)\b)).*?\bno\b|\bnu (?:mai|am|sunt|este|pot|îmi)\b|[不没沒無无]|ません|なかった|ない(?!か)|않|없|(?<=\s)(?:안|못)\s|m[ıiuü]yor|m[ae]d[ıi]m\b|\p{L}{2}m[ae]m(?=[.!?]*$)|ไม่/gu,
+  /n't\b|\bn'/u,
+  /^(?!.*(?:[ãõ]|\b(?:meus?|minhas?|dia|eu|em|uma|ao)\b)).*?\bno\b/u,
+  /\bnu (?:mai|am|sunt|este|pot|îmi)\b/u,
+  /[不没沒無无]|ません|なかった|ない(?!か)|않|없|(?<=\s)(?:안|못)\s/u,
+  /m[ıiuü]yor|m[ae]d[ıi]m\b|\p{L}{2}m[ae]m(?=[.!?]*$)|ไม่/u,
 );
 
 /** That something has become otherwise: time, ending, replacement, correction. */
@@ -70,7 +75,14 @@ export const CHANGES = wordList(
    अब छोड़ बदल गई गया नए नई नया
    teď už odteď přestěhoval přestěhovala nyní már költöztem mostantól τώρα πια πλέον acum mutat nykyään enää nyt
    muutin sekarang lagi pindah giờ nữa chuyển עכשיו כבר עברתי`,
-  /no longer|gave (?:up|away)|\bleft\b(?! (?:knee|hand|arm|leg|foot|ear|eye|shoulder|side))|any more|any longer|from now on|these days|after all|turns out|used to|got rid|laid off|scratch that|(?:called|is|are) off|broke up|(?:up|down) to|back to|(?:my|our|the) new\b|nicht mehr|ne\s.+\splus\b|现在|現在|改|搬|换|換|不再|取消|推迟|了[。！!]?$|今は|もう|引っ越|変わ|変更|新しい|やめ|中止|이제|지금|바뀌|바뀐|이사|그만|더 이상|더는|취소|새로/gu,
+  /no longer|gave (?:up|away)|\bleft\b(?! (?:knee|hand|arm|leg|foot|ear|eye|shoulder|side))/u,
+  /any more|any longer|from now on|these days|after all|turns out|used to/u,
+  /got rid|laid off|scratch that|(?:called|is|are) off|broke up|(?:up|down) to/u,
+  /back to|(?:my|our|the) new\b/u,
+  /nicht mehr|ne\s.+\splus\b/u,
+  /现在|現在|改|搬|换|換|不再|取消|推迟|了[。！!]?$/u,
+  /今は|もう|引っ越|変わ|変更|新しい|やめ|中止/u,
+  /이제|지금|바뀌|바뀐|이사|그만|더 이상|더는|취소|새로/u,
 );
 
 /** That something is said beside what was said, not instead. */
@@ -89,7 +101,7 @@ export const ADDITIONS = wordList(
    أيضا كذلك ايضا
    भी साथ
    också také taky też juga cũng επίσης גם`,
-  /as well|por otro lado|[也还還]|\p{L}も|(?<=\p{L})도\s|\bde\b(?=\s+sev)/gu,
+  /as well|por otro lado|[也还還]|\p{L}も|(?<=\p{L})도\s|\bde\b(?=\s+sev)/u,
 );
 
 /** Who is spoken of, where it is not the one who speaks. */
@@ -112,7 +124,7 @@ export const RELATIVES = wordList(
    moeder vader zus broer zoon dochter vrouw oom opa vriend vriendin
    أمي أبي أخي أختي ابني ابنتي زوجتي زوجي عمي خالي جدي جدتي صديقي
    माँ मां पिता पिताजी बहन भाई बेटा बेटी पत्नी पति चाचा दादी दादा दोस्त`,
-  /妈妈|爸爸|姐姐|妹妹|哥哥|弟弟|儿子|女儿|妻子|丈夫|奶奶|爷爷|父は|母は|姉|妹|兄|弟|息子|娘|夫|妻|祖母|祖父|어머니|아버지|언니|누나|오빠|동생|아들|딸|아내|남편/gu,
+  /妈妈|爸爸|姐姐|妹妹|哥哥|弟弟|儿子|女儿|妻子|丈夫|奶奶|爷爷|父は|母は|姉|妹|兄|弟|息子|娘|夫|妻|祖母|祖父|어머니|아버지|언니|누나|오빠|동생|아들|딸|아내|남편/u,
 );
 
 /** That something happened once: it holds whatever else happens. */
@@ -131,7 +143,7 @@ export const EPISODES = wordList(
    gisteren was vorig kocht
    أمس زرت ذهبت الماضي اشتريت
    कल था थी गया`,
-  /去年|昨天|去了|昨日|行きました|했어요|갔어요|작년/gu,
+  /去年|昨天|去了|昨日|行きました|했어요|갔어요|작년/u,
 );
 
 /** Verbs of what is one way at a time: who or where somebody is, what something costs, when it begins. */
@@ -150,7 +162,7 @@ export const STATES = wordList(
    is zijn ben woon woont werk werkt kost begint heet
    yaşıyorum oturuyorum çalışıyorum adı
    住在 工作 叫 是 は`,
-  /喜欢的|好きな/gu,
+  /喜欢的|好きな/u,
 );
 
 /** What is said to one another and tells nothing of oneself. */
@@ -168,12 +180,12 @@ export const COURTESIES = wordList(
    спасибо привет поздравляю
    teşekkürler merhaba tebrikler
    شكرا مرحبا مبروك धन्यवाद नमस्ते बधाई bedankt hoi gefeliciteerd`,
-  /good (?:morning|night|evening)|谢谢|你好|恭喜|再见|ありがとう|おめでとう|こんにちは|고마워|감사|축하|안녕/gu,
+  /good (?:morning|night|evening)|谢谢|你好|恭喜|再见|ありがとう|おめでとう|こんにちは|고마워|감사|축하|안녕/u,
 );
 
 /** Who is spoken to. */
 export const ADDRESSED = wordList(
   `you your yours you're you've you'll you'd yourself u ya du dein deine dir dich ihr tu te ton ta tes vous votre tú ti
    usted você voce teu tua tuo ты тебя тебе твой вы вас sen sana dig din je jij jouw`,
-  /你|您|あなた|당신/gu,
+  /你|您|あなた|당신/u,
 );

@@ -35,8 +35,12 @@ const CHARACTERS = new Intl.Segmenter('en', { granularity: 'grapheme' });
 const DATE_IN_WORDS = new Intl.DateTimeFormat('en-GB', { dateStyle: 'full', timeZone: 'UTC' });
 const PICTURE = /^\p{Extended_Pictographic}/u;
 // What is a word there depends on what stands beside it, so that pairs of characters are terms as well.
-const UNSPACED =
-  /^[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Hangul}\p{Script=Bopomofo}\p{Script=Thai}\p{Script=Lao}\p{Script=Khmer}\p{Script=Myanmar}\p{Script=Tai_Tham}\p{Script=Tai_Viet}\p{Script=Javanese}\p{Script=Balinese}\p{Script=Yi}ー]/u;
+const UNSPACED_SCRIPTS =
+  'Han Hiragana Katakana Hangul Bopomofo Thai Lao Khmer Myanmar Tai_Tham Tai_Viet Javanese Balinese Yi'
+    .split(' ')
+    .map((script) => `\\p{Script=${script}}`)
+    .join('');
+const UNSPACED = new RegExp(`^[${UNSPACED_SCRIPTS}ー]`, 'u');
 // Japanese writes its endings in hiragana; pairs of these are in every sentence.
 const GRAMMAR = /^\p{Script=Hiragana}{2}$/u;
 const PARTICLE = /^\p{Script=Hiragana}$/u;

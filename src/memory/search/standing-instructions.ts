@@ -5,8 +5,17 @@ const TELLING =
 const SENTENCE = /(?<=[.!?…])\s+|\n+/u;
 const STANDING = [
   new RegExp(`^(?:please |and |but |also,? )*(?:always|never) (?!(?:${TELLING})\\b)\\p{L}+`, 'u'),
-  /^(?:please |and |but |also,? )*(?:from now on|going forward|in (?:the )?future|every time|whenever),? (?:please|always|never|you|answer|reply|respond|use|keep|call|write|speak|give|include|show|add|tell|do|don't|make)\b/u,
-  /^(?:please )?(?!(?:i|i'm|i'll|we|he|she|they|it|so|how|what|why|do|does|did|can|could|will|would|is|are)\b)\p{L}+ .*\b(?:when|whenever|every time|each time|if) i ask\b/u,
+  new RegExp(
+    '^(?:please |and |but |also,? )*(?:from now on|going forward|in (?:the )?future|every time|whenever),? ' +
+      '(?:please|always|never|you|answer|reply|respond|use|keep|call|write|speak|give|include|show|add|tell|do|' +
+      "don't|make)\\b",
+    'u',
+  ),
+  new RegExp(
+    "^(?:please )?(?!(?:i|i'm|i'll|we|he|she|they|it|so|how|what|why|do|does|did|can|could|will|would|is|are)\\b)" +
+      '\\p{L}+ .*\\b(?:when|whenever|every time|each time|if) i ask\\b',
+    'u',
+  ),
 ];
 // What is longer says more than how to answer.
 const MOST_CHARACTERS = 400;

@@ -25,7 +25,7 @@ interface ServerState {
   livenessCheck?: Promise<boolean>;
 }
 
-/** A time-out that is no sign of a broken server. */
+/** A time-out that does not count as a failure of the server. */
 class ExcusedTimeout extends Error {
   constructor(readonly timeout: VorpalTimeoutError) {
     super(timeout.message);

@@ -36,12 +36,19 @@ const CONTEXT_LENGTH =
 // vLLM's own names for what is too long: counted in tokens, or refused by its characters before they are counted.
 const CONTEXT_PARAMS: ReadonlySet<string | undefined> = new Set(['input_tokens', 'input_text']);
 const ANSWER_PARAM = /^max_(completion_)?tokens$/;
-// What vLLM makes of a prompt that fills the window: it gives the answer the rest, which is nothing.
+// The message of vLLM for a prompt that fills the window: no room is left for the answer.
 const NO_ROOM_FOR_ANSWER = /max_(completion_)?tokens must be at least 1/i;
 const ANSWER_ABOVE_WINDOW = /max_(completion_)?tokens=\d+ cannot be greater than/i;
-// Window and answer asked for, in the wordings that name both, whichever of the two is at fault.
-const WINDOW_AND_ANSWER =
-  /too large: (?<answer>\d+)\D+?maximum context length is (?<window>\d+)|context length is (?<window>\d+) tokens\..*requested (?<answer>\d+) output tokens/i;
+// The window and the requested answer, in the messages that name both.
+const WINDOW_AND_ANSWER = new RegExp(
+  [
+    /too large: (?<answer>\d+)\D+?maximum context length is (?<window>\d+)/,
+    /context length is (?<window>\d+) tokens\..*requested (?<answer>\d+) output tokens/,
+  ]
+    .map(({ source }) => source)
+    .join('|'),
+  'i',
+);
 const UNKNOWN_MODEL = /\bmodel\b.*\b(does not exist|not found)\b/i;
 const QUEUE_FULL = /queue|overload|capacity|too many/i;
 const ENGINE_DEAD = /engine ?core|engine ?dead/i;

@@ -66,7 +66,7 @@ interface Run extends ScoringOptions {
 
 /** What became of a prompt: its logprobs, or why the server would not score it. */
 type Outcome = PromptLogprobs | TextError;
-/** Failures that the text may be to blame for, as opposed to a server that is away. */
+/** Failures that the text may have caused, as opposed to an unreachable server. */
 type TextError = VorpalRequestError | VorpalFailedError | VorpalProtocolError;
 
 // Tokenizing is cheap for the server, but each call holds a connection that chats need as well.

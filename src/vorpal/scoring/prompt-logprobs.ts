@@ -48,7 +48,8 @@ export function readPromptLogprobs(
 function readChoice({ logprobs }: CompletionChoice, prompt: ScoringPrompt | undefined): PromptLogprobs {
   if (!logprobs || logprobs.token_logprobs.length <= GENERATED_TOKENS) {
     throw new VorpalScoringUnsupportedError(
-      'Vorpal returns no log-probabilities of the prompt (echo with logprobs on /v1/completions); VORPAL_URL must name a vLLM or the local Vorpal.',
+      'Vorpal returns no log-probabilities of the prompt (echo with logprobs on /v1/completions); ' +
+        'VORPAL_URL must name a vLLM or the local Vorpal.',
     );
   }
   const { tokens, token_logprobs: all } = logprobs;

@@ -20,7 +20,7 @@ export interface ScoredText {
 export class TokenSpansService {
   constructor(private readonly client: VorpalClient) {}
 
-  /** By text, the part of it that each token of its score stands for. Never fails but with an `AbortError`. */
+  /** For each text, the part that each token of its score represents. Throws nothing but an `AbortError`. */
   async spansOf(scored: readonly ScoredText[], signal?: AbortSignal): Promise<TokenSpan[][]> {
     return new Semaphore(TOKENIZE_CONCURRENCY).map(scored, async ({ text, score }) => {
       const names = score.tokens.map(({ token }) => token);

@@ -1,6 +1,6 @@
 import { byteLengthsOf } from './token-bytes.js';
 
-/** A token as people see it: the part of the text that it stands for. */
+/** A token as a reader sees it: the part of the text that it represents. */
 export interface TokenSpan {
   /** Whole characters; a character that several tokens share belongs to the first of them, and the others are empty. */
   readonly token: string;

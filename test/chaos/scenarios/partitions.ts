@@ -17,7 +17,8 @@ const LATENCIES = { chatMs: 5, scoringMs: 300 };
 const RHYTHM = { people: 3, maxPauseMs: 250 };
 // Shorter than many of the silences, so that the other group takes over what a silent one has in hand.
 const ENVIRONMENT = { STREAM_CLAIM_IDLE_MS: '1000' };
-// Shorter and longer than the brain's own time limits for Redis (2 and 4 s), with what the taking over takes beforehand.
+// Shorter and longer than the brain's own time limits for Redis (2 and 4 s), with what the taking over takes
+// beforehand.
 const SHORTEST_CUT_MS = 300;
 const BETWEEN_MS = { from: 200, to: 1_500 };
 // Without them a group that has nothing in hand, or is too busy to take anything over, would hold up the run.

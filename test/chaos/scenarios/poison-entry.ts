@@ -39,9 +39,9 @@ const EXTENT = {
 };
 
 // How much longer the longest way from a capture to its decision may be with poison than without: the batch of a poison
-// entry is asked for again, entry by entry, with the pauses of the client between its attempts; one that is not answered
-// costs time limits instead, and may open the circuit. Whether somebody waits for what becomes of a poison entry shows
-// besides in what is sent soon after it: it has to be decided before that is given up.
+// entry is asked for again, entry by entry, with the pauses of the client between its attempts; one that is not
+// answered costs time limits instead, and may open the circuit. Whether somebody waits for what becomes of a poison
+// entry shows besides in what is sent soon after it: it has to be decided before that is given up.
 const MOST_TIMES_LONGER = 3;
 const MOST_MS_LONGER = { answered: 2_000, unanswered: 15_000 };
 const SOON_MS = CLAIM_IDLE_MS;
@@ -77,7 +77,8 @@ interface Course {
 export const POISON_ENTRY: Scenario = {
   name: 'poison-entry',
   promise:
-    'What Vorpal fails on whenever it is asked goes to the dead letters after its attempts; others are not delayed by more than a batch; requeued, it is processed once.',
+    'An entry on which Vorpal always fails goes to the dead letters after its attempts; others are not delayed by ' +
+    'more than a batch; requeued, it is processed once.',
   run: async (chaos) => {
     const { random, scale, note } = chaos;
     const plan = planMessages(random, scale);
@@ -170,7 +171,9 @@ function planMessages(random: SeededRandom, scale: ChaosRun['scale']) {
   return { good, poisons, all };
 }
 
-/** Sends `messages` to a brain that does one batch after another: whatever holds it up holds up all that come behind. */
+/**
+ * Sends `messages` to a brain that does one batch after another: whatever holds it up holds up all that come behind.
+ */
 async function withCourse<T>(
   messages: readonly SentMessage[],
   pauseMs: number,

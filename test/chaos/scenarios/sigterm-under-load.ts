@@ -22,7 +22,8 @@ const DECISIONS_LIMIT = 1_000;
 export const SIGTERM_UNDER_LOAD: Scenario = {
   name: 'sigterm-under-load',
   promise:
-    'SIGTERM under chat load: no request in flight is dropped, the exit code is 0 inside the grace period, and what was answered is processed after the restart.',
+    'SIGTERM under chat load: no request in flight is dropped, the exit code is 0 inside the grace period, ' +
+    'and the messages of answered chats are processed after the restart.',
   run: async (chaos) => {
     const redis = await startRedis({ config: {} });
     const vorpal = await FixedLatencyVorpal.start(LATENCIES);

@@ -39,7 +39,8 @@ interface Phase {
 export const VORPAL_FAULTS_SCENARIO: Scenario = {
   name: 'vorpal-faults',
   promise:
-    'Whatever Vorpal answers to scoring and embedding, or does not: no message is lost, none given up, every chat answered, and the worker is back within seconds.',
+    'Whatever Vorpal answers to scoring and embedding, or if it does not answer: no message is lost or given up, ' +
+    'every chat is answered, and the worker continues within seconds.',
   run: async (chaos) => {
     const target = await FixedLatencyVorpal.start(LATENCIES);
     const vorpal = await FaultyVorpal.start(target.url);

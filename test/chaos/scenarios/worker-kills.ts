@@ -16,7 +16,8 @@ const LATENCIES = { chatMs: 5, scoringMs: 100 };
 const WORKERS = ['worker-a', 'worker-b'];
 const WORKER_ENVIRONMENT = {
   BRAIN_ROLE: 'worker',
-  // About as long as a start takes: sometimes the other worker takes over what a killed one held, sometimes it is back first.
+  // About as long as a start takes: sometimes the other worker takes over what a killed one held, sometimes it is back
+  // first.
   STREAM_CLAIM_IDLE_MS: '2000',
   WORKER_MAX_BATCHES: '4',
 };

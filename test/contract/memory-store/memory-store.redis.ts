@@ -96,7 +96,8 @@ export function describeRedisMemoryStore(makeHarness: () => RedisMemoryHarness):
       await fill(sut);
       await sut.put(USER, numbered(300, { userId: USER }));
       await leaveShadow('left over', Date.now() + HOUR_MS);
-      // A move to another space that was given up, one that is under way, and a process that died before it had cleaned up.
+      // A move to another space that was given up, one that is under way, and a process that died before it had cleaned
+      // up.
       for (const space of [{ model: 'given up', dimensions: 6 }, OTHER_SPACE]) {
         await sut.reembedding.begin(space);
         const pending = await sut.reembedding.pending(100);
@@ -217,7 +218,7 @@ export function describeRedisMemoryStore(makeHarness: () => RedisMemoryHarness):
       return id;
     }
 
-    it('makes memories of what waits in the shadow buffer of an older release, and drops what has expired', async () => {
+    it('makes memories of the entries in the shadow buffer of an older release, and drops expired ones', async () => {
       const waiting = await leaveShadow('waiting', Date.now() + HOUR_MS);
       await leaveShadow('expired', Date.now() - 1);
       await leaveShadow('Said  again', Date.now() + HOUR_MS);

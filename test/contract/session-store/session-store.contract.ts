@@ -218,7 +218,7 @@ export function describeSessionStore(name: string, makeHarness: () => Promise<Se
       });
     });
 
-    it('adds nothing to the session of a chat that began before its user was forgotten, whatever the clocks say', async () => {
+    it('adds no turn of a chat that began before its user was forgotten, whatever the clocks say', async () => {
       const [here, there] = [await harness.open(), await harness.open()];
       const now = jest.spyOn(Date, 'now');
       const realNow = (): number => performance.timeOrigin + performance.now();

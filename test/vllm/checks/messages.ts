@@ -1,4 +1,5 @@
-// Common characters; what they say does not matter, only that no two texts are alike and each character is a token or more.
+// Common characters; what they say does not matter, only that no two texts are alike and each character is a token or
+// more.
 const CHARACTERS = Array.from(
   '的一是在不了有和人这中大为上个国我以要他时来用们生到作地于出就分对成会可主发年动同工也能下过子说产种面而方后多定行学法所民得经',
 );

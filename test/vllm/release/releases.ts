@@ -5,7 +5,8 @@ export interface Release {
   readonly environment: Readonly<Record<string, string>>;
 }
 
-// The newest one is what the local Vorpal follows and what docker-compose.yml runs; the other is the oldest that is looked at.
+// The newest one is what the local Vorpal follows and what docker-compose.yml runs; the other is the oldest that is
+// looked at.
 export const RELEASES: readonly Release[] = [
   { version: '0.32.0', environment: {} },
   { version: '0.17.1', environment: {} },

@@ -40,8 +40,10 @@ export function renderConfigurationDocs(variables: readonly DocumentedVariable[]
   const sections = Map.groupBy(variables, ({ section }) => section ?? 'Other');
   return [
     '# Configuration',
-    'Generated from the `*.settings.ts` of each folder in `src` and from `packages/local-vorpal/src/settings.ts` by `npm run docs:configuration`; change it there.',
-    'Both programs read these environment variables at the start and nothing else. An empty value counts as not set. A wrong value stops the start, with one list of all that is wrong.',
+    'Generated from the `*.settings.ts` of each folder in `src` and from `packages/local-vorpal/src/settings.ts` ' +
+      'by `npm run docs:configuration`; change it there.',
+    'Both programs read these environment variables at the start and nothing else. An empty value counts as not set. ' +
+      'A wrong value stops the start, with one list of all that is wrong.',
     ...[...sections].flatMap(([section, rows]) => [`## ${section}`, renderTable(rows)]),
   ]
     .join('\n\n')

@@ -69,7 +69,8 @@ export function vectorSetProblem(info: string, knowsVectorSets: boolean | undefi
   const version = server.get('redis_version') ?? 'unknown';
   if (knowsVectorSets ?? !isOlder(version, OLDEST_VERSION)) return undefined;
   return (
-    `The server that REDIS_URL names is Redis ${version}, and memories need Redis 8 or later with vector sets (the command VADD). ` +
+    `The server that REDIS_URL names is Redis ${version}, ` +
+    'and memories need Redis 8 or later with vector sets (the command VADD). ' +
     'Upgrade it (docker: redis:8), or unset REDIS_URL to keep everything in a file.'
   );
 }
