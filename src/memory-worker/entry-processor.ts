@@ -6,7 +6,7 @@ import { PerplexityScorer } from '../vorpal/index.js';
 import { CanaryProbe } from './failures/canary-probe.js';
 import { describeOutcome, outcomeOf } from './entry-outcome.js';
 import { isOutage, isUnanswered, isWrongAnswer } from './failures/failure-classification.js';
-import { type ScoredStreamEntry, toScoredMessage, toScoringInput } from './scored-entry.js';
+import { type ScoredDelivery, toScoringInput } from './scored-entry.js';
 import { UserSequencer } from './scheduling/user-sequencer.js';
 import { WorkerStatus } from './worker-status.js';
 import { memoryWorkerSettings, type MemoryWorkerSettings } from './memory-worker.settings.js';
@@ -191,7 +191,7 @@ export class EntryProcessor {
     // Its failure is met when it is awaited, unless scoring fails first.
     earlier.catch(() => undefined);
     const scored = await this.scoreAndEmbed(batch, options);
-    const isFailed = ({ score }: ScoredStreamEntry): boolean => score.failure !== undefined && !alsoUnscored;
+    const isFailed = ({ score }: ScoredDelivery): boolean => score.failure !== undefined && !alsoUnscored;
     const [failed, good] = [scored.filter(isFailed), scored.filter((one) => !isFailed(one))];
     this.sequencer.unblock(failed.map(({ delivered }) => delivered));
     for await (const portion of this.sequencer.inOrder(good, await earlier, options)) {
@@ -208,7 +208,7 @@ export class EntryProcessor {
   private async scoreAndEmbed(
     batch: readonly DeliveredEntry[],
     { signal, onLastSent }: RememberOptions,
-  ): Promise<ScoredStreamEntry[]> {
+  ): Promise<ScoredDelivery[]> {
     const texts = batch.map(({ entry }) => entry.message);
     const [scores, vectors, areReadable] = await Promise.all([
       this.scorer.score(
@@ -228,17 +228,18 @@ export class EntryProcessor {
 
   /** The entries of one user in their order, one at a time; different users concurrently. */
   private async rememberAll(
-    batch: readonly ScoredStreamEntry[],
+    batch: readonly ScoredDelivery[],
     signal: AbortSignal,
-  ): Promise<[ScoredStreamEntry, Remembered][]> {
+  ): Promise<[ScoredDelivery, Remembered][]> {
     const byUser = Map.groupBy(batch, ({ entry }) => entry.userId);
     const outcomes = await Promise.allSettled(
       [...byUser].map(([userId, own]) =>
         this.userMutex.runExclusive(userId, async () => {
-          const done: [ScoredStreamEntry, Remembered][] = [];
+          const done: [ScoredDelivery, Remembered][] = [];
           for (const scored of own) {
-            const message = toScoredMessage(scored, this.markOf(scored.delivered));
-            done.push([scored, await this.memory.remember(message, signal)]);
+            const forgetMark = this.markOf(scored.delivered);
+            const entry = forgetMark === undefined ? scored.entry : { ...scored.entry, forgetMark };
+            done.push([scored, await this.memory.remember({ ...scored, entry }, signal)]);
           }
           return done;
         }),
@@ -251,7 +252,7 @@ export class EntryProcessor {
     });
   }
 
-  private report({ entry, score }: ScoredStreamEntry, remembered: Remembered): void {
+  private report({ entry, score }: ScoredDelivery, remembered: Remembered): void {
     const { decision, outcome } = remembered;
     if (outcome === 'forgotten') {
       this.logger.log('Dropped an entry: its user was forgotten');

@@ -19,5 +19,5 @@ export { frameTokens, type RecalledMemory } from './recall/recall-selection.js';
 export { RecallService } from './recall/recall.service.js';
 export { ReembedService } from './maintenance/reembed.service.js';
 export { ReindexService } from './maintenance/reindex.service.js';
-export { type Remembered, RememberService, type ScoredMessage } from './remember/remember.service.js';
+export { type Remembered, RememberService, type ScoredEntry } from './remember/remember.service.js';
 export { textDigest } from './remember/text-digest.js';

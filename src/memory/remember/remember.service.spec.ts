@@ -4,8 +4,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { SqliteDatabase } from '../../infra/sqlite/index.js';
 import { newId } from '../../shared/index.js';
+import type { StreamEntry } from '../../stream/index.js';
+import type { TextScore } from '../../vorpal/index.js';
 import { SqliteMemoryStore } from '../adapters/sqlite/sqlite-memory-store.js';
-import { type Remembered, RememberService, type ScoredMessage } from './remember.service.js';
+import { type Remembered, RememberService, type ScoredEntry } from './remember.service.js';
 import { memorySettings } from '../memory.settings.js';
 
 const DIMENSIONS = 32;
@@ -19,24 +21,42 @@ function direction(axis: number, turn = 0, towards = (axis + 1) % DIMENSIONS): F
   return vector;
 }
 
-const messageOf = (nats: number, vector: Float32Array, more: Partial<ScoredMessage> = {}): ScoredMessage => ({
-  id: newId(),
-  text: `something ${nats} ${newId()}`,
-  context: '',
-  userId: 'ada',
-  sessionId: 's',
-  role: 'user',
-  receivedAtMs: Date.now(),
-  model: 'm',
-  perplexity: Math.exp(nats / 10),
-  avgLogprob: -nats / 10,
-  informationNats: nats,
-  contextual: false,
-  plainPerplexity: null,
-  vector,
-  isReadable: true,
-  ...more,
-});
+interface Said extends Partial<StreamEntry> {
+  readonly text?: string;
+  readonly model?: string;
+  readonly isReadable?: boolean;
+  /** Why there is no perplexity. */
+  readonly reason?: TextScore['reason'];
+}
+
+/** What carries so many nats in ten tokens. */
+function messageOf(nats: number, vector: Float32Array, said: Said = {}): ScoredEntry {
+  const { text, model = 'm', isReadable = true, reason, ...entry } = said;
+  const scored = reason === undefined;
+  return {
+    entry: {
+      id: newId(),
+      message: text ?? `something ${nats} ${newId()}`,
+      context: '',
+      userId: 'ada',
+      sessionId: 's',
+      role: 'user',
+      timestampMs: Date.now(),
+      ...entry,
+    },
+    score: {
+      perplexity: scored ? Math.exp(nats / 10) : null,
+      avgLogprob: scored ? -nats / 10 : null,
+      tokenCount: 10,
+      tokens: Array.from({ length: 10 }, () => ({ token: 'x', logprob: scored ? -nats / 10 : null })),
+      model,
+      prefix: null,
+      ...(reason !== undefined && { reason }),
+    },
+    vector,
+    isReadable,
+  };
+}
 
 describe(RememberService.name, () => {
   let folder: string;
@@ -63,7 +83,7 @@ describe(RememberService.name, () => {
     return { sut: new RememberService(store, settings), store };
   }
 
-  const remember = async (sut: RememberService, message: ScoredMessage): Promise<Remembered['decision']> =>
+  const remember = async (sut: RememberService, message: ScoredEntry): Promise<Remembered['decision']> =>
     (await sut.remember(message, never)).decision;
 
   it('keeps everything, and tells the surprise: relative to the user’s own messages once there are enough', async () => {
@@ -145,7 +165,7 @@ describe(RememberService.name, () => {
     const { sut, store } = await worker();
     const at = Date.now();
     const say = (text: string, minutes: number) =>
-      remember(sut, messageOf(50, direction(0, minutes / 10), { text, receivedAtMs: at + minutes * 60_000 }));
+      remember(sut, messageOf(50, direction(0, minutes / 10), { text, timestampMs: at + minutes * 60_000 }));
     const first = await say('My ferry to Split leaves at 7:30.', 0);
     const other = await say('My ferry to Bari leaves at 21:10.', 1);
     const second = await say('My ferry to Split leaves at 11:15.', 2);
@@ -202,7 +222,7 @@ describe(RememberService.name, () => {
     const { sut, store } = await worker();
     const first = await remember(sut, messageOf(50, direction(0), { text: 'I live in  Oslo' }));
     const later = Date.now() + 1_000;
-    const again = messageOf(80, direction(0), { text: 'i LIVE in Oslo', receivedAtMs: later });
+    const again = messageOf(80, direction(0), { text: 'i LIVE in Oslo', timestampMs: later });
     const decision = await remember(sut, again);
     expect(decision).toMatchObject({ kept: true, duplicateOf: first.id, nearestId: first.id, novelty: 0 });
     expect(decision.reason).toMatch(`Memory ${first.id} has the same text and was counted once more (surprise`);
@@ -237,7 +257,7 @@ describe(RememberService.name, () => {
 
   it('makes one memory of one text that many workers have at once', async () => {
     const workers = await Promise.all(Array.from({ length: 3 }, () => worker()));
-    const same = (): ScoredMessage => messageOf(50, direction(0), { text: 'over and over' });
+    const same = (): ScoredEntry => messageOf(50, direction(0), { text: 'over and over' });
     const all = Array.from({ length: 60 }, (_, i) => workers[i % 3]!.sut.remember(same(), never));
     const decisions = (await Promise.all(all)).map(({ decision }) => decision);
     const [memory, ...others] = await workers[0]!.store.list('ada', { limit: 10 });
@@ -282,7 +302,7 @@ describe(RememberService.name, () => {
 
   it('goes by novelty alone where scoring failed for good, and says so', async () => {
     const { sut, store } = await worker({ SURPRISE_MODE: 'fixed' });
-    const unscorable = { perplexity: null, avgLogprob: null, informationNats: null, unscorable: 'a single token' };
+    const unscorable = { reason: 'a single token' };
     const decision = await remember(sut, messageOf(0, direction(0), unscorable));
     expect(decision).toMatchObject({ perplexity: null, surprise: 1, kept: true });
     expect(decision.reason).toMatch(/, by novelty alone: a single token\)\.$/);
@@ -296,7 +316,7 @@ describe(RememberService.name, () => {
     const message = messageOf(50, direction(0));
     expect((await sut.remember(message, never)).outcome).toBe('recorded');
     expect((await sut.remember(message, never)).outcome).toBe('known');
-    expect(await store.list('ada', { limit: 10 })).toMatchObject([{ id: message.id, count: 1 }]);
+    expect(await store.list('ada', { limit: 10 })).toMatchObject([{ id: message.entry.id, count: 1 }]);
     expect((await store.statistics('ada', 'm'))[0]).toBe(1);
   });
 

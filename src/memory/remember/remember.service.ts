@@ -2,11 +2,13 @@ import { Inject, Injectable, Logger } from '@nestjs/common';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { turnsIn } from '../../sessions/index.js';
 import { describeError, fullJitterBackoffMs, Semaphore, sleep } from '../../shared/index.js';
+import type { StreamEntry } from '../../stream/index.js';
+import { informationOf, type TextScore } from '../../vorpal/index.js';
 import { detectChange, type DetectedChange } from '../change/change-detector.js';
 import { hasFittedCosines } from '../embedding/fitted-embedder.js';
 import { indexMemory, type MemoryContent } from './indexed-memory.js';
 import { newMemory } from './new-memory.js';
-import type { Decision, Memory } from '../memory.js';
+import type { Decision } from '../memory.js';
 import {
   type Candidate,
   type Effect,
@@ -31,30 +33,10 @@ const CONTEXT_TURNS = 2;
 const MOST_ATTEMPTS = 8;
 const CONTENTION_BACKOFF = { initialMs: 10, maxMs: 500 };
 
-/** A message with what is needed to decide about it. */
-export interface ScoredMessage extends ReadText {
-  /** The stream entry's id, which becomes the memory's. */
-  readonly id: string;
-  /** The turns before it, as they were captured. */
-  readonly context: string;
-  readonly userId: string;
-  readonly sessionId: string | null;
-  readonly role: Memory['role'];
-  readonly receivedAtMs: number;
-  /** The mark that its user had when it was received, as far as that is known. */
-  readonly forgetMark?: string;
-  /** The language model that scored it. */
-  readonly model: string;
-  readonly perplexity: number | null;
-  readonly avgLogprob: number | null;
-  /** `-Σ logprob` over the tokens that `avgLogprob` is the mean of. */
-  readonly informationNats: number | null;
-  /** Whether `perplexity` was taken given the turns before. */
-  readonly contextual: boolean;
-  /** Without the turns before, where that was scored as well. */
-  readonly plainPerplexity: number | null;
-  /** Why there is no perplexity. */
-  readonly unscorable?: string;
+/** An entry of the stream with what the models made of its message. */
+export interface ScoredEntry extends Omit<ReadText, 'text'> {
+  readonly entry: StreamEntry;
+  readonly score: TextScore;
 }
 
 export interface Remembered {
@@ -87,23 +69,24 @@ export class RememberService {
   }
 
   /**
-   * Makes the message a memory, counts the memory with the same text, or, if there is a gate, drops it. A message that
+   * Makes the message of an entry a memory, counts the memory with the same text, or, if there is a gate, drops it. An entry that
    * has a decision already changes nothing.
    * @throws MemoryStoreUnavailableError, MemoryVectorError, MemoryContendedError, AbortError
    */
-  async remember(message: ScoredMessage, signal: AbortSignal): Promise<Remembered> {
-    const digest = textDigest(message);
+  async remember(scored: ScoredEntry, signal: AbortSignal): Promise<Remembered> {
+    const { entry, score } = scored;
+    const digest = textDigest({ role: entry.role, text: entry.message });
     for (let attempt = 0; attempt < MOST_ATTEMPTS; attempt++) {
-      const known = await this.atStore(signal, () => this.look(message, digest));
-      const { decision, effect, surprisal } = this.decide(message, known);
+      const known = await this.atStore(signal, () => this.look(scored, digest));
+      const { decision, effect, surprisal } = this.decide(scored, known);
       const outcome = await this.atStore(signal, () =>
         this.store.record({
           decision,
-          ...(message.forgetMark !== undefined && { forgetMark: message.forgetMark }),
+          ...(entry.forgetMark !== undefined && { forgetMark: entry.forgetMark }),
           effect,
           statistics: [
             {
-              model: message.model,
+              model: score.model,
               decay: decayOf(this.settings.halfLifeMessages),
               addends: statisticsAddends(surprisal),
             },
@@ -132,38 +115,38 @@ export class RememberService {
     }, signal);
   }
 
-  private async look(message: ScoredMessage, digest: string): Promise<Known> {
-    const { userId, model } = message;
+  private async look({ entry, score, vector, isReadable }: ScoredEntry, digest: string): Promise<Known> {
+    const { userId, message } = entry;
     const [candidates, sums, duplicateOf] = await Promise.all([
-      relatedMemories(this.store, userId, message),
-      this.store.statistics(userId, model),
+      relatedMemories(this.store, userId, { text: message, vector, isReadable }),
+      this.store.statistics(userId, score.model),
       this.store.findText(userId, digest),
     ]);
     return { candidates, sums, duplicateOf };
   }
 
-  private decide(message: ScoredMessage, { candidates, sums, duplicateOf }: Known) {
+  private decide(scored: ScoredEntry, { candidates, sums, duplicateOf }: Known) {
+    const { entry, score } = scored;
     const nearest = nearestOf(candidates);
     const surprisal: Surprisal = {
-      perplexity: message.perplexity,
-      informationNats: message.informationNats,
+      perplexity: score.perplexity,
+      informationNats: informationOf(score),
       novelty: noveltyOf(nearest, duplicateOf),
     };
     const verdict = judge(surprisal, this.settings, distributionOf(sums));
-    const { receivedAtMs } = message;
     const isNew = verdict.kept && duplicateOf === undefined;
-    const change = isNew && message.role === 'user' ? this.changeBy(message, candidates) : undefined;
-    const decision = toDecision(message, surprisal, verdict, {
+    const change = isNew && entry.role === 'user' ? this.changeBy(scored, candidates) : undefined;
+    const decision = toDecision(scored, surprisal, verdict, {
       nearestId: duplicateOf ?? nearest?.memory.id ?? null,
       duplicateOf: duplicateOf ?? null,
       supersedes: change?.id ?? null,
       supersessionScore: change?.score ?? null,
     });
-    const supersedes = change && ({ ...change, atMs: receivedAtMs, reason: 'changed' } as const);
+    const supersedes = change && ({ ...change, atMs: entry.timestampMs, reason: 'changed' } as const);
     const effect: Effect = decision.kept
       ? {
           kind: 'keep',
-          memory: toMemory(message, decision),
+          memory: toMemory(scored, decision),
           duplicateOf: decision.duplicateOf,
           ...(supersedes && { supersedes }),
         }
@@ -172,14 +155,15 @@ export class RememberService {
   }
 
   /** A message is worth more than knowing what it changes: a fault in telling that does not fail it. */
-  private changeBy(message: ScoredMessage, candidates: readonly Candidate[]): DetectedChange | undefined {
+  private changeBy({ entry }: ScoredEntry, candidates: readonly Candidate[]): DetectedChange | undefined {
     try {
       const isFitted = hasFittedCosines(this.settings.embeddingsModel);
       const comparable = isFitted ? candidates : candidates.map((one) => ({ ...one, cosine: null }));
-      return detectChange({ ...message, createdAtMs: message.receivedAtMs }, comparable);
+      const { message: text, role, timestampMs: createdAtMs } = entry;
+      return detectChange({ text, role, createdAtMs }, comparable);
     } catch (error) {
       this.logger.error(
-        `Could not compare entry ${message.id} with the memories that it may change: ${describeError(error)}`,
+        `Could not compare entry ${entry.id} with the memories that it may change: ${describeError(error)}`,
       );
       return undefined;
     }
@@ -198,22 +182,23 @@ function noveltyOf(nearest: Candidate | undefined, duplicateOf: string | undefin
 }
 
 function toDecision(
-  message: ScoredMessage,
+  { entry, score }: ScoredEntry,
   { perplexity, informationNats, novelty }: Surprisal,
   verdict: Verdict,
   related: Related,
 ): Decision {
   const { surprise, threshold, mode } = verdict;
+  const contextual = entry.context !== '';
   return {
-    id: message.id,
-    userId: message.userId,
-    sessionId: message.sessionId,
+    id: entry.id,
+    userId: entry.userId,
+    sessionId: entry.sessionId,
     decidedAtMs: Date.now(),
-    model: message.model,
+    model: score.model,
     perplexity,
     informationNats,
-    contextual: message.contextual,
-    plainPerplexity: message.plainPerplexity,
+    contextual,
+    plainPerplexity: contextual ? (score.plain?.perplexity ?? null) : perplexity,
     novelty,
     ...related,
     surprise,
@@ -221,7 +206,7 @@ function toDecision(
     mode,
     // A gate decides what becomes a memory; the text of this one is a memory already, and is counted.
     kept: verdict.kept || related.duplicateOf !== null,
-    reason: reasonOf(verdict, related, message.unscorable),
+    reason: reasonOf(verdict, related, score.reason),
   };
 }
 
@@ -239,18 +224,19 @@ function reasonOf(
   return `It ${surprise >= threshold ? 'reaches' : 'is below'} the threshold of ${threshold.toFixed(2)} (${judged}).`;
 }
 
-function toMemory(message: ScoredMessage, { novelty, surprise }: Decision): IndexedMemory {
-  const { id, text, userId, sessionId, role, receivedAtMs, perplexity, avgLogprob, informationNats, model } = message;
-  const context = turnsIn(message.context).slice(-CONTEXT_TURNS).join('\n');
+function toMemory({ entry, score, vector, isReadable }: ScoredEntry, decision: Decision): IndexedMemory {
+  const { id, message: text, userId, sessionId, role, timestampMs: createdAtMs } = entry;
+  const context = turnsIn(entry.context).slice(-CONTEXT_TURNS).join('\n');
+  const { perplexity, informationNats, novelty, surprise, model } = decision;
   const content: MemoryContent = {
-    ...newMemory(userId, { id, text, sessionId, role, createdAtMs: receivedAtMs, context }),
+    ...newMemory(userId, { id, text, sessionId, role, createdAtMs, context }),
     perplexity,
-    avgLogprob,
+    avgLogprob: score.avgLogprob,
     informationNats,
-    novelty: message.isReadable ? novelty : null,
+    novelty: isReadable ? novelty : null,
     surprise,
     model,
     source: 'worker',
   };
-  return indexMemory(content, message.vector);
+  return indexMemory(content, vector);
 }
