@@ -67,7 +67,7 @@ describe('a streamed chat', () => {
   const readAll = (response: Response) => collect(chatEvents(response));
   /** What Vorpal is sent with a plain chat of the session: what was said before, and the message. */
   const promptOf = async (session_id: string) => {
-    await sut.post('/chat', { message: 'And now?', session_id });
+    await sut.post('/chat', { message: 'And now?', session_id, memory: false });
     return stub()
       .requestsFor(CHAT)
       .at(-1)!
