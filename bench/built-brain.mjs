@@ -1,6 +1,6 @@
-// `node --experimental-transform-types --import <this file>` runs modules of bench/ and test/chaos/ as they are, over the
-// programs as they are built: what they import of src/ and packages/ they get from dist/, so that what is measured is
-// what is shipped.
+// `node --experimental-transform-types --import <this file>` runs modules of bench/ and test/chaos/ as they are, over
+// the programs as they are built: what they import of src/ and packages/ they get from dist/, so that what is measured
+// is what is shipped.
 import { registerHooks } from 'node:module';
 
 const root = new URL('../', import.meta.url).href;

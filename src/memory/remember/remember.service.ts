@@ -69,8 +69,8 @@ export class RememberService {
   }
 
   /**
-   * Makes the message of an entry a memory, counts the memory with the same text, or, if there is a gate, drops it. An entry that
-   * has a decision already changes nothing.
+   * Makes the message of an entry a memory, counts the memory with the same text, or, if there is a gate, drops it. An
+   * entry that has a decision already changes nothing.
    * @throws MemoryStoreUnavailableError, MemoryVectorError, MemoryContendedError, AbortError
    */
   async remember(scored: ScoredEntry, signal: AbortSignal): Promise<Remembered> {
