@@ -30,6 +30,28 @@ const MEMORY_COUNTS = `
 /** The migration that brought the counters. */
 const COUNTED_SINCE = MIGRATIONS.findIndex((step) => String(step).includes('CREATE TABLE stream_counts'));
 
+const decisionOf = (id: string, decidedAtMs: number): Judgement['decision'] => ({
+  id,
+  userId: 'ada',
+  sessionId: null,
+  decidedAtMs,
+  model: 'm',
+  perplexity: 10,
+  informationNats: 20,
+  contextual: false,
+  plainPerplexity: 10,
+  novelty: 1,
+  nearestId: null,
+  surprise: 1,
+  threshold: 0,
+  mode: 'all',
+  kept: true,
+  duplicateOf: null,
+  supersedes: null,
+  supersessionScore: null,
+  reason: 'Every message is kept.',
+});
+
 describe('what the embedded store counts', () => {
   let folder: string;
   let path: string;
@@ -127,7 +149,7 @@ describe('what the embedded store counts', () => {
     for (let i = 0; i < 6; i++) {
       const memory = kept(`entry ${i}`);
       await store.record({
-        decision: { id: memory.memory.id, userId: 'ada', decidedAtMs: i } as Judgement['decision'],
+        decision: decisionOf(memory.memory.id, i),
         effect: { kind: 'keep', memory, duplicateOf: null },
         statistics: [],
       });
