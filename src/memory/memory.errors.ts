@@ -77,7 +77,7 @@ export class ForgetBusyError extends BrainError {
   }
 }
 
-/** No such memory of this user. Whether another user has one by that id is not told. */
+/** No such memory of this user. The error does not tell whether another user has a memory with that id. */
 export class MemoryNotFoundError extends BrainError {
   readonly code = 'MEMORY_NOT_FOUND';
   readonly httpStatus = 404;

@@ -17,7 +17,7 @@ export class MemoryHealth {
     private readonly notice: ReindexNotice,
   ) {}
 
-  /** At the start, so that the log tells what an upgrade asks for. */
+  /** At the start, so that the log tells which steps an upgrade needs. */
   async begin(): Promise<void> {
     await this.notice.look();
   }

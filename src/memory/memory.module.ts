@@ -30,7 +30,7 @@ function openMemories({ backend }: Storage, settings: MemorySettings, { keyPrefi
     : new SqliteMemoryStore(backend.database, settings);
 }
 
-/** What is remembered, and how it is decided, kept, found and forgotten. */
+/** How memories are decided on, stored, found and forgotten. */
 @Module({
   imports: [StreamModule, SessionsModule, VorpalModule, TerminusModule],
   providers: [

@@ -3,7 +3,7 @@ import { redisSettings } from '../infra/redis/index.js';
 import { embeddingsModelOf, vorpalSettings } from '../vorpal/index.js';
 import { documented, integer, number, roomSettings, type SettingsOf } from '../config/index.js';
 
-/** What is kept of what users say, and how much. */
+/** Which messages are kept, and how many. */
 export const memorySettings = roomSettings({
   room: 'memory',
   variables: {

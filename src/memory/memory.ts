@@ -9,16 +9,16 @@ export interface Memory {
   readonly createdAtMs: number;
   readonly perplexity: number | null;
   readonly avgLogprob: number | null;
-  /** `-Σ logprob` of the message's tokens in nats; `null` where nobody scored it. */
+  /** `-Σ logprob` of the message's tokens in nats; `null` if it was not scored. */
   readonly informationNats: number | null;
-  /** Cosine distance to the nearest memory of the user at the time; `null` where nobody looked. */
+  /** Cosine distance to the nearest memory of the user at the time; `null` if it was not computed. */
   readonly novelty: number | null;
   readonly surprise: number | null;
   /** The language model that the numbers come from. */
   readonly model: string | null;
   readonly source: 'worker' | 'manual' | 'promoted';
   readonly metadata: Readonly<Record<string, unknown>>;
-  /** The end of what was said before it, for the index of words; the empty string where there is nothing. */
+  /** The end of the turns before it, for the index of words; the empty string if there are none. */
   readonly context: string;
   /** Whether it asks and tells nothing; such are left out of recall. */
   readonly isQuestion: boolean;
@@ -26,14 +26,14 @@ export interface Memory {
   readonly isPinned: boolean;
   /** How often it was said: once, and once more for every time the same text came again. */
   readonly count: number;
-  /** When it was said last. */
+  /** The time when it was last said. */
   readonly lastSeenAtMs: number;
   /** How often it stood in a prompt. */
   readonly recallCount: number;
   readonly lastRecalledAtMs: number | null;
-  /** From when on what it says holds: when it was said, or said again after it had been superseded. */
+  /** Since when it holds: when it was said, or said again after it had been superseded. */
   readonly validFromMs: number;
-  /** The memory that says what holds instead, which is later. */
+  /** The id of its successor: the later memory that holds instead. */
   readonly supersededBy: Supersession | null;
   /** The ids of those that this one supersedes itself, newest link first. */
   readonly supersedes: readonly string[];
@@ -45,20 +45,20 @@ export interface Supersession {
   readonly id: string;
   readonly atMs: number;
   readonly reason: 'changed' | 'edited' | 'said_again';
-  /** How sure the detection was, 0 to 1; `null` where somebody said so. */
+  /** The probability of the detection, 0 to 1; `null` if a user superseded it. */
   readonly score: number | null;
 }
 
-/** How well a memory answers a query, and by what. */
+/** A memory that a query found, with its scores. */
 export interface FoundMemory {
   readonly memory: Memory;
-  /** Cosine similarity to the query, -1 to 1; `null` where it was not asked for, or says nothing. */
+  /** Cosine similarity to the query, -1 to 1; `null` if it was not asked for, or means nothing. */
   readonly cosine: number | null;
-  /** BM25 of the query's terms, 0 where none is in it; `null` where it was not asked for. */
+  /** BM25 of the query's terms, 0 if none is in it; `null` if it was not asked for. */
   readonly bm25: number | null;
   /** The query's terms that it has, as they are indexed. */
   readonly matchedTerms: readonly string[];
-  /** What it was ranked by: higher is better. */
+  /** The score of the ranking: higher is better. */
   readonly score: number;
 }
 
@@ -67,7 +67,7 @@ export type SearchMode = 'hybrid' | 'dense' | 'lexical';
 /** `all`: everything is kept. The others are gates before the store. */
 export type SurpriseMode = 'all' | 'fixed' | 'adaptive';
 
-/** What became of one processed message, with all numbers that led to it; never its text. */
+/** The outcome of one processed message, with all the scores behind it; never its text. */
 export interface Decision {
   /** The id of the stream entry. */
   readonly id: string;
@@ -81,7 +81,7 @@ export interface Decision {
   readonly informationNats: number | null;
   /** Whether both were taken given the turns before the message. */
   readonly contextual: boolean;
-  /** The perplexity without context, where it was scored as well. */
+  /** The perplexity without context, if it was scored as well. */
   readonly plainPerplexity: number | null;
   readonly novelty: number;
   readonly nearestId: string | null;
@@ -99,7 +99,7 @@ export interface Decision {
   readonly reason: string;
 }
 
-/** The model whose vectors a store holds. Vectors of two models mean nothing to each other. */
+/** The model of the vectors in a store. Vectors of two models cannot be compared. */
 export interface EmbeddingSpace {
   readonly model: string;
   readonly dimensions: number;

@@ -43,7 +43,7 @@ import { readNdjson } from './ndjson.js';
 import { httpSettings, type HttpSettings } from '../../http/index.js';
 import { memorySettings, type MemorySettings } from '../memory.settings.js';
 
-/** What is remembered of a user, for the user. */
+/** The memories of a user, for the user. */
 @Controller('memories')
 export class MemoriesController {
   constructor(
@@ -111,7 +111,7 @@ export class MemoriesController {
     return streamedAnswer(linesOf(this.memories.export(userId)), 'application/x-ndjson');
   }
 
-  /** Says of each line what became of it. Lines that are no memories do not keep the others from being imported. */
+  /** Reports the outcome of each line. Invalid lines do not keep the others from being imported. */
   @Post('import')
   @HttpCode(200)
   async import(

@@ -90,7 +90,7 @@ export function toSearchFilter(request: SearchMemoriesRequest): MemoryFilter {
   };
 }
 
-/** `PATCH /memories/:id`: what is not given stays as it is. */
+/** `PATCH /memories/:id`: a field that is not given does not change. */
 export const editMemorySchema = z
   .strictObject({ text: optional(spokenText), metadata: optional(metadata), pinned: optional(flag) })
   .refine((edit) => Object.values(edit).some((value) => value !== undefined), 'must have text, metadata or pinned');

@@ -39,7 +39,7 @@ export function excerpt(
   return ELLIPSIS;
 }
 
-/** The `room` characters in which most different terms stand, and of those the first. */
+/** The first `room` characters with the largest number of distinct terms. */
 function bestSpan(text: string, words: readonly Word[], wanted: ReadonlySet<string>, room: number): Span {
   const matches = words.filter(({ terms }) => terms.some((term) => wanted.has(term)));
   let best: { readonly span: Span; readonly count: number } | undefined;

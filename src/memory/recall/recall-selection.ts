@@ -6,16 +6,16 @@ import { textDigest } from '../remember/text-digest.js';
 
 /** A memory as it goes into a prompt. */
 export interface RecalledMemory extends FoundMemory {
-  /** What is quoted of it: its text, or, where that is too long, what stands around the matched terms. */
+  /** The quoted part: its text, or, if that is too long, the part around the matched terms. */
   readonly quotation: string;
-  /** The id of the memory that holds now in its place, which goes into the prompt with it; `null`: it holds itself. */
+  /** The id of its successor, which goes into the prompt with it; `null` if it is current itself. */
   readonly currentId: string | null;
 }
 
 export interface RecallBudget {
   /** Most memories. */
   readonly limit: number;
-  /** Most tokens of all quotations with what stands around each. */
+  /** Most tokens of all lines: quotations and frames. */
   readonly maxTokens: number;
 }
 
@@ -72,23 +72,23 @@ export function selectMemories(
   for (const found of ranked) {
     if (known.has(digestOf(found.memory.text))) continue;
     const current = currentOf.get(found.memory.id);
-    // Also where it was just said: beside it the older one would seem to hold.
+    // Also if the successor was just said: without it the older memory would seem to hold.
     if (current && !take(byId.get(current.id) ?? broughtAlong(current, found), null)) continue;
     take(found, current?.id ?? null);
   }
   return taken;
 }
 
-/** `undefined` where too little of it would fit. */
+/** `undefined` if too little of it would fit. */
 function quotationOf({ memory, matchedTerms }: FoundMemory, maxTokens: number): string | undefined {
   if (quotedTokens(memory.text) <= maxTokens) return memory.text;
   return maxTokens < LEAST_TOKENS ? undefined : excerpt(memory.text, matchedTerms, maxTokens, quotedTokens);
 }
 
-/** As they are sent, with what is escaped. */
+/** The tokens of the text as it is sent, with its escapes. */
 const quotedTokens = (text: string): number => estimateTokens(quotedText(text));
 
-/** It stands where the one stands that it came with, and was not looked at itself. */
+/** A successor that the search did not find: it takes the score of the memory that it replaced. */
 const broughtAlong = (memory: Memory, { score }: FoundMemory): FoundMemory => ({
   memory,
   cosine: null,

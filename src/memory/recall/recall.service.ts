@@ -10,7 +10,7 @@ import { rankedCandidates } from '../search/ranked-search.js';
 import { type RecalledMemory, selectMemories } from './recall-selection.js';
 import { recallSettings, type RecallSettings } from '../recall.settings.js';
 
-// Of the time for recall; the rest is for the store, which finds by words what nobody embedded in time.
+// The share of the time for recall. The rest is for the store, which searches by words if the embedding came too late.
 const EMBEDDING_SHARE = 0.75;
 // A fact that changed so often is rare, and each step asks the store once more.
 const MAX_CHAIN_STEPS = 16;
@@ -19,7 +19,7 @@ const MAX_NOTES_UNDER_WAY = 100;
 const NOTE_TIMEOUT_MS = 10_000;
 
 interface RecallOptions {
-  /** Texts that stand in the prompt anyway; waited for without a limit of its own. */
+  /** Texts that are in the prompt anyway; waited for without a limit of its own. */
   readonly said?: Promise<readonly string[]>;
   readonly caller?: AbortSignal;
 }
@@ -29,11 +29,11 @@ interface Found {
   readonly isWhole: boolean;
   /** Best first. */
   readonly ranked: readonly FoundMemory[];
-  /** What holds now in the place of those that no longer do, by their ids. */
+  /** The successors of superseded memories, by the ids of these. */
   readonly currentOf: ReadonlyMap<string, Memory>;
 }
 
-/** Finds what a user said before that bears on what is said now. */
+/** Finds the memories of a user that matter for a new message. */
 @Injectable()
 export class RecallService implements OnApplicationShutdown {
   private readonly logger = new Logger('Recall');
@@ -85,14 +85,14 @@ export class RecallService implements OnApplicationShutdown {
     }
   }
 
-  /** Has the store note, behind the answer, that memories stood in its prompt. What is one too many is not noted. */
+  /** Stores, after the answer, that memories were in its prompt. Skipped if too many such writes are pending. */
   noteStood(userId: string, ids: readonly string[]): void {
     if (ids.length === 0 || this.notes.size >= MAX_NOTES_UNDER_WAY) return;
     const done = this.note(userId, ids).finally(() => this.notes.delete(done));
     this.notes.add(done);
   }
 
-  /** Waits for the notes under way. The store ends after it: its module is imported by this one's. */
+  /** Waits for the pending writes. The store closes later, since its module is imported by this one's. */
   async onApplicationShutdown(): Promise<void> {
     try {
       await withTimeLimit(this.deadline.remainingMs(), () => Promise.all(this.notes));
@@ -119,7 +119,7 @@ export class RecallService implements OnApplicationShutdown {
     };
   }
 
-  /** `undefined` where it was not done in time; no vector where none tells what the message means. */
+  /** `undefined` if it was not done in time; without a vector if none tells the meaning of the message. */
   private async embed(message: string, signal: AbortSignal): Promise<{ readonly vector?: Float32Array } | undefined> {
     try {
       const [isReadable, [vector]] = await withTimeLimit(
@@ -150,7 +150,7 @@ export class RecallService implements OnApplicationShutdown {
       for (const memory of fetched) if (memory) known.set(memory.id, memory);
       open = open.flatMap(({ from, at }) => {
         const successor = at.supersededBy && known.get(at.supersededBy.id);
-        // Deleted since: what came before it is the last that is known.
+        // Deleted since: its predecessor is the last one that is known.
         if (!successor || successor.id === from) return [];
         current.set(from, successor);
         return [{ from, at: successor }];

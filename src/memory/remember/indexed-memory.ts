@@ -4,7 +4,7 @@ import type { IndexedMemory } from '../store/memory-store.port.js';
 import { isPureQuestion } from './questions.js';
 import { textDigest } from './text-digest.js';
 
-/** What a memory says, without what is known of it by its text alone. */
+/** A memory without the fields that follow from its text. */
 export type MemoryContent = Omit<Memory, 'isQuestion'>;
 
 /**
@@ -17,7 +17,7 @@ export function indexMemory(content: MemoryContent, vector: Float32Array): Index
   return { ...indexWords(content), vector };
 }
 
-/** The same without a vector, for what has one in the store already. */
+/** The same without a vector, for a memory whose vector is in the store already. */
 export function indexWords(content: MemoryContent): Omit<IndexedMemory, 'vector'> {
   const memory = {
     ...content,

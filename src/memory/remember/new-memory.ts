@@ -2,7 +2,7 @@ import { newId } from '../../shared/index.js';
 import type { Memory } from '../memory.js';
 import { isPureQuestion } from './questions.js';
 
-/** What somebody wants remembered, whatever its surprise. */
+/** A memory that a user adds, whatever its surprise. */
 export interface MemoryDraft {
   readonly text: string;
   readonly sessionId?: string | null;
@@ -14,7 +14,7 @@ export interface MemoryDraft {
   readonly isPinned?: boolean;
 }
 
-/** A memory that nobody judged. */
+/** A memory without a judgement. */
 export function newMemory(userId: string, draft: MemoryDraft & { readonly id?: string }): Memory {
   const createdAtMs = draft.createdAtMs ?? Date.now();
   return {

@@ -45,7 +45,7 @@ const REQUEST = begins(
   `(?:i'd|i would) (?:like|love) to know (?:${ASKING})`,
 );
 
-/** What tells something in the form of a question. */
+/** Statements in the form of a question. */
 const TELLS = new RegExp(
   [
     '^(?:did|do|does|would|can|could) you (?:know|hear|believe|see|remember|imagine),? ' +
@@ -56,7 +56,7 @@ const TELLS = new RegExp(
       "(?:i|i'm|i've|my|we|we're|our|he|she|they|it|it's|there)\\b",
     '\\b(?:because|given that|now that|considering)\\b',
     '\\b(?:my|our) [\\p{L} ]{1,30} (?:who|which|that) (?:is|are|was|has|had|lives|works|loves|hates|likes)\\b',
-    // A thing to be reminded of and not a thing to be told.
+    // A request for a reminder, not for an answer.
     '^(?:please )?remind me (?:when|if|about) (?:i|we|it|he|she|they)' +
       "(?:'m| am| get| arrive| leave| go| come| see| is)\\b",
   ].join('|'),
@@ -97,7 +97,7 @@ export function toldIn(text: string): string[] {
   return sentencesOf(text.trim()).filter((sentence) => !ASKS.test(sentence));
 }
 
-/** Whether a text asks for what was asked. */
+/** Whether a text asks for earlier questions. */
 export function asksForQuestions(query: string): boolean {
   return ASKS_FOR_QUESTIONS.test(plain(query));
 }

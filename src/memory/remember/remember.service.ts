@@ -44,7 +44,7 @@ export interface Remembered {
   readonly outcome: Exclude<RecordOutcome, 'stale'>;
 }
 
-/** What the store knows of a message's user that matters to the message. */
+/** What the store has of the user that matters for the message. */
 interface Known {
   readonly candidates: readonly Candidate[];
   readonly sums: readonly number[];

@@ -2,11 +2,11 @@ import type { SurpriseMode } from '../memory.js';
 
 /** The two sides of surprise of one message. */
 export interface Surprisal {
-  /** How unexpected its words are to the language model; `null` where it could not be scored. */
+  /** How unexpected its words are to the language model; `null` if it could not be scored. */
   readonly perplexity: number | null;
   /** The same as a sum instead of a mean, `-Σ logprob` in nats: how much there is of it. `null` with `perplexity`. */
   readonly informationNats: number | null;
-  /** How far its meaning is from every memory of the user: cosine distance, 0 to 2; 1 where there is none. */
+  /** Cosine distance to the nearest memory of the user, 0 to 2; 1 if there is none. */
   readonly novelty: number;
 }
 

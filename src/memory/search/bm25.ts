@@ -2,7 +2,7 @@
 const K1 = 1.2;
 const B = 0.75;
 
-/** What BM25 needs to know of all documents. */
+/** The statistics of all documents that BM25 needs. */
 export interface TermStatistics {
   readonly documents: number;
   /** Terms of all documents together. */

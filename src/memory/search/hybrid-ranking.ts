@@ -4,14 +4,14 @@ import type { Candidate } from '../store/memory-store.port.js';
 import { proseOf } from '../embedding/prose.js';
 import { isStandingInstruction } from './standing-instructions.js';
 
-/** Most candidates of each kind; asking for more finds no more of what is meant (docs/evaluation.md). */
+/** Most candidates of each kind. More do not raise the recall (docs/evaluation.md). */
 export const CANDIDATES = 50;
 
 export interface RankingOptions {
   readonly mode: SearchMode;
-  /** The model of the vectors, whose cosines differ in their spread. */
+  /** The model of the vectors. The spread of cosines differs between models. */
   readonly embeddingModel: string;
-  /** Whether the vector of a text tells what it means; not given: of all. */
+  /** Whether the vector of a text tells its meaning; if not given, all do. */
   readonly isReadable?: (text: string) => boolean;
 }
 
@@ -66,7 +66,7 @@ function scoreFor(found: readonly Scored[], { mode, embeddingModel }: RankingOpt
   return (one) => byMeaning(one) + WORDS_WEIGHT * byWords(one);
 }
 
-/** From 0 for the lowest to 1 for the highest; 0 where all are the same. */
+/** From 0 for the lowest to 1 for the highest; 0 if all are the same. */
 function scaled(found: readonly Scored[], score: Score): Score {
   const scores = found.map(score);
   const lowest = Math.min(...scores);
@@ -108,7 +108,7 @@ function byScoreThenNewest(a: FoundMemory, b: FoundMemory): number {
   return b.score - a.score || b.memory.lastSeenAtMs - a.memory.lastSeenAtMs;
 }
 
-/** Where something no longer holds, what holds instead comes first, and has its score. */
+/** Puts the successor of a superseded memory right before it, with its score. */
 function behindSuccessors(ranked: readonly FoundMemory[]): FoundMemory[] {
   const byId = new Map(ranked.map((found) => [found.memory.id, found]));
   const placed = new Set<FoundMemory>();

@@ -2,7 +2,7 @@ import { unitsOf } from './lexical-units.js';
 import type { Memory } from '../memory.js';
 import { termsOfWord } from './word-terms.js';
 
-/** A word of a text, as it stands there, with what it is indexed by. */
+/** A word of a text as written, with the terms that it is indexed by. */
 export interface Word {
   readonly text: string;
   /** UTF-16 code units before it. */
@@ -34,7 +34,7 @@ const CHARACTERS = new Intl.Segmenter('en', { granularity: 'grapheme' });
 
 const DATE_IN_WORDS = new Intl.DateTimeFormat('en-GB', { dateStyle: 'full', timeZone: 'UTC' });
 const PICTURE = /^\p{Extended_Pictographic}/u;
-// What is a word there depends on what stands beside it, so that pairs of characters are terms as well.
+// The division into words depends on the context there, so pairs of characters are terms as well.
 const UNSPACED_SCRIPTS =
   'Han Hiragana Katakana Hangul Bopomofo Thai Lao Khmer Myanmar Tai_Tham Tai_Viet Javanese Balinese Yi'
     .split(' ')
@@ -65,7 +65,7 @@ export function queryTerms(query: string): string[] {
   return [...terms.slice(0, MAX_QUERY_TERMS / 2), ...terms.slice(-MAX_QUERY_TERMS / 2)];
 }
 
-/** The distinct words of a text, as they stand there, that are indexed by one of `terms`. */
+/** The distinct words of a text, as written, that are indexed by one of `terms`. */
 export function wordsMatching(text: string, terms: Iterable<string>): string[] {
   const wanted = new Set(terms);
   const matching = wordsOf(text.normalize('NFKC')).filter((word) => word.terms.some((term) => wanted.has(term)));
@@ -81,7 +81,7 @@ export function contextTail(text: string, context: string): string {
   if (room <= 0) return '';
   const tail = context.slice(-CONTEXT_CHARACTERS);
   const isCut = tail.length < context.length;
-  // The first word of what was cut may be the end of one.
+  // The first word after the cut may be the end of a longer one.
   const starts = wordStarts(tail).slice(isCut ? 1 : 0);
   if (!isCut && starts.length <= room) return tail;
   const start = starts.at(-room) ?? starts[0];
@@ -118,7 +118,7 @@ function plainWordsOf(text: string, offset: number): Word[] {
   return words;
 }
 
-/** Words that stand without spaces between them, each with the pairs of characters that begin in it. */
+/** Words without spaces between them, each with the pairs of characters that begin in it. */
 function withPairs(run: readonly Word[]): readonly Word[] {
   // Between the words of most scripts; the segmentation of nothing takes as long as that of a word.
   if (run.length === 0) return run;

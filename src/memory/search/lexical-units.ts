@@ -1,8 +1,8 @@
 import { termsOfWord } from './word-terms.js';
 
-/** What is kept whole although it has punctuation or spaces in it. */
+/** Units that are one term although they have punctuation or spaces in them. */
 export interface Unit {
-  /** As it stands in the text. */
+  /** As written in the text. */
   readonly text: string;
   readonly start: number;
   readonly terms: readonly string[];

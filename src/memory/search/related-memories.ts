@@ -9,12 +9,12 @@ export interface ReadText {
   readonly text: string;
   /** A unit vector of the store's space. */
   readonly vector: Float32Array;
-  /** Whether the vector tells what the text means: `false` where the embedder cannot read it. */
+  /** Whether the vector tells the meaning of the text: `false` if the embedder cannot read it. */
   readonly isReadable: boolean;
 }
 
 /**
- * What a user has that is nearest to a text or shares its words: what it may repeat or change.
+ * The memories of a user that are nearest to a text or share its words: it may repeat or change one of them.
  * @throws MemoryStoreUnavailableError, MemoryVectorError
  */
 export function relatedMemories(

@@ -17,7 +17,7 @@ const STANDING = [
     'u',
   ),
 ];
-// What is longer says more than how to answer.
+// A longer text says more than how to answer.
 const MOST_CHARACTERS = 400;
 
 /**

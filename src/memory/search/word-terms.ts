@@ -27,7 +27,7 @@ const SYLLABLES = 'Devanagari Bengali Gurmukhi Gujarati Oriya Tamil Telugu Kanna
 const FIRST_LETTERS = new RegExp(`^(?:${anyOf(LETTERS)}{5}|(?:${anyOf(SYLLABLES)}\\p{M}*){3})`, 'u');
 const ARABIC_ARTICLE = /^و?(?:ال|بال|كال|فال|لل)(?=\p{L}{3})/u;
 
-/** What a word as Unicode's segmentation has it is indexed by; nothing for a stop word. */
+/** The terms of a word of Unicode's segmentation; none for a stop word. */
 export function termsOfWord(word: string): string[] {
   const lower = word.normalize('NFKC').toLowerCase().replace(APOSTROPHE, "'").replace(INVISIBLE, '');
   if (ACRONYM.test(lower)) return bounded(lower.replaceAll('.', ''));

@@ -30,7 +30,7 @@ export function assertVectors(
 }
 
 /**
- * The part of {@link assertVectors} that needs no space: what is searched for in a store without one finds nothing.
+ * The part of {@link assertVectors} that needs no space: a search in a store without one finds nothing.
  * @throws MemoryVectorError
  */
 export function assertComparable(vector: Float32Array): void {

@@ -2,17 +2,17 @@ import { Logger } from '@nestjs/common';
 import { UndecodableRecords } from '../../observability/index.js';
 import type { Decision, EmbeddingSpace, Memory, Supersession } from '../memory.js';
 
-/** What a memory is found by: a unit vector of the store's dimensions, and its terms. */
+/** The search data of a memory: a unit vector of the store's dimensions, and its terms. */
 export interface IndexedMemory {
   readonly memory: Memory;
   readonly vector: Float32Array;
   /** The terms of its lexical text, in order and with repetitions. No term has a space or a control character. */
   readonly terms: readonly string[];
-  /** What the same text has in common, whatever its case and spaces; see `text-digest.ts`. */
+  /** The digest of the text, the same whatever its case and spaces; see `text-digest.ts`. */
   readonly digest: string;
 }
 
-/** A memory that is put, with what it has to do with others. */
+/** A memory to store, with its links to others. */
 export interface MemoryToPut extends IndexedMemory {
   /** A memory that no longer holds since this one; passed over if it is gone, or something later holds in its place. */
   readonly supersedes?: SupersededMemory;
@@ -39,7 +39,7 @@ export interface ListPosition {
   readonly id: string;
 }
 
-/** Which memories are looked at; what is not set leaves none out. */
+/** Limits a search to some memories; a field that is not set leaves none out. */
 export interface MemoryFilter {
   readonly sessionId?: string;
   readonly role?: Memory['role'];
@@ -53,13 +53,13 @@ export interface MemoryFilter {
   readonly metadata?: Readonly<Record<string, string | number | boolean | null>>;
   /** `false` leaves out pure questions. */
   readonly includeQuestions?: boolean;
-  /** `false` leaves out what was superseded, before `asOfMs` where that is set. */
+  /** `false` leaves out memories that were superseded, before `asOfMs` if that is set. */
   readonly includeSuperseded?: boolean;
-  /** As the memories were then: without those created later; what superseded one later counts for nothing. */
+  /** The memories as they were then: without those created later, and without later successors. */
   readonly asOfMs?: number;
 }
 
-/** What candidates are looked for by; either may be left out, and then its numbers are `null`. */
+/** The query: vector and terms. Either may be left out, and then its scores are `null`. */
 export interface CandidateQuery {
   /** A unit vector. */
   readonly vector?: Float32Array;
@@ -70,7 +70,7 @@ export interface CandidateQuery {
   readonly filter?: MemoryFilter;
 }
 
-/** A memory that a query may mean. All numbers are exact, also of what only the other kind of search found. */
+/** A candidate with exact scores, also the one of the kind of search that did not find it. */
 export interface Candidate {
   readonly memory: Memory;
   readonly cosine: number | null;
@@ -78,7 +78,7 @@ export interface Candidate {
   readonly matchedTerms: readonly string[];
 }
 
-/** What a decision does to the store. */
+/** The effect of a decision on the store. */
 export type Effect =
   | {
       readonly kind: 'keep';
@@ -96,7 +96,7 @@ export type Effect =
 
 /** A step of exponentially weighted sums: each becomes `sum · decay + addend`. */
 export interface StatisticsStep {
-  /** The language model whose numbers they are; sums of two models are never mixed. */
+  /** The language model of the scores; sums of two models are never mixed. */
   readonly model: string;
   readonly decay: number;
   readonly addends: readonly number[];
@@ -105,7 +105,7 @@ export interface StatisticsStep {
 /** Everything that processing one message leaves behind, written together or not at all. */
 export interface Judgement {
   readonly decision: Decision;
-  /** The mark that its user had when the message was received; not given: nobody knows, and it is recorded. */
+  /** The forget mark of the user when the message was received; if not given, the message is recorded. */
   readonly forgetMark?: string;
   readonly effect: Effect;
   readonly statistics: readonly StatisticsStep[];
@@ -124,12 +124,12 @@ export type RecordOutcome = 'recorded' | 'known' | 'forgotten' | 'stale';
  */
 export interface PutOutcome {
   readonly status: 'new' | 'known' | 'duplicate' | 'forgotten';
-  /** Of the memory that now stands for it. */
+  /** The id of the memory that has the text now. */
   readonly id: string;
 }
 
 export interface PutOptions {
-  /** What the user had when this was begun: nothing is kept if the user was forgotten since. */
+  /** The forget mark when the work began: nothing is stored if the user was forgotten since. */
   readonly forgetMark?: string;
   /**
    * Whether the same memories may be put again under the same ids. Then the ids of {@link PutOutcome} `duplicate` are
@@ -138,7 +138,7 @@ export interface PutOptions {
   readonly isRepeatable?: boolean;
 }
 
-/** What is changed of a memory in place. */
+/** The fields of a memory that can change in place. */
 export interface MemoryChange {
   readonly isPinned?: boolean;
   readonly metadata?: Memory['metadata'];
@@ -157,7 +157,7 @@ export interface MemoryUsage {
 export interface StoreSpaces {
   /** `undefined` until the first memory. */
   readonly current: EmbeddingSpace | undefined;
-  /** Where the memories are being moved to; nobody but the one who moves them may write meanwhile. */
+  /** The target of a move under way. Only the process that moves the memories may write meanwhile. */
   readonly next: EmbeddingSpace | undefined;
 }
 
@@ -188,7 +188,7 @@ export abstract class MemoryStore {
 
   abstract spaces(): Promise<StoreSpaces>;
 
-  /** Takes `space` for the store's own where it has none. Returns the store's spaces, which may be others. */
+  /** Sets `space` as the space of a store that has none. Returns the spaces of the store, which may be others. */
   abstract claimSpace(space: EmbeddingSpace): Promise<StoreSpaces>;
 
   /**
@@ -214,7 +214,7 @@ export abstract class MemoryStore {
   /** Deletes a memory. Returns whether there was one. */
   abstract delete(userId: string, id: string): Promise<boolean>;
 
-  /** Changes a memory in place. Returns it as it is then; `undefined` where there is none. */
+  /** Changes a memory in place. Returns the changed memory; `undefined` if there is none. */
   abstract change(userId: string, id: string, change: MemoryChange): Promise<Memory | undefined>;
 
   /**
@@ -223,18 +223,20 @@ export abstract class MemoryStore {
    */
   abstract replace(userId: string, id: string, edited: IndexedMemory): Promise<PutOutcome | undefined>;
 
-  /** Takes back that a memory was superseded. Returns it as it is then; `undefined` where there is none. */
+  /** Makes a superseded memory current again. Returns the memory; `undefined` if there is none. */
   abstract reinstate(userId: string, id: string): Promise<Memory | undefined>;
 
-  /** Notes that memories stood in a prompt. What is gone is passed over. */
+  /** Counts a recall of memories that were in a prompt. Skips memories that are gone. */
   abstract noteRecalled(userId: string, ids: readonly string[], atMs: number): Promise<void>;
 
   abstract usage(userId: string): Promise<MemoryUsage>;
 
-  /** Writes what became of a message of `decision.userId`. The decisions of a user are bounded: the oldest give way. */
+  /**
+   * Writes the judgement of a message of `decision.userId`. The oldest decisions of a user over the limit are removed.
+   */
   abstract record(judgement: Judgement): Promise<RecordOutcome>;
 
-  /** The decayed sums of `model`, as many as were ever added; `[]` where there are none. */
+  /** The decayed sums of `model`; `[]` if there are none. */
   abstract statistics(userId: string, model: string): Promise<number[]>;
 
   /** Newest first. */

@@ -1,7 +1,7 @@
 import type { MemoryLimits } from './memory-limits.js';
 import type { MemoryUsage } from './memory-store.port.js';
 
-// Where all is pinned nothing could make room for what is new.
+// If everything were pinned, nothing could make room for new memories.
 const SHARE_OF_PINS = 0.5;
 
 /** Whether a user may pin one more memory of `bytes`: pins take at most half of either limit. */

@@ -27,7 +27,7 @@ export interface StoreProgress {
  * Failures: every method throws `MemoryStoreUnavailableError` (transient) when the store cannot be reached.
  */
 export abstract class ReembeddingStore {
-  /** Begins a move to `space`, or goes on with it. A move to another space that was not finished is given up. */
+  /** Begins a move to `space`, or continues it. An unfinished move to another space is abandoned. */
   abstract begin(space: EmbeddingSpace): Promise<void>;
 
   /** Memories that have no vector in the next space, at most `limit`; `[]` when none is left, or nothing is moved. */

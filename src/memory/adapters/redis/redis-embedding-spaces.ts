@@ -12,7 +12,7 @@ const SETTLED_MAX_AGE_MS = 100;
 // By then no process goes by what it learned before a move began, with as much again for what it had on the way.
 const EVERYBODY_KNOWS_MS = 2 * SETTLED_MAX_AGE_MS;
 
-/** Stands for a generation where there is none: no vector set has this number. */
+/** The number of no generation: no vector set has it. */
 export const NO_GENERATION = 0;
 
 /** An embedding space, with the number that is in the names of its vector sets and never given to another. */
@@ -23,7 +23,7 @@ export interface Generation extends EmbeddingSpace {
 export interface StoredSpaces {
   readonly current: Generation | undefined;
   readonly next: Generation | undefined;
-  /** Generations whose vector sets are to be dropped. */
+  /** The generations whose vector sets have to be dropped. */
   readonly abandoned: readonly number[];
 }
 
@@ -100,7 +100,7 @@ const storedSpace = z.object({
   dimensions: z.coerce.number().int(),
 });
 
-/** @throws MemoryStoreUnavailableError for what is no description of spaces: no message is to blame for it */
+/** @throws MemoryStoreUnavailableError for an invalid description of the spaces, since no message caused it */
 function parseSpaces(fields: Readonly<Record<string, string>>): StoredSpaces {
   const spaceAt = (prefix: string): Generation | undefined => {
     if (!(`${prefix}generation` in fields)) return undefined;

@@ -9,7 +9,7 @@ import type { MemoryRow } from './redis-memory-replies.js';
 import { decodeMemoryBody, encodeMemoryBody } from '../shared/stored-memory.js';
 import { type DecodedRecord, parseJson } from '../shared/stored-record.js';
 
-/** A memory as its body says, with what has changed since. */
+/** A memory from its body and the fields that changed since. */
 export function decodeMemoryRow(userId: string, row: MemoryRow): DecodedRecord<Memory> {
   const { record, problem } = decodeMemoryBody(userId, row.id, row.body);
   if (!record) return { problem };
@@ -28,7 +28,7 @@ export function decodeMemoryRow(userId: string, row: MemoryRow): DecodedRecord<M
   return { record: { ...record, ...changes, isPinned: row.pinned !== null, supersededBy, supersedes } };
 }
 
-/** How a memory is superseded, without by what: `time score reason`. */
+/** How a memory is superseded, without the id of its successor: `time score reason`. */
 export function encodeSupersession({ atMs, score, reason }: Omit<Supersession, 'id'>): string {
   return `${atMs} ${score ?? '-'} ${reason}`;
 }
@@ -65,7 +65,7 @@ export function memoryArguments(
   ];
 }
 
-/** Distinct terms with spaces between them, each with a tab and how often it comes where that is more than once. */
+/** Distinct terms separated by spaces; a term that occurs more than once has a tab and its count. */
 function encodeTerms(terms: readonly string[]): string {
   const counts = new Map<string, number>();
   for (const term of terms) counts.set(term, (counts.get(term) ?? 0) + 1);

@@ -5,7 +5,7 @@ const flag = z.union([z.literal(0), z.literal(1)]).transform((value) => value ==
 // As it is: one that cannot be read must not take the others of a reply with it.
 const text = z.string().nullable();
 
-/** What is stored of a memory; `null` for what it does not have. */
+/** The stored fields of a memory; `null` for a field that it does not have. */
 export interface MemoryRow {
   readonly id: string;
   readonly body: string | null;

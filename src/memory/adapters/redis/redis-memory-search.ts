@@ -15,7 +15,7 @@ import type { RedisUsers } from './redis-users.js';
 // The number of candidates of a vector search (EF). Among 100,000 vectors of 384 dimensions, 400 finds 96 to 99 % of
 // the nearest ten; the default of Redis, 100, finds 71 to 94 %.
 const SEARCH_EFFORT = 400;
-// Where a filter leaves too few, or records cannot be read, so many times as many are looked at next.
+// If a filter or unreadable records leave too few memories, the next look reads this many times as many.
 const GROWTH = 4;
 // Rows read together: a hundred hold the server for a few tenths of a millisecond.
 const ROWS_AT_ONCE = 500;
@@ -136,7 +136,7 @@ export class RedisMemorySearch {
     }
   }
 
-  /** The numbers of what was found nearest, and of the best of what was found by words. */
+  /** The numbers of the nearest memories and of the best by words. */
   private async describe(
     set: string,
     { vector, terms, limit, filter }: CandidateQuery,
@@ -159,7 +159,10 @@ export class RedisMemorySearch {
     }));
   }
 
-  /** Of memories to the query: what is `known`, and of the others by their quantised vectors, as VSIM has it. */
+  /**
+   * Cosines of memories to the query: the `known` ones, and the others from the quantised vectors, as VSIM computes
+   * them.
+   */
   private async similarities(
     set: string,
     ids: readonly string[],
@@ -182,7 +185,7 @@ export class RedisMemorySearch {
 
 const bytes = z.instanceof(Buffer);
 
-/** Vectors quantised to 8 bits: components, and what 127 stands for. */
+/** Vectors quantised to 8 bits: components, and the value that 127 stands for. */
 const rawVectors = z.array(
   z.tuple([
     bytes.transform(({ buffer, byteOffset, length }) => new Int8Array(buffer, byteOffset, length)),

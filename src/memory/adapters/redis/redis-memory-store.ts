@@ -57,7 +57,7 @@ const LAYOUT = 1;
 const FILTERED_PAGE = 500;
 
 export interface RedisMemoryStoreOptions {
-  /** Stands before every key. */
+  /** The prefix of every key. */
   readonly keyPrefix?: string;
 }
 
@@ -114,7 +114,7 @@ export class RedisMemoryStore extends MemoryStore {
           await this.writes.makeRoom(userId, spaces, put.hasMore);
           return put;
         };
-        // What supersedes another of them comes after it for certain.
+        // A memory that supersedes another of them always comes after it.
         const isLinked = memories.some(({ supersedes, supersededBy }) => supersedes ?? supersededBy);
         const replies = isLinked ? await oneByOne(memories, putOne) : await inWaves(memories, putOne);
         return {
@@ -141,7 +141,7 @@ export class RedisMemoryStore extends MemoryStore {
       const memory = this.decode(userId, row);
       return memory && matchesFilter(memory, filter) ? asOf(memory, filter?.asOfMs) : undefined;
     };
-    // Found again by its id; only where it is deleted meanwhile, its time says where it was.
+    // It is found again by its id. If it was deleted meanwhile, its time tells where it was.
     const positionOf = (row: MemoryRow): ListPosition => ({
       id: row.id,
       createdAtMs: decodeMemoryRow(userId, row).record?.createdAtMs ?? 0,

@@ -5,7 +5,7 @@ import { parseFlag } from './redis-memory-replies.js';
 import type { RedisUsers } from './redis-users.js';
 import { MAKE_ROOM } from './scripts/redis-write-scripts.js';
 
-/** What the writes of one user's memories share: where vectors go, and how much of a user is kept. */
+/** The settings of all writes: the embedding space of new vectors, and the limits of a user. */
 export class RedisWrites {
   /** The limits as scripts take them: the number of memories, then their bytes. */
   readonly room: readonly [maxMemories: number, maxBytes: number];
@@ -33,7 +33,7 @@ export class RedisWrites {
     return this.spaces.recent();
   }
 
-  /** Goes on where one script would have held the server for too long. */
+  /** Continues a removal that would have blocked the server too long in one script. */
   async makeRoom(userId: string, spaces: StoredSpaces, hasMore: boolean): Promise<void> {
     for (let goesOn = hasMore; goesOn;) {
       goesOn = parseFlag(await this.users.run(MAKE_ROOM, userId, writable(spaces), this.room));

@@ -1,6 +1,6 @@
 import type { ListOptions, ListPosition } from '../../store/memory-store.port.js';
 
-// A search looks for at most this many times what is wanted, where records that cannot be read take the places.
+// If unreadable records take places, a search reads at most this many times the wanted number.
 const MAX_FACTOR = 8;
 
 /**
@@ -20,7 +20,7 @@ export async function decodableOf<Row, T>(
   }
 }
 
-/** The same for a page of a list, which is short only at its end: who pages on goes by that. */
+/** The same for a page of a list. Only the last page may be short, because clients take a short page for the last. */
 export async function decodablePage<Row, T>(
   { limit, after }: ListOptions,
   read: (after: ListPosition | undefined) => Promise<readonly Row[]>,

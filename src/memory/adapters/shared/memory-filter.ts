@@ -21,7 +21,7 @@ export function matchesFilter(memory: Memory, filter: MemoryFilter | undefined):
   );
 }
 
-/** A memory as it was at a time: what superseded it later counts for nothing. */
+/** A memory as it was at a time: a later successor does not count. */
 export function asOf(memory: Memory, asOfMs: number | undefined): Memory {
   const { supersededBy } = memory;
   if (asOfMs === undefined || supersededBy === null || supersededBy.atMs <= asOfMs) return memory;

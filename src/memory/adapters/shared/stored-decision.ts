@@ -5,12 +5,12 @@ import { type DecodedRecord, decodeRecord, parseJson, RECORD_VERSION } from './s
 
 const ADDED_IN_2 = { duplicate_of: null, supersedes: null, supersession_score: null };
 
-/** A decision as both stores keep it: JSON under snake-case names; user and id are part of where it is kept. */
+/** A decision as both stores keep it: JSON in snake case. User and id are in the key of the record. */
 export function encodeDecision(decision: Decision): string {
   return JSON.stringify({ v: RECORD_VERSION, ...toDecisionFields(decision) });
 }
 
-/** @param body of any version up to this one; `null` where there is none */
+/** @param body of any version up to this one; `null` if there is none */
 export function decodeDecision(userId: string, id: string, body: string | null): DecodedRecord<Decision> {
   const value = parseJson(body);
   if (value === undefined) return { problem: body === null ? 'its body is missing' : 'it is no JSON' };

@@ -30,7 +30,7 @@ export function decodeStoredMemory(userId: string, id: string, stored: unknown):
   return record ? { record: toMemory(userId, id, record) } : { problem };
 }
 
-/** A memory as JSON. @param body `null` where there is none */
+/** A memory as JSON. @param body `null` if there is none */
 export function decodeMemoryBody(userId: string, id: string, body: string | null): DecodedRecord<Memory> {
   const stored = parseJson(body);
   return stored === undefined

@@ -29,7 +29,7 @@ export function decodeRecord<T>(
   return { record: data };
 }
 
-/** What `text` says, or `undefined`, which no JSON says. */
+/** The value of `text`, or `undefined` if it is not valid JSON. */
 export function parseJson(text: string | null): unknown {
   try {
     return text === null ? undefined : (JSON.parse(text) as unknown);

@@ -17,7 +17,7 @@ export class SqliteAccess {
     return reachingSqlite(async () => work());
   }
 
-  /** Resolves when it is on the disk: what was remembered, or forgotten, stays so after a power loss. */
+  /** Resolves when the work is on the disk, so that it survives a power loss. */
   async write<T>(work: () => T): Promise<T> {
     return reachingSqlite(async () => {
       const result = await this.database.transaction(work);
@@ -35,7 +35,7 @@ export class SqliteAccess {
     return reachingSqlite(() => this.database.transaction(work));
   }
 
-  /** Makes what was deleted unreadable in the log, too. */
+  /** Makes deleted data unreadable in the write-ahead log, too. */
   async scrub(): Promise<void> {
     await reachingSqlite(() => this.database.scrub());
   }

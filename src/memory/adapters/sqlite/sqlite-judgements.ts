@@ -10,7 +10,7 @@ import { parseJson } from '../shared/stored-record.js';
 const storedSums = z.array(z.number());
 
 export interface JudgementStatements {
-  /** user id, id, decided at, decision: nothing where there is one. */
+  /** user id, id, decided at, decision: changes nothing if there is one. */
   readonly decide: SqliteStatement;
   /** user id, id */
   readonly isDecided: SqliteStatement;
@@ -46,7 +46,7 @@ export class SqliteJudgements {
     return this.statements.isDecided.get(userId, id) !== undefined;
   }
 
-  /** Writes a decision of a message that has none, and lets go of the oldest where they are too many. */
+  /** Writes the decision of a message that has none, and removes the oldest decisions over the limit. */
   decide(decision: Decision): void {
     const { userId, id, decidedAtMs } = decision;
     this.statements.decide.run(userId, id, decidedAtMs, encodeDecision(decision));

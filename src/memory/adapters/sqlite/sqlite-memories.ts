@@ -21,7 +21,7 @@ import { countTerms, type SqliteTermIndex, type TermCounts } from './search/sqli
 const MOST_LOOKED_AT = 16;
 const MOST_LINKS = 1_000;
 
-/** Where a memory is, and what it is in its chain. */
+/** The row of a memory, and its place in its chain. */
 export interface Located {
   readonly seq: number;
   readonly id: string;
@@ -48,7 +48,7 @@ export class SqliteMemories {
     return locatedOf(this.statements.findText.get(userId, digestBytes(digest)));
   }
 
-  /** Keeps a memory and makes room for it, or counts what says the same. */
+  /** Stores a memory and makes room for it, or counts the memory with the same text. */
   keep(indexed: MemoryToPut, current: Generation, { isRepeatable = false }: PutOptions = {}): PutOutcome {
     const outcome = this.put(indexed, current, isRepeatable);
     if (outcome.status === 'new') {
@@ -97,7 +97,7 @@ export class SqliteMemories {
     next?.vectors.remove(seq);
     const terms = termsOf(row);
     if (terms) this.terms.remove(Number(row.user), seq, terms);
-    // What it superseded passes to what supersedes it, or holds again.
+    // The memories that it superseded pass to its successor, or hold again.
     const { free, passOn } = this.statements;
     if (row.superseded_by === null) free.run(String(row.user_id), String(row.id));
     else passOn.run(row.superseded_by as string, String(row.user_id), String(row.id));
@@ -121,7 +121,7 @@ export class SqliteMemories {
     };
   }
 
-  /** Replaces what a memory is found by; passed over where it is gone, or another text has its id. */
+  /** Replaces the terms and the digest of a memory. Skips one that is gone, or whose id has another text. */
   reindex(indexed: Omit<IndexedMemory, 'vector'>): void {
     const { id, userId, text } = indexed.memory;
     const found = this.statements.locatePending.get(userId, id, text);
@@ -168,7 +168,7 @@ export class SqliteMemories {
     this.terms.add(this.userNumber(userId), seq, countTerms(indexed.terms));
   }
 
-  /** Notes that a text was said again: it holds again, unless it was said before something else superseded it. */
+  /** Counts a text that was said again. It holds again, unless it was said before its successor. */
   private countAgain(same: Located, { userId, count, lastSeenAtMs }: Memory): void {
     this.statements.count.run(count, lastSeenAtMs, same.seq);
     if (same.supersededAtMs === null || lastSeenAtMs < same.supersededAtMs) return;
@@ -178,7 +178,7 @@ export class SqliteMemories {
     this.markSuperseded(head, { id: same.id, atMs: lastSeenAtMs, reason: 'said_again', score: null });
   }
 
-  /** Has what holds of an older chain give way to a memory that was put, and the memory to a later one. */
+  /** Lets a new memory supersede the current memory of an older chain, and a later memory supersede the new one. */
   private link({ memory: { id, userId }, supersedes, supersededBy }: MemoryToPut): void {
     const head = supersedes && this.headOf(userId, supersedes.id);
     if (supersedes && head && head.validFromMs <= supersedes.atMs) this.markSuperseded(head, { ...supersedes, id });
@@ -190,7 +190,7 @@ export class SqliteMemories {
     this.statements.supersede.run(id, atMs, reason, score, seq);
   }
 
-  /** What holds of the chain that a memory is part of; `undefined` where there is no such memory. */
+  /** The current memory of the chain of a memory; `undefined` if there is no such memory. */
   private headOf(userId: string, id: string): Located | undefined {
     const seen = new Set<number>();
     let head = this.locate(userId, id);
@@ -225,14 +225,14 @@ export class SqliteMemories {
     return least[0];
   }
 
-  /** What stands for the version that makes the terms of this program. */
+  /** The number of the version of the terms of this program. */
   private termsVersion(): number {
     const { addTermsVersion, termsVersion } = this.statements;
     const known = termsVersion.get(TERMS_VERSION);
     return Number(known ? known.number : addTermsVersion.run(TERMS_VERSION).lastInsertRowid);
   }
 
-  /** What stands for the name of a user who has a memory. */
+  /** The number of a user who has a memory. */
   private userNumber(userId: string): number {
     return Number(this.statements.counts.get(userId)?.user);
   }

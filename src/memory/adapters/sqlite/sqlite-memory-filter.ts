@@ -1,6 +1,6 @@
 import type { MemoryFilter } from '../../store/memory-store.port.js';
 
-/** A part of a statement, and what its places stand for. Statements are prepared once for each text. */
+/** A part of a statement, and the values of its parameters. Statements are prepared once for each text. */
 export interface SqlFilter {
   readonly sql: string;
   readonly params: readonly (string | number)[];
@@ -8,7 +8,7 @@ export interface SqlFilter {
 
 type Field = NonNullable<MemoryFilter['metadata']>[string];
 
-/** Conditions on a row of `memories`, each with AND before it; the empty text where nothing is left out. */
+/** Conditions on a row of `memories`, each with AND before it; the empty text for no filter. */
 export function conditionsOf(filter: MemoryFilter = {}): SqlFilter {
   const { sessionId, role, source, isPinned, sinceMs, untilMs, metadata = {}, asOfMs } = filter;
   const { includeQuestions = true, includeSuperseded = true } = filter;

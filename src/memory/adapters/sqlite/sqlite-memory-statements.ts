@@ -64,7 +64,7 @@ export interface MemoryStatements {
   readonly findText: SqliteStatement;
   /** user id */
   readonly counts: SqliteStatement;
-  /** seq: what must be known of a memory to take it away. */
+  /** seq: the columns that are needed to remove a memory. */
   readonly removable: SqliteStatement;
   /** seq */
   readonly remove: SqliteStatement;
@@ -81,10 +81,10 @@ export interface MemoryStatements {
   readonly hold: SqliteStatement;
   /** user id, id: nothing that this one superseded is superseded any more. */
   readonly free: SqliteStatement;
-  /** to id, user id, from id: what one memory superseded, another does. */
+  /** to id, user id, from id: moves the superseded memories of one memory to another. */
   readonly passOn: SqliteStatement;
 
-  /** user id, limit: what is worth least and not pinned, least first. */
+  /** user id, limit: the memories of the lowest retention that are not pinned, lowest first. */
   readonly leastRetained: SqliteStatement;
   /** seq, user id, limit: the first superseded of all that a memory supersedes in the end; pinned only if all are. */
   readonly firstSuperseded: SqliteStatement;

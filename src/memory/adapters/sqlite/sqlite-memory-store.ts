@@ -219,7 +219,7 @@ export class SqliteMemoryStore extends MemoryStore {
     return { current: current?.space, next: next?.space };
   }
 
-  /** Where the vectors belong. @throws MemoryVectorError */
+  /** The table of the vectors. @throws MemoryVectorError */
   private spaceOf(vectors: readonly Float32Array[]): Generation {
     const { current } = this.embeddingSpaces.read();
     assertVectors(vectors, current?.space);

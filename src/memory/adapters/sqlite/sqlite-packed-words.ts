@@ -1,7 +1,7 @@
 import { deflateRawSync, inflateRawSync } from 'node:zlib';
 import type { TermCounts } from './search/sqlite-term-index.js';
 
-// Part of the format of every store: what was packed with it cannot be read with another one.
+// Part of the format of every store: data that was packed with it cannot be read with another one.
 const EVERYDAY_WORDS = Buffer.from(
   [
     'and the you that was for are with his they this have from one had word but not what all were when your can',
@@ -16,7 +16,7 @@ const EVERYDAY_WORDS = Buffer.from(
 // A window of 8 KB and a small table: the parts are short, and the usual 32 KB take twice the time.
 const COMPRESSION = { windowBits: 13, memLevel: 6 };
 
-/** What the columns of a memory hold of its context and of its terms. */
+/** The columns of a memory with its context and its terms. */
 export interface StoredWords {
   readonly text: unknown;
   /** Both, packed; NULL before version 9 of the schema. */
@@ -36,14 +36,14 @@ export function packWords(text: string, context: string, terms: TermCounts): Uin
   return deflateRawSync(`${context}\n${list}`, { ...COMPRESSION, dictionary: dictionaryOf(text) });
 }
 
-/** The context that was packed, or that an earlier version stored; none where it cannot be read. */
+/** The context that was packed, or that an earlier version stored; the empty string if it is unreadable. */
 export function contextIn({ text, words, context }: Omit<StoredWords, 'terms'>): string {
   if (words === null) return String(context);
   const unpacked = unpack(text, words) ?? '\n';
   return unpacked.slice(0, unpacked.lastIndexOf('\n'));
 }
 
-/** `undefined` for a memory that is not in the index, or whose words cannot be read. */
+/** `undefined` for a memory that is not in the index, or whose words are unreadable. */
 export function termsIn({ text, words, terms }: Omit<StoredWords, 'context'>): TermCounts | undefined {
   if (words !== null) {
     const unpacked = unpack(text, words);
@@ -52,7 +52,7 @@ export function termsIn({ text, words, terms }: Omit<StoredWords, 'context'>): T
   return terms === null ? undefined : parseTerms(inflateRawSync(terms as Uint8Array).toString());
 }
 
-/** Of damaged bytes nothing: their memory can be read and deleted all the same. */
+/** `undefined` for damaged bytes, so that their memory can still be read and deleted. */
 function unpack(text: unknown, words: unknown): string | undefined {
   try {
     return inflateRawSync(words as Uint8Array, { dictionary: dictionaryOf(String(text)) }).toString();

@@ -93,7 +93,7 @@ export class RedisReembeddingStore extends ReembeddingStore {
     );
   }
 
-  /** Drops the vectors of moves that are finished or were given up, also where a process died before it had done so. */
+  /** Drops the vectors of finished and abandoned moves, also of those whose process died before it did so. */
   private async dropAbandoned(): Promise<void> {
     const { abandoned } = await this.spaces.read();
     if (abandoned.length === 0) return;
@@ -113,7 +113,7 @@ export class RedisReembeddingStore extends ReembeddingStore {
     return this.sweep;
   }
 
-  /** Leaves out what was deleted meanwhile, and what cannot be read and so has no text to embed. */
+  /** Leaves out memories that were deleted meanwhile, and unreadable ones, which have no text to embed. */
   private async withTexts(ids: readonly MemoryOfUser[], memories: RedisSweep): Promise<PendingReembedding[]> {
     const found = await inWaves(ids, async (pending): Promise<PendingReembedding[]> => {
       const { items } = this.users.keys.ofUser(pending.userId);

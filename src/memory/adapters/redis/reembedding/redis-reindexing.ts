@@ -80,7 +80,7 @@ export class RedisReindexingStore extends ReindexingStore {
     });
   }
 
-  /** Leaves out what was deleted meanwhile, and what cannot be read and so has no words. */
+  /** Leaves out memories that were deleted meanwhile, and unreadable ones, which have no words. */
   private async read(pending: MemoryOfUser): Promise<Memory[]> {
     const { userId, id } = pending;
     const [row] = parseRows(await this.users.run(READ, userId, [], [id]));

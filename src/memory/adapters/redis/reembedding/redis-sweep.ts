@@ -10,7 +10,7 @@ export interface MemoryOfUser {
 }
 
 export interface SweptPage {
-  /** Where the next page begins; `0` after the last. */
+  /** The cursor of the next page; `0` after the last. */
   readonly cursor: string;
   /** The memories of this page that are pending. */
   readonly ids: readonly string[];
@@ -46,7 +46,7 @@ export class RedisSweep {
     this.excepted.add(keyOf(one));
   }
 
-  /** @returns at most `limit`; `[]` where nobody has anything pending */
+  /** @returns at most `limit`; `[]` if no user has pending memories */
   async pending(limit: number): Promise<MemoryOfUser[]> {
     for (;;) {
       const isFresh = this.position === undefined;

@@ -103,7 +103,7 @@ export const REINDEX = new RedisScript(`
   return make_room(tonumber(ARGV[2]), tonumber(ARGV[3]))
 `);
 
-/** Takes a space for the store's own where it has none. KEYS: spaces. ARGV: model, dimensions. */
+/** Sets the space of a store that has none. KEYS: spaces. ARGV: model, dimensions. */
 export const CLAIM_SPACE = new RedisScript(`
   if redis.call('HEXISTS', KEYS[1], 'generation') == 1 then return end
   local generation = redis.call('HINCRBY', KEYS[1], 'last_generation', 1)

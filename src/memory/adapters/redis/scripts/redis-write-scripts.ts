@@ -12,11 +12,11 @@ const IS_NEW_USER = `
 `;
 
 /**
- * Keeps a memory, unless its user was forgotten since it was begun.
+ * Stores a memory, unless its user was forgotten since its forget mark was read.
  * ARGV: forget mark of the message, most memories, most bytes, id of the superseded memory or '', how it is superseded
  * ('time score reason'), id of the later memory that supersedes this one or '', how this one is superseded, memory (see
  * {@link ADD}).
- * Returns what became of it, its id, whether the user had nothing before, and whether there is more to remove.
+ * Returns the outcome, the id, whether the user had nothing before, and whether there is more to remove.
  */
 export const PUT = new RedisScript(`
   ${PREPARE} ${CHANGES} ${ADD} ${IS_LATE} ${IS_NEW_USER}
@@ -33,9 +33,9 @@ export const PUT = new RedisScript(`
 `);
 
 /**
- * Puts a memory, or the one that has its text, in the place of another, which is superseded.
+ * Supersedes a memory by a new one, or by the one that has the new text already.
  * ARGV: id of the other, time, most memories, most bytes, memory (see {@link ADD}).
- * Returns what became of it, its id and whether there is more to remove; nothing where there is no such memory.
+ * Returns the outcome, the id and whether there is more to remove; nothing if there is no such memory.
  */
 export const REPLACE = new RedisScript(`
   ${PREPARE} ${CHANGES} ${ADD}
@@ -47,7 +47,7 @@ export const REPLACE = new RedisScript(`
   return { status, id, make_room(tonumber(ARGV[3]), tonumber(ARGV[4])) }
 `);
 
-/** Goes on removing. ARGV: most memories, most bytes. Returns whether there is more to remove. */
+/** Continues a removal. ARGV: most memories, most bytes. Returns whether there is more to remove. */
 export const MAKE_ROOM = new RedisScript(`
   ${PREPARE} ${CHANGES}
   return make_room(tonumber(ARGV[1]), tonumber(ARGV[2]))
@@ -90,7 +90,7 @@ export const REINSTATE = new RedisScript(`
   free(ARGV[1])
 `);
 
-/** ARGV: time, ids of memories that stood in a prompt. What they are worth keeping grows as `retention.ts` says. */
+/** ARGV: time, ids of memories that were in a prompt. Their retention grows as `retention.ts` says. */
 export const NOTE_RECALLED = new RedisScript(`
   ${PREPARE}
   local at = ARGV[1]

@@ -54,7 +54,7 @@ export class SqliteReindexingStore extends ReindexingStore {
     return found.slice(0, limit);
   }
 
-  /** -1 where nothing was indexed by it yet. */
+  /** -1 if nothing was indexed with it yet. */
   private currentVersion(): number {
     return Number(this.statements.termsVersion.get(TERMS_VERSION)?.number ?? -1);
   }

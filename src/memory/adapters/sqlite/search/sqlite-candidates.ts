@@ -15,7 +15,7 @@ import type { SqliteVectorTable } from './sqlite-vector-table.js';
 // most filters keep most memories. Only if too few are left does the search itself filter, which reads all rows of the
 // user.
 const FIRST_LOOK = 4;
-// Where records that cannot be read take the places, so many times as many are looked at next.
+// If unreadable records take places, the next look reads this many times as many.
 const GROWTH = 4;
 
 interface Parts {
@@ -24,17 +24,17 @@ interface Parts {
   readonly terms: SqliteTermIndex;
 }
 
-/** A search under way. */
+/** A running search. */
 interface Search {
   readonly userId: string;
   readonly limit: number;
   readonly filter: MemoryFilter | undefined;
   readonly conditions: SqlFilter;
-  /** By seq; `undefined` for what cannot be read. */
+  /** By seq; `undefined` for an unreadable record. */
   readonly memories: Map<number, Memory | undefined>;
 }
 
-/** What a query may mean, by vector and by words. Every method is part of a transaction. */
+/** Finds the candidates of a query by vector and by words. Every method is part of a transaction. */
 export class SqliteCandidates {
   private readonly words: SqliteWordSearch;
   /** By their conditions. */

@@ -8,7 +8,7 @@ const LONG = LENGTHS - 1;
 /** A memory as the index knows it. */
 export interface Document {
   readonly seq: number;
-  /** Terms with repetitions; `undefined` where it is {@link LONG} or more. */
+  /** The number of terms with repetitions; `undefined` if it is {@link LONG} or more. */
   readonly length: number | undefined;
 }
 

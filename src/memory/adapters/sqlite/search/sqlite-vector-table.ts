@@ -74,7 +74,7 @@ export class SqliteVectorTable {
     this.add(seq, userId, vector);
   }
 
-  /** Of a memory that has none yet: looking for one takes a tenth of an insertion, the sync aside. */
+  /** For a memory without a vector: to look for one takes a tenth of the time of an insertion without its sync. */
   add(seq: number, userId: string, vector: Float32Array): void {
     this.statements.add.run(BigInt(seq), ownerOf(userId), bytesOf(vector));
   }
@@ -92,7 +92,7 @@ export class SqliteVectorTable {
       .map(({ rowid, distance }) => ({ seq: Number(rowid), similarity: similarityOf(distance) }));
   }
 
-  /** How similar one memory is; `undefined` where it has no vector in this space. */
+  /** The cosine of one memory; `undefined` if it has no vector in this space. */
   similarity(seq: number, vector: Float32Array): number | undefined {
     const row = this.statements.distance.get(bytesOf(vector), BigInt(seq));
     return row && similarityOf(row.distance);

@@ -2,11 +2,11 @@ import { termScore } from '../../../search/bm25.js';
 import type { MemoryStatements } from '../sqlite-memory-statements.js';
 import { documentAt, documentOf, type Postings, type SqliteTermIndex } from './sqlite-term-index.js';
 
-/** What the words of a query found. */
+/** The hits of the words of a query. */
 export interface WordHits {
   /** Up to `count` memories that have any of the terms, best first; of equal ones the newest first. */
   best(count: number): number[];
-  /** BM25 of a memory; 0 where it has none of the terms. */
+  /** BM25 of a memory; 0 if it has none of the terms. */
   score(seq: number): number;
   /** The terms that a memory has. */
   matched(seq: number): string[];
