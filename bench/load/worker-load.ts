@@ -37,7 +37,7 @@ export interface WorkerLoadFigures {
 export interface WorkerLoadOutcome extends WorkerLoadFigures {
   /** Entries that the workers say they have processed, one that was processed twice counted twice. */
   readonly processed: number;
-  /** Attempts that failed for an entry's own sake. */
+  /** Attempts that failed because of the entry. */
   readonly failed: number;
   /** Entries left in the stream, unread or not acknowledged, and dead letters. */
   readonly left: number;

@@ -21,7 +21,7 @@ export class BrainMetrics {
     this.counter('captured_messages_total', 'Messages that the stream has.', () => capture.captured);
     this.counter('capture_failures_total', 'Messages that were lost on the way to the stream.', () => capture.failed);
     this.counter('processed_entries_total', 'Entries that the worker has decided about.', () => worker.processed);
-    this.counter('failed_attempts_total', 'Attempts that failed for the entry’s own sake.', () => worker.failed);
+    this.counter('failed_attempts_total', 'Attempts that failed because of the entry.', () => worker.failed);
     this.gauge(
       'undecodable_records',
       'Memories, decisions and turns met since the start that cannot be read.',

@@ -1,4 +1,4 @@
-/** Whether Redis places a key by what stands in its braces, and not by its whole name: `user:{42}:turns`. */
+/** Whether Redis computes the slot of a key from the part in braces, not from its whole name: `user:{42}:turns`. */
 export function hasHashTag(key: string): boolean {
   return /^[^{]*\{[^}]+\}/.test(key);
 }

@@ -24,7 +24,7 @@ const entryOf = (id = 'id', message = 'hello'): StreamEntry => ({
 const idsFrom = (first: number, count: number): string[] =>
   Array.from({ length: count }, (_, index) => `id-${first + index}`);
 
-/** A stream that is away, hangs and comes back when the test says so. It knows an id again, as every stream does. */
+/** A stream that fails, hangs and recovers when the test says so. It recognises ids, as every stream does. */
 class FaultyStream {
   state: 'there' | 'away' | 'hanging' = 'there';
   readonly has: string[] = [];
@@ -130,7 +130,7 @@ describe(CaptureService.name, () => {
     expect(await files()).toEqual([]);
   });
 
-  it('never throws into the request, and counts what fails for its own sake as lost', async () => {
+  it('never throws into the request, and counts messages that the stream refuses as lost', async () => {
     const sut = make();
     stream.append.mockImplementation(() => {
       throw new Error('no such thing');
@@ -171,7 +171,7 @@ describe(CaptureService.name, () => {
     expect(errors).toEqual([]);
   });
 
-  it('asks a stream that is away ever more seldom', async () => {
+  it('asks a failing stream at growing intervals', async () => {
     jest.spyOn(Math, 'random').mockReturnValue(1);
     const sut = await start();
     stream.state = 'away';
@@ -263,7 +263,7 @@ describe(CaptureService.name, () => {
     expect([sut.captured, sut.failed]).toEqual([kept, 50 - kept]);
   });
 
-  it('goes on behind an entry of the spool that fails for its own sake', async () => {
+  it('continues after an entry of the spool that the stream refuses', async () => {
     const sut = await start();
     stream.state = 'away';
     captureAll(sut, idsFrom(0, 3));

@@ -15,7 +15,7 @@ import { EMBEDDINGS_HTTP } from './http/vorpal-http.module.js';
 import { vorpalSettings, type VorpalSettings } from './vorpal.settings.js';
 
 export interface TextEmbeddings {
-  /** As the server calls it, which may be more exact than what it was asked for. */
+  /** The server's name for it, which may be more exact than the requested one. */
   readonly model: string;
   readonly vectors: Float32Array[];
 }
@@ -24,7 +24,7 @@ export interface TextEmbeddings {
 export type EmbeddingRole = 'query' | 'passage';
 
 export interface EmbedOptions {
-  /** Not set: a passage, which is what is remembered. */
+  /** Not set: a passage, as memories are. */
   readonly role?: EmbeddingRole;
   readonly signal?: AbortSignal;
 }

@@ -381,7 +381,7 @@ describe(VorpalClient.name, () => {
         /HTTP 500/,
       ],
       [
-        'numbers that are none',
+        'values that are not finite',
         500,
         nested('Out of range float values are not JSON compliant', 'InternalServerError', 500),
         VorpalProtocolError,

@@ -68,7 +68,7 @@ interface TokenizeOptions extends Partial<ModelOptions> {
   readonly addSpecialTokens: boolean;
 }
 
-// Later than that the number of chats says nothing about now.
+// After that time the number of chats is out of date.
 const METRICS_TIMEOUT_MS = 500;
 
 /**
@@ -232,7 +232,7 @@ export class VorpalClient {
     });
   }
 
-  /** What scoring has cost so far in tokens of the language model, as the server counts them (`usage`). */
+  /** The tokens of the language model that scoring has used so far, by the server's count (`usage`). */
   get scoringTokens(): number {
     return this.scoringTokensTotal;
   }

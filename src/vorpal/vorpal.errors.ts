@@ -5,7 +5,7 @@ const DEFAULT_UNAVAILABLE_RETRY_SECONDS = 5;
 const DEFAULT_OVERLOADED_RETRY_SECONDS = 2;
 
 export interface RetryableErrorOptions extends ErrorOptions {
-  /** What the server asked for; not set: a default for the client's `Retry-After`. */
+  /** The pause that the server asked for; if not set, the client's `Retry-After` has a default. */
   readonly retryAfterSeconds?: number;
 }
 
@@ -53,7 +53,7 @@ export class VorpalTimeoutError extends BrainError {
   override readonly transient = true;
 }
 
-/** The server refuses what was asked: the message says why. */
+/** The server refuses the request; the message says why. */
 export class VorpalRequestError extends BrainError {
   readonly code = 'VORPAL_REQUEST_REFUSED' as string;
   readonly httpStatus: number = 400;
@@ -90,13 +90,13 @@ export class VorpalFailedError extends BrainError {
   readonly httpStatus = 502;
 }
 
-/** The answer is not what the protocol says: cut short, not JSON, wrong shape, NaN. */
+/** The answer breaks the protocol: cut short, not JSON, wrong shape, NaN. */
 export class VorpalProtocolError extends BrainError {
   readonly code = 'VORPAL_PROTOCOL' as string;
   readonly httpStatus = 502;
 }
 
-/** The server gives no log-probabilities of the prompt, without which nothing can be scored. */
+/** The server returns no log-probabilities of the prompt, so nothing can be scored. */
 export class VorpalScoringUnsupportedError extends VorpalProtocolError {
   override readonly code = 'VORPAL_SCORING_UNSUPPORTED';
 }
@@ -106,7 +106,7 @@ export class VorpalScoringPrefixError extends BrainError {
   readonly code = 'VORPAL_SCORING_PREFIX';
   readonly httpStatus = 502;
 
-  /** @param problem what the token is instead, for the middle of a sentence */
+  /** @param problem why the token is wrong, as a predicate in the middle of a sentence */
   constructor(token: string, problem: string) {
     super(
       `The token ${token} (SCORING_PREFIX) ${problem.replace(/\.$/, '')}. ` +
@@ -120,7 +120,7 @@ export class VorpalEmbeddingsUnsupportedError extends BrainError {
   readonly code = 'VORPAL_EMBEDDINGS_UNSUPPORTED';
   readonly httpStatus = 502;
 
-  /** @param reason what the server said or lacks */
+  /** @param reason the message of the server, or what it lacks */
   constructor(reason: string) {
     super(
       `The embeddings server does not embed (${reason.replace(/\.$/, '')}); it may be a vLLM with a chat model. ` +

@@ -67,7 +67,7 @@ export class VorpalHealth {
     const attempt = session
       .attempt(async ({ signal }) => ({ kind, ...(await question(signal)) }))
       .withTimeout(this.settings.connectTimeoutMs);
-    // What was seen before the circuit opened or closed says nothing about what a call meets now.
+    // Failures from before the circuit opened or closed do not count.
     const result: HealthIndicatorResult = await (healthyForMs > CACHE_MS ? attempt.cacheFor(CACHE_MS) : attempt);
     const seen = result[key];
     if (seen?.status === 'up') return result;

@@ -13,7 +13,7 @@ import {
   text,
 } from '../config/index.js';
 
-// For another server than the embedded one this is a bound of connections: what is sent is bounded in tokens.
+// For a server other than the embedded one this limits connections; the load is limited in tokens.
 const DEFAULT_SCORING_CONCURRENCY = { embedded: 2, remote: 96 };
 // vLLM answers 256 side by side unless told otherwise. The embedded one answers four: with eight times as many, the
 // last one still has its answer within the time limit.

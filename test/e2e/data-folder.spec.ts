@@ -149,7 +149,7 @@ describe('a data folder', () => {
   );
 });
 
-describe('a spool of messages for a Redis that is away', () => {
+describe('a spool of messages for an unreachable Redis', () => {
   const started: TestBrain[] = [];
   let folder: string;
   let vorpal: FixedLatencyVorpal;

@@ -400,7 +400,7 @@ describe('the HTTP interface', () => {
         'REQUEST_MALFORMED',
       ],
       [
-        'chunks that are none',
+        'invalid chunks',
         'POST /chat HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n',
         400,
         'REQUEST_MALFORMED',

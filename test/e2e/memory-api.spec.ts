@@ -384,7 +384,7 @@ describe.each(['sqlite', 'redis'] as const)('the HTTP interface of memories on %
       400,
       'REQUEST_INVALID',
     ],
-    ['a date that is none', '/memories', { text: 'a', created_at: 'yesterday' }, 400, 'REQUEST_INVALID'],
+    ['an invalid date', '/memories', { text: 'a', created_at: 'yesterday' }, 400, 'REQUEST_INVALID'],
     ['an empty batch', '/memories/batch', { memories: [] }, 400, 'REQUEST_INVALID'],
     ['257 memories', '/memories/batch', { memories: Array(257).fill({ text: 'a' }) }, 400, 'REQUEST_INVALID'],
     ['a search for nothing', '/memories/search', { query: '' }, 400, 'REQUEST_INVALID'],

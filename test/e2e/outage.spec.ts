@@ -7,7 +7,7 @@ import { untilValue } from '../support/until.js';
 import { freePort } from '../support/free-port.js';
 import { type RedisServer, startRedis } from '../support/redis-server.js';
 
-describe('while Vorpal is away', () => {
+describe('while Vorpal cannot be reached', () => {
   let vorpal: FixedLatencyVorpal | undefined;
   let startVorpal: () => Promise<FixedLatencyVorpal>;
   let sut: TestBrain;
@@ -56,7 +56,7 @@ describe('while Vorpal is away', () => {
   });
 });
 
-describe('while Redis is away', () => {
+describe('while Redis cannot be reached', () => {
   let redis: RedisServer;
   let vorpal: FixedLatencyVorpal;
   const started: TestBrain[] = [];

@@ -17,7 +17,7 @@ export const VORPAL_FAULTS = [
   'invalid-json',
   /** One choice, or one embedding, too few; or one log-probability. */
   'wrong-length',
-  /** Numbers that are none. */
+  /** Values that are not numbers. */
   'nan',
 ] as const;
 export type VorpalFault = (typeof VORPAL_FAULTS)[number];

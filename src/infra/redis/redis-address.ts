@@ -10,7 +10,7 @@ export interface RedisHost {
   readonly port: number | undefined;
 }
 
-/** What a `REDIS_URL` says. */
+/** The parts of a `REDIS_URL`. */
 export interface RedisAddress {
   /** Hosts and ports as they are written, without credentials: this is what logs may show. */
   readonly authority: string;

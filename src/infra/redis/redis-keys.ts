@@ -36,33 +36,33 @@ export function streamKeys({ key }: { readonly key: string }, topology: RedisTop
  * The keys of one user's memories. All carry the user as their hash tag, so a script may touch any of them together.
  */
 export interface UserMemoryKeys {
-  /** Sorted set: id → when it was created, or 0 where it was written before lists went by that. */
+  /** Sorted set: id → time of creation, or 0 if a release wrote it whose lists had another order. */
   readonly ids: string;
   /** Hash: id → memory as JSON, which is written once. */
   readonly items: string;
   /** Vector set of one embedding generation. */
   vectors(generation: number): string;
 
-  /** Hash: id → what it is found by, and what it takes up. */
+  /** Hash: id → its index record: terms, digest and sizes. */
   readonly index: string;
-  /** Hash: number → id. Numbers stand for ids where there are many of them. */
+  /** Hash: number → id. Numbers replace ids in large sets. */
   readonly numbers: string;
   /** Hash: term → how many sorted sets it has. */
   readonly terms: string;
-  /** What the keys of these sorted sets begin with; itself never a key. */
+  /** The prefix of the keys of these sorted sets; never a key itself. */
   readonly term: string;
   /** Hash: digest of a text → id. */
   readonly texts: string;
   /** Hash: sums over the index. */
   readonly totals: string;
 
-  /** Sorted set: id → what it is worth keeping, without those pinned. */
+  /** Sorted set: id → retention, without the pinned memories. */
   readonly retention: string;
-  /** Sorted set of the pinned ones: id → what it is worth keeping. */
+  /** Sorted set of the pinned memories: id → retention. */
   readonly pinned: string;
   /** Hash: id → how often it was said again. */
   readonly repetitions: string;
-  /** Hash: id → when it was said last, where it was said again. */
+  /** Hash: id → time it was last said, if it was said again. */
   readonly lastSeen: string;
   /** Hash: id → how often it stood in a prompt. */
   readonly recalls: string;
@@ -70,7 +70,7 @@ export interface UserMemoryKeys {
   readonly lastRecalled: string;
   /** Hash: id → from when on it holds again. */
   readonly validFrom: string;
-  /** Hash: id → when, how surely, why and by what it was superseded. */
+  /** Hash: id → time, score, reason and successor of its supersession. */
   readonly superseded: string;
   /** Hash: id → the ids that it supersedes, as JSON. */
   readonly supersedes: string;
@@ -89,7 +89,7 @@ export interface UserMemoryKeys {
   readonly shadow: ShadowKeys;
 }
 
-/** Where releases up to 0.1 kept what had no place among the memories yet. */
+/** The shadow buffer of releases up to 0.1, for entries that were not yet memories. */
 export interface ShadowKeys {
   /** Sorted set of the ids with score 0. */
   readonly ids: string;
@@ -154,7 +154,7 @@ export function memoryKeys(prefix = ''): MemoryKeys {
 export interface SessionKeys {
   /** Sorted set: encoded session id → when the session expires. */
   readonly index: string;
-  /** What the key of a session begins with; its encoded id follows. */
+  /** The prefix of the key of a session; its encoded id follows. */
   readonly sessionPrefix: string;
   /** That of the user's memories. */
   readonly forgetMark: string;
@@ -165,7 +165,7 @@ export function sessionKeys(userId: string, prefix = ''): SessionKeys {
   return { index, sessionPrefix: `${index}:`, forgetMark: memoryKeys(prefix).ofUser(userId).forgetMark };
 }
 
-/** Redis places a key by what stands in its braces. Encoded, a name can hold neither a brace nor a colon. */
+/** Redis computes the slot of a key from the part in braces. An encoded name has neither a brace nor a colon. */
 function hashTag(userId: string): string {
   return `{${encodeURIComponent(userId)}}`;
 }

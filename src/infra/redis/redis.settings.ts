@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { readRedisAddress, REDIS_TOPOLOGIES } from './redis-address.js';
 import { documented, roomSettings, type SettingsOf, text } from '../../config/index.js';
 
-// What a Redis and a Sentinel listen on.
+// The default ports of Redis and Sentinel.
 const REDIS_PORT = 6_379;
 const SENTINEL_PORT = 26_379;
 

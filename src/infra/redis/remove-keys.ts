@@ -2,7 +2,7 @@ import type { RedisConnections } from './connections/redis-connections.js';
 
 const KEYS_PER_SCAN = 1_000;
 
-/** Removes every key whose name begins with `prefix`, which is no pattern; for what a benchmark leaves behind. */
+/** Removes every key with the prefix `prefix`, which is not a pattern; for the keys of a benchmark. */
 export async function removeKeys(connections: RedisConnections, prefix: string): Promise<void> {
   const pattern = `${prefix.replaceAll(/[\\*?[\]]/g, '\\$&')}*`;
   for (const master of connections.masters()) {

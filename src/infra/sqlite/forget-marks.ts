@@ -21,7 +21,7 @@ export class ForgetMarks {
     this.purge = database.prepare('DELETE FROM forget_marks WHERE marked_at_ms <= ?');
   }
 
-  /** The empty string where the user was not forgotten within a day. */
+  /** The empty string if the user was not forgotten within a day. */
   of(userId: string): string {
     return String(this.select.get(userId)?.mark ?? '');
   }
@@ -32,7 +32,7 @@ export class ForgetMarks {
     this.upsert.run(userId, mark, nowMs);
   }
 
-  /** Whether the user was forgotten after `mark` was read; `undefined`: nobody knows, so not. */
+  /** Whether the user was forgotten after `mark` was read; `false` if `mark` is `undefined`. */
   isLate(userId: string, mark: string | undefined): boolean {
     if (mark === undefined) return false;
     const current = this.of(userId);

@@ -16,7 +16,7 @@ const holderSchema = z.object({ pid: z.int().positive(), host: z.string(), since
 export interface LockOptions {
   /** How long to wait for the process that holds it. */
   readonly waitMs: number;
-  /** Called once, where there is somebody to wait for. */
+  /** Called once, if another process holds the lock. */
   readonly onWait: (holder: string) => void;
 }
 
@@ -42,7 +42,9 @@ export class ProcessLock {
     private readonly database: DatabaseSync,
   ) {}
 
-  /** The folder of `path` must exist. @throws ProcessLockedError; SQLite's errors where it cannot be made or locked */
+  /**
+   * The folder of `path` must exist. @throws ProcessLockedError; SQLite's errors if the file cannot be made or locked
+   */
   static async acquire(path: string, { waitMs, onWait }: LockOptions): Promise<ProcessLock> {
     const deadline = performance.now() + waitMs;
     for (let attempt = 0; ; attempt++) {
@@ -55,7 +57,7 @@ export class ProcessLock {
     }
   }
 
-  /** Whether nobody holds it now. @throws SQLite's errors where it cannot be made or locked */
+  /** Whether no process holds it now. @throws SQLite's errors if the file cannot be made or locked */
   static isFree(path: string): boolean {
     const database = tryLock(path);
     database?.close();
@@ -80,7 +82,7 @@ export class ProcessLock {
   }
 }
 
-/** A file of its own: what holds the lock cannot be read. */
+/** A separate file, since the locked file cannot be read. */
 const holderPath = (path: string): string => `${path}.json`;
 
 function tryLock(path: string): DatabaseSync | undefined {

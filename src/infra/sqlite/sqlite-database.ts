@@ -157,11 +157,11 @@ export class SqliteDatabase {
 
   private scrubLater(): void {
     if (this.closed || this.scrubTimer !== undefined) return;
-    this.logger.warn('What was forgotten can be read in the log of the file until nobody reads it any more');
+    this.logger.warn('Forgotten data stays in the write-ahead log until no process reads it any more');
     this.scrubTimer = setTimeout(() => {
       this.scrubTimer = undefined;
       this.scrub().catch((error: unknown) => {
-        this.logger.warn(`The log of the file could not be emptied: ${describeError(error)}`);
+        this.logger.warn(`The write-ahead log could not be emptied: ${describeError(error)}`);
         this.scrubLater();
       });
     }, SCRUB_RETRY_MS).unref();
@@ -204,7 +204,7 @@ function loadVectors(database: DatabaseSync): void {
       },
     );
   }
-  // What can run SQL could load any library otherwise.
+  // Otherwise whoever can run SQL could load any library.
   database.enableLoadExtension(false);
 }
 
@@ -213,7 +213,7 @@ function useWal(database: DatabaseSync): void {
   if (row?.journal_mode !== 'wal') {
     throw new SqliteFileError('The file system does not support a write-ahead log; use a local folder');
   }
-  // What is deleted is overwritten with zeros: it is what people wrote.
+  // Deleted data is overwritten with zeros, since it is what people wrote.
   database.exec('PRAGMA synchronous = NORMAL; PRAGMA secure_delete = ON');
 }
 
@@ -230,7 +230,7 @@ function migrate(database: DatabaseSync): void {
     if (typeof step === 'string') database.exec(step);
     else step(database);
   }
-  // Nothing is written where nothing changes: a brain whose disk is full can start, and answer.
+  // Writes nothing if nothing changes, so that a brain with a full disk can start and answer.
   if (version < MIGRATIONS.length) database.exec(`PRAGMA user_version = ${MIGRATIONS.length}`);
   database.exec('COMMIT');
 }

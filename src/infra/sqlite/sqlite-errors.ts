@@ -42,7 +42,7 @@ export function isLocked(error: unknown): boolean {
   return kind === SQLITE_BUSY || kind === SQLITE_LOCKED;
 }
 
-/** SQLite's primary code; `undefined` for what is no error of SQLite's. */
+/** SQLite's primary error code; `undefined` for other errors. */
 function kindOf(error: unknown): number | undefined {
   // The low byte is the kind; the rest says which variety (SQLITE_BUSY_SNAPSHOT …).
   return isSqliteError(error) && isObject(error) ? Number(error.errcode) & 0xff : undefined;

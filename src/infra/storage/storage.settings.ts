@@ -4,7 +4,7 @@ import { documented, roomSettings, type SettingsOf, text } from '../../config/in
 
 const paths = envPaths('archive-brain', { suffix: '' });
 
-/** Where an embedded store lies, and whose it is. */
+/** The folder of an embedded store, and its owner. */
 export const storageSettings = roomSettings({
   room: 'storage',
   variables: {

@@ -14,7 +14,7 @@ describe(listCursor.name, () => {
     ['nothing', ''],
     ['an id', '01a214f3-0000-7000-8000-000000000000'],
     ['another list', encoded('[1]')],
-    ['a time that is none', encoded('["1","id"]')],
+    ['an invalid time', encoded('["1","id"]')],
     ['a time beyond all', encoded('[1e300,"id"]')],
     ['no id', encoded('[1,""]')],
     ['an object', encoded('{"createdAtMs":1,"id":"id"}')],

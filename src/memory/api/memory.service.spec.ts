@@ -143,7 +143,7 @@ describe(MemoryService.name, () => {
     expect(await texts()).not.toContain('Hm.');
   });
 
-  it('finds by words while the embedder is away, and says what is wrong where it is needed', async () => {
+  it('finds by words while the embedder fails, and reports the failure if vectors are needed', async () => {
     const memory = await keep('The spare key is with Mrs. Lindqvist.');
     await keep('The train to Brno goes at 08:12.');
     stub().on(EMBEDDINGS, (_, response) => {

@@ -208,7 +208,7 @@ describe('the adaptive rule', () => {
     expect(judge(unscored(0.3), adaptive, distributionOf(sums)).kept).toBe(false);
   });
 
-  it('makes no number that is none where everything was alike', () => {
+  it('returns finite numbers if all messages were alike', () => {
     const alike = distributionOf(accumulate(Array.from({ length: 100 }, () => scored(20, 1))));
     expect(judge(scored(20, 1), adaptive, alike).surprise).toBeCloseTo(0.5, 6);
   });

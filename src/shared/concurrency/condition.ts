@@ -1,4 +1,4 @@
-/** Lets callers wait until something holds; whoever changes what it depends on calls {@link notify}. */
+/** Lets callers wait until a condition holds. Code that changes what it depends on calls {@link notify}. */
 export class Condition {
   private changed = Promise.withResolvers<undefined>();
 

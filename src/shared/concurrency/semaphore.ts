@@ -57,7 +57,7 @@ export class Semaphore {
     const listener =
       signal &&
       addAbortListener(signal, () => {
-        // One that has its permit already decides by itself what the abort means to its work.
+        // A caller that has its permit already handles the abort itself.
         if (this.queue.delete(grant)) reject(signal.reason as Error);
       });
     try {

@@ -81,7 +81,7 @@ export class TickBatcher<Item, Result = void> {
   private async settle(batch: readonly WaitingItem<Item, Result>[]): Promise<void> {
     try {
       const results = await this.run(batch.map(({ item }) => item));
-      // Where `run` gives nothing, `Result` is `void`.
+      // If `run` returns nothing, `Result` is `void`.
       for (const [index, { resolve }] of batch.entries()) resolve(results?.[index] as Result);
     } catch (error) {
       const behind = this.options.ordered === undefined ? [] : this.waiting.splice(0);

@@ -3,12 +3,12 @@ import type { ChatCompletionChunk, Usage } from '@archive-brain/vllm-protocol';
 export interface ChatAnswer {
   readonly text: string;
   readonly model: string;
-  /** `stop`, or `length` where `maxTokens` cut the answer; `null` if the server does not say. */
+  /** `stop`, or `length` if `maxTokens` cut the answer; `null` if the server does not say. */
   readonly finishReason: string | null;
   readonly usage: { prompt_tokens: number; completion_tokens: number; total_tokens: number } | null;
 }
 
-/** What a streamed answer comes to. */
+/** The result of a streamed answer. */
 export class StreamedAnswer {
   private readonly pieces: string[] = [];
   private model = '';
@@ -33,7 +33,7 @@ export class StreamedAnswer {
   }
 }
 
-/** The usage that an answer or a chunk carries, with the count of generated tokens where only the total is told. */
+/** The usage of an answer or a chunk, with the number of generated tokens computed if only the total is given. */
 export function readUsage({ usage }: { readonly usage?: Usage | null }): ChatAnswer['usage'] {
   if (!usage) return null;
   const { prompt_tokens, completion_tokens, total_tokens } = usage;

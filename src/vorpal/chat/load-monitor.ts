@@ -27,7 +27,7 @@ export class LoadMonitor {
     return this.chatsUnderWay > 0 ? Infinity : Math.max(0, this.lastSeenMs + LINGER_MS - performance.now());
   }
 
-  /** A chat of this process begins. @returns what its end is told with */
+  /** A chat of this process begins. @returns a function to call at its end */
   chatBegins(): () => void {
     this.chatsUnderWay += 1;
     // The server counts this one as well.

@@ -21,7 +21,7 @@ vllm:inter_token_latency_seconds_sum{engine="0",model_name="a{b}"} 50.0
   it.each([
     ['other metrics', 'http_requests_total 7\n'],
     ['a page', '<html>vllm:inter_token_latency_seconds_count</html>'],
-    ['a value that is none', 'vllm:inter_token_latency_seconds_count{engine="0"} NaN\n'],
+    ['a value that is not a number', 'vllm:inter_token_latency_seconds_count{engine="0"} NaN\n'],
     ['nothing', ''],
   ])('does not guess from %s', (_, metrics) => {
     expect(laterTokensIn(metrics)).toBeUndefined();

@@ -13,7 +13,7 @@ import { VorpalTimeoutError, VorpalUnavailableError } from '../vorpal.errors.js'
 
 type CircuitLimits = Pick<VorpalSettings, 'breakerFailures' | 'breakerOpenMs'>;
 
-/** What is known about the server at one address. */
+/** The state of the server at one address. */
 interface ServerState {
   readonly url: string;
   readonly breaker: CircuitBreakerPolicy;

@@ -39,7 +39,7 @@ interface Target {
   readonly url: string;
   readonly origin: string;
   readonly path: string;
-  /** Where the address holds a name and a password. */
+  /** Set if the address has a name and a password. */
   readonly authorization: string | undefined;
 }
 
@@ -187,7 +187,7 @@ function readText(body: Readable, maxBytes: number): Promise<string> {
     reject(error instanceof HttpFailure ? error : new HttpFailure('broken off', code, message));
   };
   body.once('error', fail);
-  // One that ended between its head and here says nothing any more.
+  // An answer that ended between its head and here emits no more events.
   if (body.destroyed) fail(body.errored ?? new Error('the body was closed'));
   return promise;
 }

@@ -33,7 +33,7 @@ const EMBEDDINGS_PATH = '/v1/embeddings';
 
 const CONTEXT_LENGTH =
   /maximum context length|context length is only|maximum model length|max_model_len|exceeds? (the )?(available )?context/i;
-// vLLM's own names for what is too long: counted in tokens, or refused by its characters before they are counted.
+// vLLM's names for an input that is too long, in tokens, or in characters before tokens are counted.
 const CONTEXT_PARAMS: ReadonlySet<string | undefined> = new Set(['input_tokens', 'input_text']);
 const ANSWER_PARAM = /^max_(completion_)?tokens$/;
 // The message of vLLM for a prompt that fills the window: no room is left for the answer.

@@ -33,7 +33,10 @@ export interface UpstreamAnswer {
  */
 export type SendRequest = (request: UpstreamRequest) => Promise<UpstreamAnswer>;
 
-/** How axios sends to one server. JSON is read where its schema is known, so nothing is transformed. */
+/**
+ * The axios configuration for one server. JSON is parsed by the code that knows its schema, so axios transforms
+ * nothing.
+ */
 export function axiosOptions(pool: ConnectionPool, { apiKey }: ServerNames): HttpModuleOptions {
   return {
     adapter: pool.axiosAdapter,
@@ -117,7 +120,7 @@ export const isSuccess = (status: number): boolean => status >= 200 && status < 
 const authorization = (apiKey: string | undefined): Record<string, string> =>
   apiKey === undefined ? {} : { authorization: `Bearer ${apiKey}` };
 
-/** The body of a refused stream, cut where it is too long for a message. What arrived before a failure is used. */
+/** The body of a refused stream, cut to the length of a message. If the body fails, the part before that is used. */
 async function readErrorText(stream: Readable, signal: AbortSignal): Promise<string> {
   const chunks: Uint8Array[] = [];
   try {

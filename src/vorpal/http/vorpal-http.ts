@@ -108,7 +108,7 @@ export class VorpalHttp {
     }
   }
 
-  /** Checks what `text` holds. @throws VorpalProtocolError */
+  /** Parses `text`. @throws VorpalProtocolError */
   protected parse(text: string, path: string): unknown {
     try {
       return JSON.parse(text) as unknown;
@@ -158,7 +158,7 @@ export class VorpalHttp {
     throw outage.error;
   }
 
-  /** What the answer to `GET path` says of a server that is not ready; `undefined` for any other answer. */
+  /** The message of a server that is not ready, from its answer to `GET path`; `undefined` for any other answer. */
   private async outageAt(path: string, signal: AbortSignal | undefined) {
     const { status, data: body } = await this.askOnce(path, this.resilience.connectTimeoutMs, signal);
     if (isSuccess(status)) return undefined;

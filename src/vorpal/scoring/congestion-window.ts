@@ -44,7 +44,7 @@ export class CongestionWindow {
 
   /** The server refused for its load, or did not answer in time, what was sent at `sentAtMs` (`performance.now()`). */
   refused(sentAtMs: number): void {
-    // What was at the server at one refusal is no reason for the next.
+    // The load at one refusal must not count for the next one.
     if (sentAtMs < this.refusedAtMs) return;
     this.refusedAtMs = performance.now();
     this.resize(this.tokens / 2);

@@ -304,7 +304,7 @@ describe(PerplexityScorer.name, () => {
     it.each([
       ['400', 400, 'this one is bad'],
       ['500', 500, 'index out of range'],
-      ['numbers that are none', 500, 'Out of range float values are not JSON compliant'],
+      ['values that are not finite', 500, 'Out of range float values are not JSON compliant'],
     ])(
       'with %s because of one text, scores the others and says why that one has no number',
       async (_, status, message) => {
@@ -380,7 +380,7 @@ describe(PerplexityScorer.name, () => {
     expect(error.message).toMatch(/no log-probabilities of the prompt.*VORPAL_URL/);
   });
 
-  it('throws, and blames no text, when the server is away', async () => {
+  it('throws, and reports no text as unscorable, when the server cannot be reached', async () => {
     const sut = await start();
     await sut.score([{ text: 'warm up' }]);
     stub.on(COMPLETIONS, (_, response) => {
@@ -401,7 +401,7 @@ describe(PerplexityScorer.name, () => {
     expect(await failureOf(sut.score([{ text: 'one' }]))).toBeInstanceOf(VorpalTimeoutError);
   });
 
-  it('takes a time-out of a long text for no sign of a server that is away', async () => {
+  it('does not take a time-out of a long text for an unreachable server', async () => {
     const sut = await start({ VORPAL_SCORING_TIMEOUT_MS: '300', VORPAL_BREAKER_FAILURES: '1' });
     stub.on(COMPLETIONS, ({ body }, response) => {
       const prompts = body.prompt as (string | number[])[];

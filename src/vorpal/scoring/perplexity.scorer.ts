@@ -37,7 +37,7 @@ export interface TextScore extends Perplexity {
    * none.
    */
   readonly prefix: string | null;
-  /** The score without context, where it was asked for and came with the same request. */
+  /** The score without context, if it was asked for and came with the same request. */
   readonly plain?: Perplexity;
   /**
    * Set where it has no perplexity because the server failed on the text, and did not refuse it: another attempt may
@@ -48,7 +48,7 @@ export interface TextScore extends Perplexity {
 
 export interface ScoringOptions {
   readonly signal?: AbortSignal;
-  /** Goes ahead of other texts, and does not rest for chats: for what is short and others wait for. */
+  /** Goes ahead of other texts and does not pause for chats: for short texts that others wait for. */
   readonly isUrgent?: boolean;
   /** Of each request, from when it is sent; not set: `VORPAL_SCORING_TIMEOUT_MS`. */
   readonly timeoutMs?: number;
@@ -64,7 +64,7 @@ interface Run extends ScoringOptions {
   readonly errors: Map<number, TextError>;
 }
 
-/** What became of a prompt: its logprobs, or why the server would not score it. */
+/** The result for a prompt: its logprobs, or why the server did not score it. */
 type Outcome = PromptLogprobs | TextError;
 /** Failures that the text may have caused, as opposed to an unreachable server. */
 type TextError = VorpalRequestError | VorpalFailedError | VorpalProtocolError;
@@ -113,7 +113,7 @@ export class PerplexityScorer {
     const { model, specialTokens } = run;
     const head = { model: model.id, prefix: specialTokens.separator };
     const prompts = await this.plan(inputs, run);
-    // Behind those of the inputs stand those of their plain forms.
+    // The scores of the plain forms follow those of the inputs.
     const entries: PromptLogprobs[][] = Array.from({ length: 2 * inputs.length }, () => []);
     const failures = new Map<number, TextScore['failure']>();
     for (const [planned, outcome] of await this.scoreAll(prompts, run)) {
@@ -232,7 +232,7 @@ export class PerplexityScorer {
     }
   }
 
-  /** Tells a text that cannot be scored from a server that scores nothing. @throws what the server is to blame for */
+  /** Tells a text that cannot be scored from a server that scores nothing. @throws the errors of the server */
   private async assertServerScores(prompts: readonly PlannedPrompt[], run: Run): Promise<void> {
     if (prompts.some(({ text }) => !run.errors.has(text))) return;
     try {

@@ -1,5 +1,5 @@
 export interface Perplexity {
-  /** `exp(-avgLogprob)`; `null` where there is nothing sensible to average. */
+  /** `exp(-avgLogprob)`; `null` if there is nothing sensible to average. */
   readonly perplexity: number | null;
   /** Mean natural-log probability of the tokens that have one. */
   readonly avgLogprob: number | null;
@@ -7,7 +7,7 @@ export interface Perplexity {
   readonly reason?: string;
 }
 
-// vLLM's stand-in for -infinity, which JSON cannot carry. As a number it would be the whole mean.
+// vLLM's substitute for -infinity, which JSON cannot represent. As a number it would dominate the mean.
 const IMPOSSIBLE_LOGPROB = -9_999;
 
 const unscorable = (reason: string): Perplexity => ({ perplexity: null, avgLogprob: null, reason });

@@ -4,7 +4,7 @@ import type { LoadMonitor } from '../chat/load-monitor.js';
 import { MIN_WINDOW_TOKENS, CongestionWindow } from './congestion-window.js';
 import { VorpalOverloadedError, VorpalTimeoutError } from '../vorpal.errors.js';
 
-// What a chat that arrives now waits behind. Much less would leave a GPU idle between two requests.
+// The scoring that a new chat has to wait for. Much less would leave a GPU idle between two requests.
 const DRAIN_MS = 250;
 // While chats are under way: each of their next tokens may wait for it.
 const DRAIN_BESIDE_CHATS_MS = 100;
@@ -28,7 +28,7 @@ export interface ScoringRequest {
   /** Tokens of each prompt, in order: as many of the first as there is room for get a turn, at least one. */
   readonly sizes: readonly number[];
   readonly signal?: AbortSignal;
-  /** Goes ahead of the queue and does not rest for chats: for what is small and others wait for. */
+  /** Goes ahead of the queue and does not pause for chats: for small requests that others wait for. */
   readonly isUrgent?: boolean;
 }
 
@@ -113,7 +113,7 @@ export class ScoringScheduler {
     return this.tokens;
   }
 
-  /** Most tokens in flight at once where no chat is under way. */
+  /** Most tokens in flight at once while there is no chat. */
   get limit(): number {
     return this.window.size;
   }

@@ -1,5 +1,5 @@
 export interface SlidingWindowOptions {
-  /** Tokens that stand before every window (BOS, document separator); may be empty. */
+  /** Tokens before every window (BOS, document separator); may be empty. */
   readonly prefix: readonly number[];
   /** Read before the message and not scored; cut from its left where the room is short. */
   readonly context: readonly number[];

@@ -4,7 +4,7 @@ import { byteLengthsOf } from './token-bytes.js';
 export interface TokenSpan {
   /** Whole characters; a character that several tokens share belongs to the first of them, and the others are empty. */
   readonly token: string;
-  /** Where `token` begins and ends in the text, in UTF-16 code units (as JavaScript and Java count). */
+  /** The start and end of `token` in the text, in UTF-16 code units (as JavaScript and Java count). */
   readonly start: number;
   readonly end: number;
 }

@@ -15,13 +15,13 @@ const EXTENT = {
 } as const;
 const LATENCIES = { chatMs: 5, scoringMs: 300 };
 const RHYTHM = { people: 3, maxPauseMs: 250 };
-// Shorter than many of the silences, so that the other group takes over what a silent one has in hand.
+// Shorter than many of the silences, so that the other group claims the in-flight entries of a silent one.
 const ENVIRONMENT = { STREAM_CLAIM_IDLE_MS: '1000' };
 // Shorter and longer than the brain's own time limits for Redis (2 and 4 s), with what the taking over takes
 // beforehand.
 const SHORTEST_CUT_MS = 300;
 const BETWEEN_MS = { from: 200, to: 1_500 };
-// Without them a group that has nothing in hand, or is too busy to take anything over, would hold up the run.
+// Without them a group without in-flight entries, or one too busy to claim any, would block the run.
 const IN_HAND_LIMIT_MS = 5_000;
 const TAKE_OVER_LIMIT_MS = 20_000;
 const POLL_MS = 20;
@@ -118,7 +118,7 @@ class Partitions {
     this.counts.cut_off_ms += Math.round(ms);
   }
 
-  /** A cut shows most while work is in hand. */
+  /** A cut has the largest effect while entries are in flight. */
   private async untilInHand(groups: readonly Group[]): Promise<void> {
     await this.poll(IN_HAND_LIMIT_MS, async () => (await this.inHand(groups)).size > 0);
   }

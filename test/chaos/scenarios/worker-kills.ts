@@ -71,7 +71,7 @@ class WorkerKills {
     const portion = Math.ceil(messages / kills);
     for (let kill = 1; kill <= kills; kill++) {
       await this.round(load, this.source.take(Math.min(portion, messages - (kill - 1) * portion)));
-      this.chaos.note(`${kill} of ${kills} kills, ${this.counts.entries_in_hand} entries were in hand`);
+      this.chaos.note(`${kill} of ${kills} kills, ${this.counts.entries_in_hand} entries were in flight`);
     }
     const { violations, figures } = await this.stage.judge([load], this.appended);
     return { violations, figures: { ...this.counts, ...figures } };

@@ -212,7 +212,7 @@ export function describeDeadLetterStore(name: string, makeHarness: () => Promise
       },
     );
 
-    it('stay, and can be requeued afterwards, when the store is away', async () => {
+    it('stay while the store cannot be reached, and can be requeued afterwards', async () => {
       const stream = await harness.open('a');
       const sut = await harness.openDeadLetters();
       await bury(stream, 'patient');

@@ -640,7 +640,7 @@ export function describeInputStream(name: string, makeHarness: () => Promise<Inp
       expect(await sut.statistics()).toEqual({ lag: 4, pending: 4, deadLetters: 0 });
     });
 
-    describe('while the store is away', () => {
+    describe('while the store cannot be reached', () => {
       it('fails with StreamUnavailableError, and works again afterwards with nothing lost', async () => {
         const sut = await harness.open('a');
         await sut.check();

@@ -90,7 +90,7 @@ export function describeMemoryStore(name: string, makeHarness: () => Promise<Mem
       expect(await sut.record(late)).toBe('forgotten');
     });
 
-    it('fails with MemoryStoreUnavailableError while the store is away, and works again afterwards', async () => {
+    it('fails with MemoryStoreUnavailableError while the store is unreachable, and works afterwards', async () => {
       const sut = await open();
       await sut.check();
       const kept = indexed('kept');

@@ -254,7 +254,7 @@ export function describeSessionStore(name: string, makeHarness: () => Promise<Se
       expect(textsOf(await (await harness.open()).turns('ada', 's'))).toEqual(['1 ?', '1 !']);
     });
 
-    it('fails with SessionStoreUnavailableError while the store is away, and works again afterwards', async () => {
+    it('fails with SessionStoreUnavailableError while the store is unreachable, and works afterwards', async () => {
       const sut = await harness.open();
       await sut.append('ada', 's', pairOf('before'));
 

@@ -57,7 +57,7 @@ export class BlockingConnection {
     let unblocked: Promise<void> | undefined;
     let clientId: number | undefined;
     const onAbort = (): void => {
-      // One that is being made has sent nothing that would have to be ended, and cut now it could still say that it is
+      // A connection that is being made has sent nothing to end. If it were cut now, it could still report that it is
       // ready.
       if (clientId === undefined && this.isUnderWay) return;
       if (clientId === undefined) this.cut();
@@ -90,7 +90,7 @@ export class BlockingConnection {
     try {
       const helper = this.findHelper();
       if (helper === undefined) throw new Error('there is no other connection to this server');
-      // The two connections race: an UNBLOCK that arrives before the command finds nothing to end, hence again.
+      // The two connections race: an UNBLOCK that arrives before the command has no effect, so it is repeated.
       while (!settled.aborted && !gaveUp.signal.aborted) {
         await Promise.race([helper.client('UNBLOCK', clientId), cut]);
         await sleep(UNBLOCK_RETRY_MS, settled);
@@ -110,7 +110,7 @@ export class BlockingConnection {
       this.client.connect().catch(() => undefined);
     }
     if (!this.isUnderWay) return;
-    // Where the attempt fails or is aborted, the command fails with the driver's error.
+    // If the attempt fails or is aborted, the command fails with the driver's error.
     await once(this.client, 'ready', { signal: AbortSignal.any([...ends]) }).catch(() => undefined);
   }
 
@@ -120,7 +120,7 @@ export class BlockingConnection {
   }
 }
 
-/** `undefined` where `CLIENT` is forbidden. */
+/** `undefined` if `CLIENT` is forbidden. */
 async function readClientId(client: Redis): Promise<number | undefined> {
   try {
     return await client.client('ID');

@@ -10,7 +10,7 @@ import { batchWrites } from './batched-writes.js';
 // A slot that moves on while it is followed; more would be a cluster whose nodes disagree.
 const MAX_REDIRECTIONS = 3;
 
-// What the driver says of a command when it has said elsewhere why there is no connection.
+// The driver's error of a command without a connection; the cause is in another error of the driver.
 const CLOSED = 'Connection is closed.';
 
 interface BlockingNode {

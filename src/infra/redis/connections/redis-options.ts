@@ -23,10 +23,10 @@ const DISCONNECT_TIMEOUT_MS = 100;
 // as it does on any outage. With the driver's 16 each would take 1.6 s to fail, with everything that queues behind it.
 const MAX_REDIRECTIONS = 8;
 const CLUSTER_RETRY_MS = 100;
-// How soon a failover is noticed by a process that sends nothing to the master that failed.
+// The time in which a process that sends nothing to the failed master notices a failover.
 const SLOTS_REFRESH_MS = 5_000;
 
-/** Answers of a server that is not the master now, or not yet: only the Sentinels know where that is. */
+/** Answers of a server that is not the master, or not yet. Only the Sentinels know the address of the master. */
 const NOT_THE_MASTER = new Set(['READONLY', 'MASTERDOWN', 'LOADING']);
 
 /** Whether the server refused a command because it is not the one that takes commands. */

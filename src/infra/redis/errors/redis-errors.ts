@@ -25,7 +25,7 @@ export interface Redirection {
   readonly isAsking: boolean;
 }
 
-/** Where a node of a cluster sent a command on to, by `MOVED` or `ASK`. */
+/** The node that a `MOVED` or `ASK` reply names. */
 export function redirectionOf(error: unknown): Redirection | undefined {
   const code = replyCodeOf(error);
   if (code !== 'MOVED' && code !== 'ASK') return undefined;

@@ -12,7 +12,7 @@ export const IS_LATE = `
   end
 `;
 
-/** `mark` as {@link IS_LATE} takes it; `undefined`: nobody knows it, and nothing is late. */
+/** `mark` as {@link IS_LATE} takes it; `undefined` if the mark is unknown, and then nothing is late. */
 export function carriedMark(mark: string | undefined): string {
   return mark === undefined ? '' : `=${mark}`;
 }

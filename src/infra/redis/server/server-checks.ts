@@ -6,7 +6,7 @@ export interface ServerIssue {
   readonly text: string;
 }
 
-// Vector sets, without which nothing can be remembered.
+// Vector sets, which memories need.
 const OLDEST_VERSION = '8.0';
 
 /**
