@@ -6,7 +6,7 @@ import { VorpalModule } from '../vorpal/index.js';
 import { AnswerLimit } from './answer-limit.js';
 import { ChatController } from './chat.controller.js';
 import { ChatService } from './chat.service.js';
-import { PromptFitter } from './prompt-fitter.js';
+import { PromptFitter } from './prompt/prompt-fitter.js';
 
 @Module({
   imports: [StreamModule, SessionsModule, MemoryModule, VorpalModule],

@@ -6,10 +6,10 @@ import { contextOf, SessionService, type Turn } from '../sessions/index.js';
 import { newId, peekFirst } from '../shared/index.js';
 import { CaptureService } from '../stream/index.js';
 import { type ChatAnswer, StreamedAnswer, VorpalClient } from '../vorpal/index.js';
-import type { ChatPrompt } from './chat-prompt.js';
+import type { ChatPrompt } from './prompt/chat-prompt.js';
 import { type ChatEvent, type ChatRequest, type ChatResponse, toRecalledMemoryBody } from './chat.schema.js';
-import { LocalTime } from './local-time.js';
-import { PromptFitter } from './prompt-fitter.js';
+import { LocalTime } from './prompt/local-time.js';
+import { PromptFitter } from './prompt/prompt-fitter.js';
 
 /** A message on its way to an answer. */
 interface Conversation {

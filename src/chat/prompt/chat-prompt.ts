@@ -1,6 +1,6 @@
-import type { RecalledMemory } from '../memory/index.js';
-import type { Turn } from '../sessions/index.js';
-import { estimateTokens } from '../shared/index.js';
+import type { RecalledMemory } from '../../memory/index.js';
+import type { Turn } from '../../sessions/index.js';
+import { estimateTokens } from '../../shared/index.js';
 import type { ChatMessage } from '@archive-brain/vllm-protocol';
 import type { LocalTime } from './local-time.js';
 import { memoryBlock } from './memory-block.js';

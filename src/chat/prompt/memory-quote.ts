@@ -1,4 +1,4 @@
-import { quotedText, type RecalledMemory } from '../memory/index.js';
+import { quotedText, type RecalledMemory } from '../../memory/index.js';
 import type { LocalTime } from './local-time.js';
 
 /**

@@ -1,6 +1,6 @@
-import { quotedMemories } from '../../test/support/quoted-memories.js';
-import { recalled } from '../../test/support/recalled-memory.js';
-import { estimateTokens } from '../shared/index.js';
+import { quotedMemories } from '../../../test/support/quoted-memories.js';
+import { recalled } from '../../../test/support/recalled-memory.js';
+import { estimateTokens } from '../../shared/index.js';
 import { LocalTime } from './local-time.js';
 import { memoryBlock } from './memory-block.js';
 

@@ -1,5 +1,5 @@
-import { recalled } from '../../test/support/recalled-memory.js';
-import type { Turn } from '../sessions/index.js';
+import { recalled } from '../../../test/support/recalled-memory.js';
+import type { Turn } from '../../sessions/index.js';
 import { buildPrompt, mostTokens, type PromptParts, shouldFit } from './chat-prompt.js';
 import { LocalTime } from './local-time.js';
 

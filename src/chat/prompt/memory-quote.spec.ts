@@ -1,7 +1,7 @@
-import { quotedMemories } from '../../test/support/quoted-memories.js';
-import { recalled } from '../../test/support/recalled-memory.js';
-import { frameTokens } from '../memory/index.js';
-import { estimateTokens } from '../shared/index.js';
+import { quotedMemories } from '../../../test/support/quoted-memories.js';
+import { recalled } from '../../../test/support/recalled-memory.js';
+import { frameTokens } from '../../memory/index.js';
+import { estimateTokens } from '../../shared/index.js';
 import { LocalTime } from './local-time.js';
 import { quote } from './memory-quote.js';
 

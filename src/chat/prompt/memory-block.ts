@@ -1,4 +1,4 @@
-import type { RecalledMemory } from '../memory/index.js';
+import type { RecalledMemory } from '../../memory/index.js';
 import type { LocalTime } from './local-time.js';
 import { quote } from './memory-quote.js';
 

@@ -1,13 +1,13 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { chatSettings, type ChatSettings } from './chat.settings.js';
-import { BrainError } from '../shared/index.js';
+import { chatSettings, type ChatSettings } from '../chat.settings.js';
+import { BrainError } from '../../shared/index.js';
 import {
   type ChatAnswer,
   type ChatTokens,
   VorpalAnswerLengthError,
   VorpalClient,
   VorpalContextLengthError,
-} from '../vorpal/index.js';
+} from '../../vorpal/index.js';
 import { buildPrompt, type ChatPrompt, messageAlone, mostTokens, type PromptParts, shouldFit } from './chat-prompt.js';
 
 interface PlannedPrompt extends ChatPrompt {
