@@ -4,7 +4,7 @@ import { documented, roomSettings, type SettingsOf, text } from '../../config/in
 
 const paths = envPaths('archive-brain', { suffix: '' });
 
-/** The folder of an embedded store, and its owner. */
+/** The folder of an embedded store, and the role of the brain that uses it. */
 export const storageSettings = roomSettings({
   room: 'storage',
   variables: {
