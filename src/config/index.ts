@@ -1,6 +1,6 @@
 export { ConfigModule } from './config.module.js';
 export { ProgramEnvironment } from './program-environment.js';
-export { environmentSchemaOf, type RoomSettings, roomSettings, type SettingsOf } from './room-settings.js';
+export { environmentSchemaOf, type RoomSettings, roomSettings, type SettingsOf } from './define-settings.js';
 export { Settings } from './settings.js';
 export {
   apiKeyVariables,

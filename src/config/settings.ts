@@ -1,5 +1,5 @@
 import { readVariables } from '@archive-brain/common';
-import { environmentSchemaOf, type RoomSettings } from './room-settings.js';
+import { environmentSchemaOf, type RoomSettings } from './define-settings.js';
 
 /** The settings of several rooms, read at once from one environment, and frozen. */
 export class Settings {

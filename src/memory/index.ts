@@ -1,6 +1,6 @@
 export { type Feature, FEATURES, featuresOf, isTalk } from './change/change-features.js';
-export { type ChangeModel, type ChangeModels, type ChangeScore, scoreChange } from './change/change-model.js';
-export { CHANGE_MODELS } from './change/change-weights.js';
+export { type ChangeModel, type ChangeModels, type ChangeScore, scoreChange } from './change/change-classifier.js';
+export { CHANGE_MODELS } from './change/change-classifier-weights.js';
 export { comparableText, differenceOf } from './change/text-difference.js';
 export { Embedder } from './embedding/embedder.js';
 export { indexMemory } from './remember/indexed-memory.js';

@@ -96,9 +96,9 @@ function writeModels(file: string, models: ChangeModels): void {
   writeFileSync(
     file,
     [
-      `import type { ChangeModels } from './change-model.js';\n`,
+      `import type { ChangeModels } from './change-classifier.js';\n`,
       '/** Written by `npm run eval -- changes test/fixtures/changes/pairs.jsonl ' +
-        '--fit src/memory/change/change-weights.ts`. */',
+        '--fit src/memory/change/change-classifier-weights.ts`. */',
       `export const CHANGE_MODELS: ChangeModels = ${sourceOf(models)};\n`,
     ].join('\n'),
   );

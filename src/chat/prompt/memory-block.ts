@@ -1,6 +1,6 @@
 import type { RecalledMemory } from '../../memory/index.js';
 import type { LocalTime } from './local-time.js';
-import { quote } from './memory-quote.js';
+import { quote } from './memory-line.js';
 
 interface BlockBudget {
   readonly maxTokens: number;

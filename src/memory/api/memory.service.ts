@@ -6,7 +6,7 @@ import type { Decision, FoundMemory, Memory, SearchMode } from '../memory.js';
 import { MemoryNotFoundError, TooManyPinsError } from '../memory.errors.js';
 import { type ListOptions, type MemoryFilter, MemoryStore, type MemoryUsage } from '../store/memory-store.port.js';
 import { type MemoryDraft, newMemory } from '../remember/new-memory.js';
-import { hasRoomToPin } from '../store/pin-room.js';
+import { hasRoomToPin } from '../store/pinned-limit.js';
 import { rankedSearch } from '../search/ranked-search.js';
 import { bytesOf } from '../store/retention.js';
 import { textDigest } from '../remember/text-digest.js';

@@ -2,8 +2,8 @@ import type { Memory } from '../memory.js';
 import type { Candidate } from '../store/memory-store.port.js';
 import { isPureQuestion } from '../remember/questions.js';
 import { textDigest } from '../remember/text-digest.js';
-import { scoreChange } from './change-model.js';
-import { CHANGE_MODELS } from './change-weights.js';
+import { scoreChange } from './change-classifier.js';
+import { CHANGE_MODELS } from './change-classifier-weights.js';
 import { type ComparableText, comparableText, differenceOf, type TextDifference } from './text-difference.js';
 
 /** The message that may change what an earlier one said. */

@@ -1,5 +1,5 @@
 import { wordsOf } from '../search/lexical-text.js';
-import { exchangeLetters, mainScriptOf, scriptOf } from './scripts.js';
+import { exchangeLetters, mainScriptOf, scriptOf } from './writing-systems.js';
 
 /** Unit vectors of texts. */
 type EmbedTexts = (texts: readonly string[], signal?: AbortSignal) => Promise<readonly Float32Array[]>;

@@ -7,7 +7,7 @@ import type { ImportedMemory } from './imported-memory.js';
 import type { Memory } from '../memory.js';
 import { MemoryVectorError } from '../memory.errors.js';
 import { MemoryStore, type PutOutcome } from '../store/memory-store.port.js';
-import { hasRoomToPin } from '../store/pin-room.js';
+import { hasRoomToPin } from '../store/pinned-limit.js';
 import { bytesOf } from '../store/retention.js';
 import { textDigest } from '../remember/text-digest.js';
 import { memorySettings, type MemorySettings } from '../memory.settings.js';

@@ -1,6 +1,6 @@
 import type { MemoryKeys, RedisConnections, RedisScript, ScriptArgument } from '../../../infra/redis/index.js';
 import { reachingSharedKeys } from './redis-failures.js';
-import { scriptKeys } from './scripts/redis-script-keys.js';
+import { scriptKeys } from './scripts/redis-script-arguments.js';
 
 const USERS_PER_SCAN = 1_000;
 

@@ -1,5 +1,5 @@
 import { RedisScript } from '../../../../infra/redis/index.js';
-import { NAMES } from './redis-script-keys.js';
+import { NAMES } from './redis-script-arguments.js';
 
 /**
  * Fields that change after the body was written are kept beside it, so that no script has to read and write JSON. The

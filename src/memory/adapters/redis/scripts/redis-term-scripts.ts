@@ -1,4 +1,4 @@
-import { NAMES } from './redis-script-keys.js';
+import { NAMES } from './redis-script-arguments.js';
 import { RedisScript } from '../../../../infra/redis/index.js';
 
 /**

@@ -1,5 +1,5 @@
 import { IS_LATE, RedisScript } from '../../../../infra/redis/index.js';
-import { MEET_WRONG_TYPES, NAMES } from './redis-script-keys.js';
+import { MEET_WRONG_TYPES, NAMES } from './redis-script-arguments.js';
 import { ADD, LINKS, RECORDS, REMOVE } from './redis-script-parts.js';
 import { CHANGE_TERMS, TERMS } from './redis-term-scripts.js';
 

@@ -1,4 +1,4 @@
-import { hasRoomToPin } from './pin-room.js';
+import { hasRoomToPin } from './pinned-limit.js';
 
 describe(hasRoomToPin.name, () => {
   const limits = { maxMemories: 10, maxBytes: 1_000 };

@@ -1,6 +1,6 @@
-import type { ChangeModels } from './change-model.js';
+import type { ChangeModels } from './change-classifier.js';
 
-/** Written by `npm run eval -- changes test/fixtures/changes/pairs.jsonl --fit src/memory/change/change-weights.ts`. */
+/** Written by `npm run eval -- changes test/fixtures/changes/pairs.jsonl --fit src/memory/change/change-classifier-weights.ts`. */
 export const CHANGE_MODELS: ChangeModels = {
   words: {
     intercept: -4.661,

@@ -3,7 +3,7 @@ import { recalled } from '../../../test/support/recalled-memory.js';
 import { frameTokens } from '../../memory/index.js';
 import { estimateTokens } from '../../shared/index.js';
 import { LocalTime } from './local-time.js';
-import { quote } from './memory-quote.js';
+import { quote } from './memory-line.js';
 
 const TIME = new LocalTime('Europe/Berlin', Date.UTC(2026, 10, 27, 15, 45));
 const DATE = '2026-11-22 11:00 (5 days ago)';
