@@ -97,8 +97,7 @@ function writeModels(file: string, models: ChangeModels): void {
     file,
     [
       `import type { ChangeModels } from './change-classifier.js';\n`,
-      '/** Written by `npm run eval -- changes test/fixtures/changes/pairs.jsonl ' +
-        '--fit src/memory/change/change-classifier-weights.ts`. */',
+      '/** Written by `npm run eval -- changes test/fixtures/changes/pairs.jsonl --fit FILE`, with this file. */',
       `export const CHANGE_MODELS: ChangeModels = ${sourceOf(models)};\n`,
     ].join('\n'),
   );

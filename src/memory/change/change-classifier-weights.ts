@@ -1,6 +1,6 @@
 import type { ChangeModels } from './change-classifier.js';
 
-/** Written by `npm run eval -- changes test/fixtures/changes/pairs.jsonl --fit src/memory/change/change-classifier-weights.ts`. */
+/** Written by `npm run eval -- changes test/fixtures/changes/pairs.jsonl --fit FILE`, with this file. */
 export const CHANGE_MODELS: ChangeModels = {
   words: {
     intercept: -4.661,
