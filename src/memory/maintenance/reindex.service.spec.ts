@@ -93,7 +93,7 @@ describe(ReindexService.name, () => {
       now += 60_000;
       await notice.look();
       expect(notice.progress).toEqual({ done: MEMORIES, total: MEMORIES });
-      expect(warn.mock.calls).toEqual([[expect.stringMatching(/^300 of 300 memories .*npm run memories:reindex/)]]);
+      expect(warn.mock.calls).toEqual([[expect.stringMatching(/300 of 300 memories\. .*npm run memories:reindex/)]]);
     } finally {
       warn.mockRestore();
     }
