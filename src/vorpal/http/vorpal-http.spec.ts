@@ -164,6 +164,31 @@ describe(VorpalHttp.name, () => {
     });
   });
 
+  it('counts a garbled answer neither as a failure of the server nor as the end of its failures', async () => {
+    const sut = start({ VORPAL_BREAKER_FAILURES: '2' });
+    for (const handler of [page(), answer({ value: 'none' }), page()]) {
+      stub.on(PATH, handler);
+      await failureOf(ask(sut));
+    }
+    await failureOf(ask(sut));
+    expect(stub.requestsFor(PATH)).toHaveLength(3);
+  });
+
+  it.each([
+    ['16 MiB', '4096', 16 * 1024 * 1024],
+    ['1 KiB for each token that is scored at once', '20480', 20_480 * 1_024],
+  ])('reads an answer of %s, and no larger one', async (_size, SCORING_MAX_TOKENS_PER_REQUEST, limit) => {
+    const sut = start({ SCORING_MAX_TOKENS_PER_REQUEST });
+    const head = '{"value": 1, "rest": "';
+    const sized = (bytes: number): StubHandler => {
+      return (_, response) => void response.end(`${head}${'x'.repeat(bytes - head.length - 2)}"}`);
+    };
+    stub.on(PATH, sized(limit));
+    await expect(ask(sut)).resolves.toEqual({ value: 1 });
+    stub.on(PATH, sized(limit + 1));
+    await expect(failureOf(ask(sut))).resolves.toMatchObject({ message: expect.stringMatching(/large/) as unknown });
+  });
+
   describe('a stream', () => {
     const read = async (sut: ChatHttp, more: Partial<VorpalCall> = {}): Promise<unknown[]> => {
       const values: unknown[] = [];

@@ -59,8 +59,10 @@ export class VorpalHttp {
   /** The answer's JSON, as `schema` says it must be. */
   async fetchJson<T>(call: VorpalCall, schema: z.ZodType<T>): Promise<T> {
     const send = call.isControl ? this.connections.control : this.connections.main;
-    const { data } = await this.attempt(call, send);
-    return this.check(this.parse(data, call.path), call.path, schema);
+    return this.attempt(call, async (request) => {
+      const { data } = await send(request);
+      return this.check(this.parse(data, call.path), call.path, schema);
+    });
   }
 
   /** How long calls have gone through; 0 while the circuit is open and they fail at once. */

@@ -28,7 +28,7 @@ const WRONG_ANSWERS: readonly VorpalFault[] = ['http-500', 'nan', 'invalid-json'
 
 const EXTENT = {
   short: { good: 80, pauseMs: 0, poisons: WRONG_ANSWERS.slice(0, 4), unscorable: 1, settleLimitMs: 90_000 },
-  // One that is never answered is given up only after five tries, with pauses that double.
+  // Each try of one that is never answered takes a time limit.
   long: {
     good: 1_000,
     pauseMs: 60,
