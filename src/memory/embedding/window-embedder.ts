@@ -101,7 +101,7 @@ interface EmbeddedParts {
   readonly parts: readonly (readonly Float32Array[])[];
 }
 
-/** The beginning of a text weighs most, because it names the subject; docs/evaluation.md has the measurement. */
+/** The beginning of a text weighs most, because it names the subject; docs/decisions/0011 has the measurement. */
 function joined(parts: readonly Float32Array[]): Float32Array {
   const [first, ...others] = parts;
   if (!first || others.length === 0) return first ?? new Float32Array();

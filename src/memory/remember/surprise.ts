@@ -106,7 +106,7 @@ function spread(weight: number, sum: number, squares: number): Spread {
  * Mode `fixed`: `w_p · min(1, ln(perplexity + 1) / divisor) + w_n · novelty ≥ threshold`, or novelty alone if there is
  * no perplexity. Mode `adaptive`, after its warm-up: the weighted sum of log information and novelty as z-scores of
  * `distribution`, scaled to unit deviation; its percentile under a normal distribution has to be in the upper
- * `keepRate`. docs/evaluation.md says why it uses information, and what else was tried. Mode `all` keeps everything,
+ * `keepRate`. docs/decisions/0007 says why it uses information, and what else was tried. Mode `all` keeps everything,
  * and computes the surprise only to show it.
  */
 export function judge(surprisal: Surprisal, rule: SurpriseRule, distribution: SurpriseDistribution): Verdict {
